@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <aprotic/engine/container.hpp>
+
+namespace aprotic::engine {
+
+/// What the embedded broker serves and where it stops. Plain data.
+struct BrokerOptions {
+    std::string container_id = "aprotic-broker";
+    /// Addresses that contain one of these (as a whole dot- or slash-separated part, or as prefix) become queues on first use,
+    /// or topics. The longest match wins. The defaults are the RPC driver's three.
+    std::vector<std::string> queue_patterns = {"exclusive", "unicast"};
+    std::vector<std::string> topic_patterns = {"broadcast"};
+    /// Nodes that exist from the start.
+    std::vector<std::string> queues;
+    std::vector<std::string> topics;
+    /// Per node. When either is reached senders get no more credit until messages have gone.
+    std::size_t node_messages_max = 100'000;
+    std::size_t node_bytes_max = 256ull * 1024 * 1024;
+    /// Credit a sender to a queue or topic has at most. Deliveries.
+    std::uint32_t sender_credit = 500;
+    /// Limits, SASL, idle time-out of the connections accepted.
+    ConnectionOptions connection;
+};
+
+/// Figures at one moment.
+struct NodeStatus {
+    std::string address;
+    bool is_topic = false;
+    bool is_dynamic = false;
+    std::size_t messages = 0;     ///< waiting or acquired
+    std::size_t bytes = 0;
+    std::size_t consumers = 0;
+    std::size_t producers = 0;
+};
+
+/// A small in-memory AMQP 1.0 broker to embed: queues with competing consumers, topics, dynamic nodes, the anonymous terminus.
+/// For tests, tools and single-process use; no persistence, no clustering. Any thread.
+class Broker {
+public:
+    /// Runs on `container`'s reactor; the container must outlive the broker.
+    Broker(Container& container, BrokerOptions options = {});
+    ~Broker();  ///< closes its connections
+    Broker(const Broker&) = delete;
+    Broker& operator=(const Broker&) = delete;
+
+    /// May be called for several addresses. Returns the address in use.
+    codec::Result<Address, Failure> listen(const Address& at);
+    /// A client's end of an in-memory connection to this broker, on the container's reactor. Reactor's thread only.
+    std::unique_ptr<Stream> connect_in_process();
+
+    /// A snapshot; blocks for the reactor unless called on it.
+    std::vector<NodeStatus> nodes() const;
+
+private:
+    std::shared_ptr<struct BrokerState> state_;
+};
+
+}  // namespace aprotic::engine

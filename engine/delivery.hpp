@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <aprotic/codec/delivery_state.hpp>
+#include <aprotic/codec/message.hpp>
+#include <aprotic/codec/message_view.hpp>
+#include <aprotic/engine/failure.hpp>
+#include <aprotic/engine/function.hpp>
+#include <aprotic/engine/time.hpp>
+
+namespace aprotic::engine {
+
+/// How one sent message ended.
+struct Outcome {
+    enum class Kind {
+        accepted,   ///< the receiver is responsible for it now
+        rejected,   ///< the receiver calls it invalid; `condition` says why
+        released,   ///< not processed; may be sent again
+        modified,   ///< not processed; `delivery_failed` and `undeliverable_here` say more
+        sent,       ///< sent settled and written to the stream: nothing more will be known
+        not_sent,   ///< nothing of it left this process; `failure` says why. Safe to send again.
+        in_doubt,   ///< it left, and the link was lost before an outcome: it may or may not have been taken
+    };
+    Kind kind = Kind::in_doubt;
+    std::optional<codec::ErrorCondition> condition;  ///< rejected
+    bool delivery_failed = false;                    ///< modified
+    bool undeliverable_here = false;                 ///< modified
+    std::optional<Failure> failure;                  ///< not_sent, in_doubt
+
+    bool accepted() const noexcept { return kind == Kind::accepted; }
+    /// One line for people.
+    std::string message() const;
+};
+
+/// Follows one sent message to its end. Cheap to copy; any thread.
+class Tracker {
+public:
+    Tracker() = default;
+
+    /// The outcome if it is known.
+    std::optional<Outcome> outcome() const;
+    /// Waits for the outcome. Errc::timed_out leaves the message on its way: its outcome may still come. Refuses to run on the
+    /// reactor's thread.
+    codec::Result<Outcome> try_wait(Duration timeout) const;
+    /// As try_wait; throws std::system_error.
+    Outcome wait(Duration timeout) const;
+    /// Calls `done` once on the reactor's thread, also when the outcome is already known. At most one per tracker.
+    void on_done(Function<void(const Outcome&)> done) const;
+    /// Takes the message back if nothing of it has left: it then ends as not_sent(closed). Otherwise nothing happens.
+    void cancel() const;
+
+private:
+    friend class Sender;
+    friend struct SenderState;
+    struct State;
+    explicit Tracker(std::shared_ptr<State> state) : state_(std::move(state)) {}
+    std::shared_ptr<State> state_;
+};
+
+/// One received message and the duty to answer it. Movable, not copyable. Any thread, one at a time. Settled at most once: later
+/// calls do nothing. Dropped unsettled, it is released, so that nothing is lost by an early return or an exception.
+class Delivery {
+public:
+    Delivery(Delivery&&) noexcept;
+    Delivery& operator=(Delivery&&) noexcept;
+    ~Delivery();
+
+    /// A lazy view of the content, borrowed: it lives as long as this object, wherever it is moved.
+    const codec::MessageView& message() const;
+    /// The message's bytes, shared: keep or forward them without a copy.
+    const codec::ByteChain& payload() const;
+    std::uint32_t message_format() const;
+    const codec::DeliveryTag& tag() const;
+    /// The sender sent it settled: no answer is expected, and giving one does nothing.
+    bool is_settled() const;
+
+    void accept();
+    void reject(std::optional<codec::ErrorCondition> why = {});
+    void release();
+    void modify(bool delivery_failed, bool undeliverable_here = false, codec::Map annotations = {});
+
+private:
+    friend struct ReceiverState;
+    struct State;
+    explicit Delivery(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace aprotic::engine

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <system_error>
+
+#include <aprotic/codec/bytes.hpp>
+#include <aprotic/codec/message.hpp>
+#include <aprotic/codec/result.hpp>
+#include <aprotic/engine/event.hpp>
+#include <aprotic/engine/ids.hpp>
+#include <aprotic/engine/options.hpp>
+#include <aprotic/engine/time.hpp>
+#include <aprotic/engine/trace.hpp>
+
+namespace aprotic::engine {
+
+enum class EngineRole { client, server };
+
+/// A delivery as it came in: the peer's bytes, owned by reference.
+struct IncomingDelivery {
+    codec::DeliveryTag tag;
+    std::uint32_t message_format = 0;
+    codec::ByteChain payload;                   ///< the encoded message
+    bool settled = false;                       ///< the sender settled it; no outcome is expected
+    std::optional<codec::DeliveryState> state;  ///< the sender's, if it sent one (transactional-state)
+};
+
+/// What can be asked of a link at any time. Counts are deliveries.
+struct LinkStatus {
+    std::uint32_t credit = 0;           ///< sending: may start now; receiving: granted and not yet used
+    std::size_t queued = 0;             ///< sending: handed over, not wholly on the wire
+    std::size_t unsettled = 0;
+    bool draining = false;
+    std::uint64_t peer_message_size_max = 0;  ///< bytes, 0 = no limit
+};
+
+/// The whole byte-in, byte-out machine of one connection: protocol headers, SASL, sessions, links, deliveries. No socket, clock,
+/// thread or random source: bytes, commands and `now` go in; gather lists, events and one deadline come out.
+///
+/// Drive it in this order after every change: prepare_write until it gives nothing, poll_timeout, poll_event until empty. It never
+/// calls out (but SaslServerOptions::verify_password and the trace). Not thread-safe: one thread at a time.
+///
+/// Commands on an id that names nothing any more, or that the endpoint's state forbids, return Errc::no_such_endpoint or
+/// Errc::wrong_state and change nothing. Commands may be given before the peer has answered anything (pipelining).
+class Engine {
+public:
+    /// `options` must have passed validate(). `seed` feeds generated link names. `encrypted`: the stream under us hides what it
+    /// carries or stays on this machine, so that PLAIN may be used on it.
+    Engine(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed, bool private_stream = false);
+    ~Engine();
+    Engine(Engine&&) noexcept;
+    Engine& operator=(Engine&&) noexcept;
+
+    // --- the stream's side -------------------------------------------------------------------------------------------------
+
+    /// Memory to read into; valid until commit_read. Empty: do not read now (buffers are full, or reading is over).
+    std::span<std::byte> prepare_read();
+    /// `n` bytes were read into what prepare_read lent. May make events, output and another deadline.
+    void commit_read(std::size_t n, Instant now);
+    /// Nothing more will be read: end of stream (`why` empty) or an error.
+    void close_read(std::error_code why, Instant now);
+
+    /// Fills `out` with what may be written next and returns how many entries were filled; 0 = nothing now. The memory stays
+    /// valid until commit_write. Calling it again without commit_write gives the same bytes.
+    std::size_t prepare_write(std::span<codec::ConstBuffer> out, Instant now);
+    /// The first `n` bytes of what prepare_write gave have been written.
+    void commit_write(std::size_t n, Instant now);
+    /// Nothing more can be written.
+    void close_write(std::error_code why, Instant now);
+
+    /// True when everything was written and nothing more will come either way: close the stream. Never becomes false again.
+    bool wants_close() const;
+
+    /// When handle_timeout must be called at the latest. May change after every other call.
+    std::optional<Instant> poll_timeout() const;
+    void handle_timeout(Instant now);
+
+    /// The next event, oldest first. ConnectionEnded is always the last.
+    std::optional<Event> poll_event();
+
+    // --- commands ----------------------------------------------------------------------------------------------------------
+
+    /// Sends our open. A server may wait for the peer's first.
+    codec::Result<void> open();
+    /// Sends close after what is already queued; the engine ends when the peer has answered or close_timeout is over.
+    void close(std::optional<codec::ErrorCondition> error = {});
+
+    codec::Result<SessionId> begin(const SessionOptions& options = {});
+    codec::Result<void> end(SessionId session, std::optional<codec::ErrorCondition> error = {});
+
+    /// Attaches a link of ours. `options.role` says which end we are.
+    codec::Result<LinkId> attach(SessionId session, const LinkOptions& options);
+    /// Answers LinkRequested with our half. `options.name` and `role` are the peer's mirror and ignored.
+    codec::Result<void> accept(LinkId link, const LinkOptions& options);
+    /// Answers LinkRequested with a null terminus and detaches with `error`. [2.6.3]
+    codec::Result<void> refuse(LinkId link, codec::ErrorCondition error);
+    /// Detaches; `closed` false suspends. Also the answer to LinkDetaching.
+    codec::Result<void> detach(LinkId link, bool closed = true, std::optional<codec::ErrorCondition> error = {});
+
+    /// Receiving: from now on `credit` more deliveries may come (replaces, does not add). [2.6.7]
+    codec::Result<void> set_credit(LinkId link, std::uint32_t credit);
+    /// Receiving: asks the sender to use the credit up or give it back; ends in LinkFlowed with draining false.
+    codec::Result<void> drain(LinkId link);
+    /// Sending: how many messages the application would send if it had credit; goes out with the next flow.
+    codec::Result<void> set_available(LinkId link, std::uint32_t available);
+
+    /// Queues a message. The bytes are kept by reference until settled. Errc::message_too_large beyond the peer's limit.
+    codec::Result<DeliveryId> send(LinkId link, codec::EncodedMessage message, const SendOptions& options = {});
+    /// Takes an outgoing delivery back. True: nothing of it was on the wire and it is forgotten; false: too late, it goes on.
+    bool retract(DeliveryId delivery);
+    /// Moves a received message out. Once per DeliveryReceived.
+    codec::Result<IncomingDelivery> take(DeliveryId delivery);
+    /// Settles a delivery, either direction; `state` is the outcome we tell (receiving). Neighbours leave in one frame. [2.6.12]
+    codec::Result<void> settle(DeliveryId delivery, std::optional<codec::DeliveryState> state = {});
+    /// Tells a state without settling.
+    codec::Result<void> update(DeliveryId delivery, codec::DeliveryState state);
+
+    // --- questions ---------------------------------------------------------------------------------------------------------
+
+    codec::Result<LinkStatus> status(LinkId link) const;
+    /// The peer's open; null before it came. Lives as long as the engine.
+    const codec::Open* remote_open() const;
+
+    /// `sink` must outlive the engine or be replaced by nullptr first.
+    void set_trace(TraceSink* sink);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace aprotic::engine

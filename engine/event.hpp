@@ -1,0 +1,95 @@
+#pragma once
+
+#include <optional>
+#include <variant>
+
+#include <aprotic/codec/delivery_state.hpp>
+#include <aprotic/codec/performatives.hpp>
+#include <aprotic/engine/failure.hpp>
+#include <aprotic/engine/ids.hpp>
+#include <aprotic/engine/security.hpp>
+
+namespace aprotic::engine {
+
+/// SASL finished, or was left out by both sides. Comes at most once, before ConnectionOpened.
+struct Authenticated {
+    PeerIdentity identity;  ///< server role: the client's; client role: what we used
+};
+/// The peer's open arrived. Client and server alike: from here on both opens have been seen or ours is on its way.
+struct ConnectionOpened {
+    codec::Open remote;
+};
+/// The peer sent close. Our answer follows by itself once the application has had this event.
+struct ConnectionClosedByPeer {
+    std::optional<codec::ErrorCondition> error;
+};
+/// The last event of an engine, exactly once: nothing more goes in or out. Every endpoint is gone with it and every delivery
+/// without an outcome is in doubt.
+struct ConnectionEnded {
+    std::optional<Failure> failure;  ///< empty after an orderly close from our side
+};
+
+/// The peer's begin arrived; `requested` when the peer began the session (it is answered by itself).
+struct SessionOpened {
+    SessionId session;
+    bool requested = false;
+    codec::Begin remote;
+};
+/// The session is over: the peer ended it, or answered our end. Its links have had their LinkDetached before.
+struct SessionEnded {
+    SessionId session;
+    Initiator initiator = Initiator::peer;
+    std::optional<codec::ErrorCondition> error;
+};
+
+/// The peer attaches. Answer with Engine::accept or Engine::refuse.
+struct LinkRequested {
+    SessionId session;
+    LinkId link;
+    codec::Attach remote;
+};
+/// The peer answered our attach with a live terminus: the link may be used. A refused link never has this event. [2.6.3]
+struct LinkOpened {
+    LinkId link;
+    codec::Attach remote;
+};
+/// The link is gone on both sides or with its session: at most once per link. Follows LinkOpened or a refusal.
+struct LinkDetached {
+    LinkId link;
+    Initiator initiator = Initiator::peer;
+    bool closed = true;     ///< false: the peer keeps its terminus (suspended) [2.6.4]
+    bool refused = false;   ///< our attach was answered with a null terminus
+    std::optional<codec::ErrorCondition> error;
+};
+/// The peer detached first and waits for ours: release what hangs on the link, then Engine::detach. Follows nothing twice.
+struct LinkDetaching {
+    LinkId link;
+    bool closed = true;
+    bool refused = false;
+    std::optional<codec::ErrorCondition> error;
+};
+/// Credit of a sending link changed, or a receiving link's drain finished. One pending event per link: read the state.
+struct LinkFlowed {
+    LinkId link;
+};
+
+/// A whole message waits on a receiving link: Engine::take(delivery). Bounded by the credit we gave.
+struct DeliveryReceived {
+    LinkId link;
+    DeliveryId delivery;
+};
+/// Something became known of a delivery. Outgoing: the peer's state and whether it is settled, or, for one sent settled, that its
+/// last frame went out. Incoming: the sender settled it first or took it back (aborted).
+struct DeliveryUpdated {
+    LinkId link;
+    DeliveryId delivery;
+    std::optional<codec::DeliveryState> state;
+    bool settled = false;
+    bool aborted = false;
+};
+
+using Event = std::variant<Authenticated, ConnectionOpened, ConnectionClosedByPeer, ConnectionEnded, SessionOpened,
+                           SessionEnded, LinkRequested, LinkOpened, LinkDetaching, LinkDetached, LinkFlowed,
+                           DeliveryReceived, DeliveryUpdated>;
+
+}  // namespace aprotic::engine

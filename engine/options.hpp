@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <aprotic/codec/definitions.hpp>
+#include <aprotic/codec/result.hpp>
+#include <aprotic/codec/terminus.hpp>
+#include <aprotic/codec/types.hpp>
+#include <aprotic/codec/value.hpp>
+#include <aprotic/engine/security.hpp>
+#include <aprotic/engine/time.hpp>
+
+namespace aprotic::engine {
+
+/// Everything a peer could make grow has its bound here. Defaults suit a service with some thousand peers.
+struct Limits {
+    /// Largest frame we take, announced in open. Bytes, at least 512. 64 KiB: one slab, and 16 times what a small message needs. [2.7.1]
+    std::uint32_t frame_size_max = 64 * 1024;
+    /// Highest channel number we take, so one less than the sessions a peer may begin. [2.7.1]
+    std::uint16_t channel_max = 255;
+    /// Highest handle we take per session. [2.7.2]
+    std::uint32_t handle_max = 1023;
+    /// Transfer frames the peer may send on a session before we have said we took them. [2.5.6]
+    std::uint32_t incoming_window = 2048;
+    /// Largest message taken on a link, announced in attach. Bytes; 0 = no limit. [2.7.3]
+    std::uint64_t message_size_max = 64ull * 1024 * 1024;
+    /// Bytes of not yet handled deliveries and events one connection may hold before we stop reading from it.
+    std::size_t buffered_bytes_max = 256ull * 1024 * 1024;
+};
+
+/// One connection, either role. Plain data.
+struct ConnectionOptions {
+    std::string container_id;                  ///< empty: the Container's
+    std::optional<std::string> hostname;       ///< open's hostname; empty: the host of the URL (client) or none (server)
+    /// We give a silent peer up after this; half of it is announced. nullopt = never. At least 2 ms. [2.4.5]
+    std::optional<Duration> idle_timeout;
+    Limits limits;
+    std::vector<codec::Symbol> offered_capabilities;
+    std::vector<codec::Symbol> desired_capabilities;
+    codec::Map properties;                     ///< symbol keys
+    SaslClientOptions sasl;                    ///< client role
+    SaslServerOptions sasl_server;             ///< server role
+    /// From the first address tried to open received. Client role; the server gives a peer the same time to open.
+    Duration connect_timeout = std::chrono::seconds(10);
+    /// How long a peer may take to answer our close before the stream is cut.
+    Duration close_timeout = std::chrono::seconds(2);
+};
+
+/// One session. [2.7.2]
+struct SessionOptions {
+    std::optional<std::uint32_t> incoming_window;  ///< frames; nullopt: Limits::incoming_window
+    codec::Map properties;
+};
+
+/// Our half of one link, as it goes into attach. [2.7.3]
+struct LinkOptions {
+    std::string name;                              ///< unique per direction and pair of containers; empty: one is made
+    codec::Role role = codec::Role::sender;        ///< ours
+    codec::SenderSettleMode snd_settle_mode = codec::SenderSettleMode::mixed;
+    codec::ReceiverSettleMode rcv_settle_mode = codec::ReceiverSettleMode::first;
+    std::optional<codec::Source> source;
+    std::optional<codec::AttachTarget> target;
+    std::optional<std::uint64_t> message_size_max; ///< nullopt: Limits::message_size_max
+    std::vector<codec::Symbol> offered_capabilities;
+    std::vector<codec::Symbol> desired_capabilities;
+    codec::Map properties;
+};
+
+/// One message handed to a sending link.
+struct SendOptions {
+    bool settled = false;                          ///< fire and forget: no outcome will come
+    std::optional<codec::DeliveryTag> tag;         ///< nullopt: the link counts
+    std::uint32_t message_format = 0;
+};
+
+/// Checks ranges (for example frame_size_max >= 512). The failure's text names the option and what was expected.
+codec::Result<void, std::string> validate(const ConnectionOptions& options);
+
+}  // namespace aprotic::engine

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+namespace aprotic::engine {
+
+/// Sees what an engine reads and writes. Called on the reactor thread while the engine works: must not call back into it.
+/// Frames carry secrets only in sasl-init and sasl-response; those are passed with an empty body.
+class TraceSink {
+public:
+    virtual ~TraceSink() = default;
+    /// One whole frame (or protocol header) as it was on the wire. The bytes live only during the call.
+    virtual void frame(bool outgoing, std::span<const std::byte> bytes) = 0;
+};
+
+}  // namespace aprotic::engine
