@@ -1,0 +1,39 @@
+# Sourced by docs/quickstart.sh and tests/run.sh. need_packages NAME…: installs those Debian packages that are missing, and
+# only those, with apt-get as root or through sudo. Nothing is downloaded from anywhere else.
+
+packages_to_build=(g++ cmake ninja-build libasio-dev libfmt-dev nlohmann-json3-dev libcli11-dev)
+packages_to_test=(ccache catch2 amqp-specs python3-minimal)
+packages_for_interop=(python3 python3-oslo.messaging python3-pyngus python3-qpid-proton
+    libqpid-proton-cpp12-dev libqpid-proton11-dev libqpid-proton11-dev-examples)
+
+need_packages() {
+    local name missing=() as_root=() log
+    for name in "$@"; do
+        [[ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" == installed ]] || missing+=("$name")
+    done
+    ((${#missing[@]})) || return 0
+
+    if ! command -v apt-get >/dev/null; then
+        echo "these are missing, and there is no apt-get to install them with: ${missing[*]}" >&2
+        return 1
+    fi
+    if ((EUID != 0)); then
+        if ! command -v sudo >/dev/null; then
+            echo "these packages are missing; run this as root, or install them yourself: ${missing[*]}" >&2
+            return 1
+        fi
+        as_root=(sudo)
+    fi
+    echo "== installing ${missing[*]}"
+    log=$(mktemp)
+    if ! { "${as_root[@]}" apt-get update -q -o Acquire::Retries=3 &&
+           "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+               -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 "${missing[@]}"; } 2>&1 </dev/null |
+           tee "$log" | sed -u -n 's/^Setting up \([^ ]*\).*/   \1/p'; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        echo "apt-get could not install ${missing[*]}" >&2
+        return 1
+    fi
+    rm -f "$log"
+}

@@ -1,0 +1,337 @@
+// What the compiler does not say about this tree: which folder may know which, what may be called where, and that every file is
+// reachable from somewhere. Each message tells what to do instead. Nothing here is about taste.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+using std::string;
+using std::string_view;
+
+const fs::path root = APROTIC_SOURCE_DIR;
+
+struct File {
+    string path;  // from the root, with slashes
+    string text;
+    std::vector<string> lines;
+
+    bool is_header() const { return path.ends_with(".hpp"); }
+    bool is_code() const { return is_header() || path.ends_with(".cpp"); }
+    bool in(string_view prefix) const { return path.starts_with(prefix); }
+    bool in_product() const { return in("codec/") || in("engine/") || in("driver/"); }
+};
+
+const std::vector<File>& tree() {
+    static const std::vector<File> files = [] {
+        std::vector<File> found;
+        const std::vector<string> wanted = {".hpp", ".cpp", ".md", ".sh", ".py", ".txt", ".cmake", ".yml", ".json", ".in"};
+        auto read = [&](const fs::path& path) {
+            std::ifstream in(path, std::ios::binary);
+            File file{fs::relative(path, root).generic_string(), string(std::istreambuf_iterator<char>(in), {}), {}};
+            std::istringstream lines(file.text);
+            for (string line; std::getline(lines, line);) file.lines.push_back(line);
+            found.push_back(std::move(file));
+        };
+        for (const char* folder : {".ci", "codec", "engine", "driver", "tests", "fuzz", "bench", "docs"}) {
+            if (!fs::exists(root / folder)) continue;
+            for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+                if (entry.is_regular_file() && std::ranges::count(wanted, entry.path().extension().string()) != 0)
+                    read(entry.path());
+            }
+        }
+        for (const char* name : {"CMakeLists.txt", "README.md"})
+            if (fs::exists(root / name)) read(root / name);
+        std::ranges::sort(found, {}, &File::path);
+        return found;
+    }();
+    return files;
+}
+
+/// The line without its comment and with the content of its string literals blanked. Good enough for one line of C++.
+string code_of(string_view line) {
+    string code;
+    char quote = 0;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const char c = line[i];
+        if (quote != 0) {
+            if (c == '\\') ++i;
+            else if (c == quote) quote = 0, code += c;
+            continue;
+        }
+        if (c == '/' && i + 1 < line.size() && (line[i + 1] == '/' || line[i + 1] == '*')) break;
+        const bool digit_separator = c == '\'' && !code.empty() && std::isxdigit(static_cast<unsigned char>(code.back())) != 0;
+        if ((c == '"' || c == '\'') && !digit_separator && !line.starts_with("#include")) quote = c;
+        code += c;
+    }
+    return code;
+}
+
+bool is_word_character(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+
+/// Whether `needle` stands in `code` and does not continue a longer name on its left.
+bool contains_word(string_view code, string_view needle) {
+    for (std::size_t at = code.find(needle); at != string_view::npos; at = code.find(needle, at + 1))
+        if (at == 0 || !is_word_character(code[at - 1])) return true;
+    return false;
+}
+
+string report(const std::vector<string>& problems) {
+    string text;
+    for (const auto& problem : problems) text += "\n  " + problem;
+    return text;
+}
+
+#define REQUIRE_NONE(problems)       \
+    INFO(report(problems));          \
+    REQUIRE((problems).empty())
+
+// ---- layers -------------------------------------------------------------------------------------------------------------
+
+const std::set<string> vocabulary = {"ids", "time", "function", "options", "security", "event", "failure", "trace"};
+
+/// The layer that a file or an included header belongs to; empty outside the product.
+string layer_of(string_view path) {
+    auto starts = [&](string_view prefix) { return path.starts_with(prefix); };
+    if (starts("codec/")) return "codec";
+    if (starts("engine/core/")) return "core";
+    if (starts("engine/stack/")) return "stack";
+    if (starts("engine/io/")) return "io";
+    if (starts("engine/broker/") || starts("engine/broker.")) return "broker";
+    if (starts("engine/")) return vocabulary.contains(fs::path(path).stem().string()) ? "vocabulary" : "engine";
+    if (starts("driver/cli/")) return "cli";
+    if (starts("driver/bus/")) return "bus";
+    if (starts("driver/")) return "driver";
+    return {};
+}
+
+/// What each layer may include. The build keeps the same rule by include paths; this says it in words.
+const std::map<string, std::set<string>> may_include = {
+    {"codec", {"codec"}},
+    {"vocabulary", {"codec", "vocabulary"}},
+    {"core", {"codec", "vocabulary", "core"}},
+    {"stack", {"codec", "vocabulary", "core", "stack"}},
+    {"io", {"codec", "vocabulary", "core", "stack", "io", "engine"}},
+    {"engine", {"codec", "vocabulary", "core", "stack", "io", "engine"}},
+    {"broker", {"codec", "vocabulary", "engine", "broker"}},
+    {"bus", {"codec", "vocabulary", "engine", "broker", "bus", "driver"}},
+    {"driver", {"codec", "vocabulary", "engine", "broker", "bus", "driver"}},
+    {"cli", {"codec", "vocabulary", "engine", "broker", "driver", "cli"}},
+};
+
+/// Public is what lies directly in codec/, engine/ or driver/.
+bool is_public_header(string_view path) { return std::ranges::count(path, '/') == 1 && path.ends_with(".hpp"); }
+
+string included_by(string_view line, string_view open, char close) {
+    const auto at = line.find(open);
+    if (at == string_view::npos || !line.starts_with("#")) return {};
+    const auto from = at + open.size();
+    const auto to = line.find(close, from);
+    return to == string_view::npos ? string() : string(line.substr(from, to - from));
+}
+
+}  // namespace
+
+TEST_CASE("a layer includes only what lies below it") {
+    std::vector<string> problems;
+    for (const auto& file : tree()) {
+        if (!file.is_code() || !file.in_product()) continue;
+        const string layer = layer_of(file.path);
+        for (const auto& line : file.lines) {
+            const string header = included_by(line, "<aprotic/", '>');
+            if (header.empty()) continue;
+            if (!may_include.at(layer).contains(layer_of(header)))
+                problems.push_back(file.path + " (layer " + layer + ") includes " + header + " (layer " + layer_of(header) +
+                                   "): the direction is codec <- vocabulary <- core <- stack <- engine <- broker <- driver <- cli");
+            else if (is_public_header(file.path) && !is_public_header(header))
+                problems.push_back(file.path + " is public and includes the private " + header + ": forward-declare or hide it");
+            if (!fs::exists(root / header)) problems.push_back(file.path + " includes " + header + ", which is not in this tree");
+        }
+    }
+    REQUIRE_NONE(problems);
+}
+
+TEST_CASE("product code includes by the installed name") {
+    std::vector<string> problems;
+    for (const auto& file : tree()) {
+        if (!file.is_code()) continue;
+        for (const auto& line : file.lines) {
+            const string header = included_by(line, "include \"", '"');
+            if (header.empty()) continue;
+            if (file.in_product())
+                problems.push_back(file.path + " includes \"" + header + "\": write <aprotic/folder/file.hpp>, so that layers hold");
+            else if (header.find("..") != string::npos)
+                problems.push_back(file.path + " includes \"" + header + "\": name it from tests/");
+        }
+    }
+    REQUIRE_NONE(problems);
+}
+
+TEST_CASE("every header is guarded and declared in exactly one layer") {
+    // Which CMakeLists.txt names which file.
+    std::map<string, std::vector<string>> named_in;
+    for (const auto& file : tree()) {
+        if (!file.path.ends_with("CMakeLists.txt")) continue;
+        string word;
+        for (const auto& line : file.lines) {
+            std::istringstream words(line.substr(0, line.find('#')));
+            while (words >> word) {
+                word.erase(std::remove_if(word.begin(), word.end(), [](char c) { return c == '(' || c == ')' || c == '"'; }),
+                           word.end());
+                if (word.ends_with(".hpp") || word.ends_with(".cpp"))
+                    named_in[(fs::path(file.path).parent_path() / word).lexically_normal().generic_string()].push_back(file.path);
+            }
+        }
+    }
+    std::vector<string> problems;
+    for (const auto& file : tree()) {
+        if (file.is_header() && std::ranges::count(file.lines, "#pragma once") != 1)
+            problems.push_back(file.path + " has no #pragma once");
+        const auto found = named_in.find(file.path);
+        const std::size_t times = found == named_in.end() ? 0 : found->second.size();
+        if (file.in_product() && file.is_header() && times != 1)
+            problems.push_back(file.path + " is declared " + std::to_string(times) +
+                               " times: list it in the CMakeLists.txt of its own layer, once");
+        if (file.in_product() && file.path.ends_with(".cpp") && times == 0)
+            problems.push_back(file.path + " is compiled by nothing: list it in its layer's SOURCES or delete it");
+    }
+    REQUIRE_NONE(problems);
+}
+
+// ---- bans ---------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+struct Ban {
+    std::vector<string> words;
+    std::vector<string> within;   // path prefixes it holds for
+    std::vector<string> except;   // path prefixes it does not hold for
+    string instead;
+};
+
+const std::vector<string> library = {"codec/", "engine/", "driver/"};
+
+const std::vector<Ban> bans = {
+    {{"steady_clock::now", "system_clock::now", "high_resolution_clock::now", "clock_gettime", "gettimeofday"},
+     library, {"engine/io/", "driver/cli/"},
+     "time is a parameter: take `now`, or ask Reactor::now()"},
+    {{"std::this_thread"}, library, {"engine/io/"}, "do not sleep, and ask Reactor::on_thread()"},
+    {{"rand(", "srand(", "std::random_device", "std::mt19937", "getrandom("}, library, {"engine/io/"},
+     "chance is a parameter: Reactor::random(), or a seed"},
+    {{"std::thread", "std::jthread", "std::async", "std::mutex", "std::condition_variable"},
+     {"engine/core/", "engine/stack/", "engine/broker/"}, {},
+     "below the event layer everything runs on one thread and blocks nowhere"},
+    {{"asio::", "asio/", "asio.hpp"}, library, {"engine/io/", "engine/asio_reactor.hpp", "driver/asio_tokens.hpp"},
+     "only engine/io knows Asio; everybody else sees Reactor and Stream"},
+    {{"openssl/", "SSL_", "sasl/sasl.h"}, library, {"engine/stack/"}, "TLS and SASL live in engine/stack"},
+    {{"sys/socket.h", "netinet/", "::socket(", "unistd.h"}, {"codec/", "engine/", "driver/"}, {"engine/io/", "driver/cli/"},
+     "sockets and files belong to engine/io"},
+    {{"memcpy(", "memmove("}, library, {"codec/bytes."}, "copy payload by codec::copy_bytes, which is counted; use std::bit_cast for numbers"},
+    {{"std::cout", "std::cerr", "printf("}, library, {"driver/cli/", "codec/assert.hpp"}, "a library does not print: return it, or use TraceSink"},
+    {{"throw"}, {"codec/", "engine/core/", "engine/stack/"}, {}, "return a Result; exceptions are for the blocking edge"},
+    {{"using namespace"}, {"codec/", "engine/", "driver/"}, {"driver/cli/"}, "name what you use"},
+};
+
+bool covers(const std::vector<string>& prefixes, string_view path) {
+    return std::ranges::any_of(prefixes, [&](const string& prefix) { return path.starts_with(prefix); });
+}
+
+}  // namespace
+
+TEST_CASE("nothing is called where it must not be") {
+    std::vector<string> problems;
+    for (const auto& file : tree()) {
+        if (!file.is_code()) continue;
+        std::vector<const Ban*> here;
+        for (const auto& ban : bans)
+            if (covers(ban.within, file.path) && !covers(ban.except, file.path)) here.push_back(&ban);
+        if (here.empty()) continue;
+        for (std::size_t number = 0; number < file.lines.size(); ++number) {
+            const string code = code_of(file.lines[number]);
+            for (const Ban* ban : here)
+                for (const auto& word : ban->words)
+                    if (contains_word(code, word))
+                        problems.push_back(file.path + ":" + std::to_string(number + 1) + " uses " + word + ": " + ban->instead);
+        }
+    }
+    REQUIRE_NONE(problems);
+}
+
+TEST_CASE("nothing is left for later in the code") {
+    const std::vector<string> marks = {string("TO") + "DO", string("FIX") + "ME", string("XX") + "X"};
+    std::vector<string> problems;
+    for (const auto& file : tree()) {
+        if (!file.is_code()) continue;
+        for (std::size_t number = 0; number < file.lines.size(); ++number)
+            for (const auto& mark : marks)
+                if (contains_word(file.lines[number], mark) )
+                    problems.push_back(file.path + ":" + std::to_string(number + 1) + " has " + mark +
+                                       ": do it, or file an issue");
+    }
+    REQUIRE_NONE(problems);
+}
+
+// ---- documentation ------------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// The targets of [text](target) in a page, without anchors; links to other hosts are left out.
+std::vector<string> links_of(const File& page) {
+    std::vector<string> found;
+    bool fenced = false;
+    for (const auto& line : page.lines) {
+        if (line.starts_with("```")) fenced = !fenced;
+        if (fenced) continue;
+        for (std::size_t at = line.find("]("); at != string::npos; at = line.find("](", at + 2)) {
+            string target = line.substr(at + 2, line.find(')', at) - at - 2);
+            target = target.substr(0, target.find('#'));
+            if (!target.empty() && target.find("://") == string::npos) found.push_back(target);
+        }
+    }
+    return found;
+}
+
+}  // namespace
+
+TEST_CASE("links between pages lead somewhere") {
+    std::vector<string> problems;
+    for (const auto& page : tree()) {
+        if (!page.path.ends_with(".md")) continue;
+        for (const auto& target : links_of(page))
+            if (!fs::exists(root / fs::path(page.path).parent_path() / target))
+                problems.push_back(page.path + " links to " + target + ", which is not there");
+    }
+    REQUIRE_NONE(problems);
+}
+
+TEST_CASE("every page is found from the index, and the front page stays short") {
+    std::set<string> linked;
+    const File* index = nullptr;
+    const File* front = nullptr;
+    for (const auto& page : tree()) {
+        if (page.path == "docs/README.md") index = &page;
+        if (page.path == "README.md") front = &page;
+    }
+    REQUIRE(index != nullptr);
+    REQUIRE(front != nullptr);
+    for (const auto& target : links_of(*index)) linked.insert((fs::path("docs") / target).lexically_normal().generic_string());
+    std::vector<string> problems;
+    for (const auto& page : tree()) {
+        if (page.in("docs/") && page.path.ends_with(".md") && &page != index && !linked.contains(page.path))
+            problems.push_back("docs/README.md does not link to " + page.path);
+        if (page.path.ends_with(".md") && (page.lines.empty() || !page.lines[0].starts_with("# ")))
+            problems.push_back(page.path + " does not begin with its title");
+    }
+    if (front->lines.size() > 150)
+        problems.push_back("README.md has " + std::to_string(front->lines.size()) + " lines: 150 at most, the rest goes to docs/");
+    REQUIRE_NONE(problems);
+}
