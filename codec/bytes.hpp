@@ -1,0 +1,240 @@
+#pragma once
+
+#include <aprotic/codec/assert.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace aprotic::codec {
+
+/// One element of a gather list. It owns nothing: the lender says how long it is valid.
+struct ConstBuffer {
+    const std::byte* data = nullptr;
+    std::size_t size = 0;
+};
+
+inline std::span<const std::byte> as_bytes(std::string_view text) noexcept {
+    return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+inline std::string_view as_text(std::span<const std::byte> bytes) noexcept {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// The only memcpy of payload bytes in the library, so that copies can be counted and a budget held. The ranges must not
+/// overlap; `to` must have room.
+void copy_bytes(std::span<std::byte> to, std::span<const std::byte> from) noexcept;
+
+/// What `copy_bytes` did on this thread so far.
+struct CopyCount {
+    std::uint64_t calls = 0;
+    std::uint64_t bytes = 0;
+};
+CopyCount copy_count() noexcept;
+void reset_copy_count() noexcept;
+
+namespace detail {
+
+/// A reference-counted block of memory. Last release calls `destroy`.
+struct Block {
+    explicit Block(void (*d)(Block*) noexcept) noexcept : destroy(d) {}
+    void retain() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(this);
+    }
+
+    std::atomic<std::uint32_t> refs{1};
+    void (*destroy)(Block*) noexcept;
+};
+
+}  // namespace detail
+
+/// An immutable slice of reference-counted memory. Copying shares the memory (one atomic increment). Distinct `Bytes` may
+/// be used and destroyed on different threads even if they share memory; one object is not for concurrent writing.
+class Bytes {
+public:
+    Bytes() noexcept = default;
+    Bytes(const Bytes& other) noexcept : owner_(other.owner_), data_(other.data_), size_(other.size_) {
+        if (owner_ != nullptr) owner_->retain();
+    }
+    Bytes(Bytes&& other) noexcept : owner_(other.owner_), data_(other.data_), size_(other.size_) { other.forget(); }
+    Bytes& operator=(const Bytes& other) noexcept {
+        Bytes copy(other);
+        swap(copy);
+        return *this;
+    }
+    Bytes& operator=(Bytes&& other) noexcept {
+        Bytes taken(std::move(other));
+        swap(taken);
+        return *this;
+    }
+    ~Bytes() {
+        if (owner_ != nullptr) owner_->release();
+    }
+
+    /// Own copy of the bytes (one allocation, one copy).
+    static Bytes copy_of(std::span<const std::byte> bytes);
+    static Bytes copy_of(std::string_view text) { return copy_of(as_bytes(text)); }
+    /// Takes the string's memory over without copying it.
+    static Bytes from_string(std::string&& text);
+    /// Takes the vector's memory over without copying it.
+    static Bytes from_vector(std::vector<std::byte>&& bytes);
+    /// Refers to memory that outlives everything, such as a string literal. Nothing is owned.
+    static Bytes from_static(std::string_view text) noexcept { return Bytes(nullptr, as_bytes(text)); }
+    /// Adopts a reference to `owner` that the caller already holds. For allocators of blocks.
+    static Bytes adopt(detail::Block* owner, std::span<const std::byte> bytes) noexcept { return Bytes(owner, bytes); }
+
+    const std::byte* data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+    std::span<const std::byte> span() const noexcept { return {data_, size_}; }
+    std::string_view text() const noexcept { return as_text(span()); }
+    ConstBuffer buffer() const noexcept { return {data_, size_}; }
+
+    /// Part of the same memory. The range is cut to what there is.
+    Bytes slice(std::size_t offset, std::size_t length = SIZE_MAX) const noexcept;
+
+    /// How many `Bytes` and slabs share the memory; 0 for static or no memory. Only a hint when threads share it.
+    std::uint32_t use_count() const noexcept {
+        return owner_ != nullptr ? owner_->refs.load(std::memory_order_relaxed) : 0;
+    }
+
+    /// Compares the content.
+    friend bool operator==(const Bytes& a, const Bytes& b) noexcept { return a.text() == b.text(); }
+
+private:
+    Bytes(detail::Block* owner, std::span<const std::byte> bytes) noexcept
+        : owner_(owner), data_(bytes.data()), size_(bytes.size()) {}
+    void forget() noexcept {
+        owner_ = nullptr;
+        data_ = nullptr;
+        size_ = 0;
+    }
+    void swap(Bytes& other) noexcept {
+        std::swap(owner_, other.owner_);
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+    }
+
+    detail::Block* owner_ = nullptr;
+    const std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/// Writable reference-counted block of which slices can be lent out as `Bytes`. Move-only. Whoever holds the slab writes
+/// only where nothing has been sliced yet; nothing checks that.
+class Slab {
+public:
+    Slab() noexcept = default;
+    /// A block outside of any pool.
+    explicit Slab(std::size_t capacity);
+    Slab(Slab&& other) noexcept : block_(other.block_), data_(other.data_), capacity_(other.capacity_) { other.forget(); }
+    Slab& operator=(Slab&& other) noexcept {
+        if (this != &other) {
+            reset();
+            block_ = other.block_;
+            data_ = other.data_;
+            capacity_ = other.capacity_;
+            other.forget();
+        }
+        return *this;
+    }
+    ~Slab() { reset(); }
+
+    std::byte* data() const noexcept { return data_; }
+    std::size_t capacity() const noexcept { return capacity_; }
+    std::span<std::byte> span() const noexcept { return {data_, capacity_}; }
+    explicit operator bool() const noexcept { return block_ != nullptr; }
+
+    /// Nobody else refers to the memory: it may be written from the start again.
+    bool unique() const noexcept { return block_ != nullptr && block_->refs.load(std::memory_order_acquire) == 1; }
+
+    /// A shared reference to [offset, offset + length). Must lie within the slab.
+    Bytes slice(std::size_t offset, std::size_t length) const noexcept;
+
+    /// Gives up this reference; the memory lives on while slices of it do.
+    void reset() noexcept;
+
+private:
+    friend class SlabPool;
+    Slab(detail::Block* block, std::byte* data, std::size_t capacity) noexcept
+        : block_(block), data_(data), capacity_(capacity) {}
+    void forget() noexcept {
+        block_ = nullptr;
+        data_ = nullptr;
+        capacity_ = 0;
+    }
+
+    detail::Block* block_ = nullptr;
+    std::byte* data_ = nullptr;
+    std::size_t capacity_ = 0;
+};
+
+/// Keeps a bounded number of idle slabs for reuse. Slabs come back by themselves when their last reference goes, on any
+/// thread, and may outlive the pool. It bounds what is idle, not what is in use: that is the business of the caller's limits.
+class SlabPool {
+public:
+    static constexpr std::size_t slab_size_default = 64 * 1024;
+
+    explicit SlabPool(std::size_t slab_size = slab_size_default, std::size_t idle_max = 16);
+    ~SlabPool();
+    SlabPool(const SlabPool&) = delete;
+    SlabPool& operator=(const SlabPool&) = delete;
+
+    /// A slab of at least `size_min` bytes; above the pool's slab size it is allocated for itself and not kept.
+    Slab acquire(std::size_t size_min = 0);
+
+    std::size_t slab_size() const noexcept;
+    /// Slabs of this pool that somebody still refers to. For metrics and tests.
+    std::size_t in_use() const noexcept;
+    std::size_t idle() const noexcept;
+
+    struct Core;  ///< private
+
+private:
+    std::shared_ptr<Core> core_;
+};
+
+/// A sequence of slices that read as one. Two fit inside; more need an allocation. Same thread rules as `Bytes`.
+class ByteChain {
+public:
+    ByteChain() noexcept = default;
+    ByteChain(Bytes bytes) { append(std::move(bytes)); }
+
+    /// Empty slices are not kept.
+    void append(Bytes bytes);
+    void append(const ByteChain& chain);
+    void clear() noexcept;
+
+    /// Bytes in all segments.
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+    std::span<const Bytes> segments() const noexcept {
+        return spilled_.empty() ? std::span<const Bytes>(inline_.data(), inline_count_) : std::span<const Bytes>(spilled_);
+    }
+
+    /// Everything as one slice; copies once if there is more than one segment.
+    Bytes contiguous() const;
+    /// Part of the chain, sharing its memory. The range is cut to what there is.
+    ByteChain slice(std::size_t offset, std::size_t length = SIZE_MAX) const;
+    /// Copies [offset, offset + to.size()) out; must lie within the chain.
+    void copy_to(std::size_t offset, std::span<std::byte> to) const noexcept;
+    std::string to_string() const;
+
+    /// Compares the content, however it is split.
+    friend bool operator==(const ByteChain& a, const ByteChain& b) noexcept;
+
+private:
+    std::array<Bytes, 2> inline_{};
+    std::size_t inline_count_ = 0;
+    std::vector<Bytes> spilled_;  // holds all segments once there are more than two
+    std::size_t size_ = 0;
+};
+
+}  // namespace aprotic::codec

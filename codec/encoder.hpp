@@ -1,0 +1,108 @@
+#pragma once
+
+#include <aprotic/codec/bytes.hpp>
+#include <aprotic/codec/result.hpp>
+#include <aprotic/codec/types.hpp>
+#include <aprotic/codec/wire.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace aprotic::codec {
+
+/// Appends encoded values to a buffer, always in the smallest encoding. Two forms: over a caller's fixed buffer, or over a
+/// block of its own that grows and is handed out with `take()`.
+///
+/// Errors are sticky: after the first one nothing more is written and `error()` names it. Not thread-safe.
+class Encoder {
+public:
+    /// Grows as needed.
+    Encoder() noexcept = default;
+    explicit Encoder(std::size_t reserve);
+    /// Writes into `buffer` and fails with `buffer_too_small` when it is full. Compounds need 6 octets to spare while open.
+    explicit Encoder(std::span<std::byte> buffer) noexcept
+        : data_(buffer.data()), capacity_(buffer.size()), fixed_(true) {}
+
+    std::size_t size() const noexcept { return size_; }
+    std::span<const std::byte> written() const noexcept { return {data_, size_}; }
+    bool ok() const noexcept { return error_ == Errc{}; }
+    std::error_code error() const noexcept { return ok() ? std::error_code{} : make_error_code(error_); }
+    void fail(Errc error) noexcept {
+        if (ok()) error_ = error;
+    }
+
+    /// Hands out what was written, without a copy, and starts again empty. Not for a fixed buffer.
+    Bytes take();
+    /// Forgets everything written after `size`, and any error.
+    void truncate(std::size_t size) noexcept;
+
+    void write_null() { write_code(code::null); }
+    void write_boolean(bool v) { write_code(v ? code::true_ : code::false_); }
+    void write_ubyte(std::uint8_t v);
+    void write_ushort(std::uint16_t v);
+    void write_uint(std::uint32_t v);
+    void write_ulong(std::uint64_t v);
+    void write_byte(std::int8_t v);
+    void write_short(std::int16_t v);
+    void write_int(std::int32_t v);
+    void write_long(std::int64_t v);
+    void write_float(float v);
+    void write_double(double v);
+    void write_decimal32(const Decimal32& v);
+    void write_decimal64(const Decimal64& v);
+    void write_decimal128(const Decimal128& v);
+    void write_char(char32_t v);
+    void write_timestamp(Timestamp v);
+    void write_uuid(const Uuid& v);
+    void write_binary(std::span<const std::byte> v);
+    void write_string(std::string_view v);
+    void write_symbol(std::string_view v);
+    /// The constructor and length of a binary whose octets the caller sends from elsewhere.
+    void write_binary_header(std::size_t length);
+    /// 0x00 and a ulong descriptor; the described value must follow. [1.5]
+    void write_descriptor(std::uint64_t descriptor);
+    void write_descriptor(std::string_view symbol);
+
+    /// An open compound; close it with the matching `end`. They nest.
+    struct Scope {
+        std::size_t start = 0;
+        bool is_map = false;
+    };
+    Scope begin_list();
+    Scope begin_map();
+    /// Patches size and count. `count` is the number of items (for a map: keys and values together).
+    void end(const Scope& scope, std::uint32_t count);
+
+    /// An array in progress: after `begin_array` write the element constructor with `write_code`/`write_descriptor`, then
+    /// `mark_elements` and the bodies. Elements are written with the `append_*` functions.
+    Scope begin_array();
+    void end_array(const Scope& scope, std::uint32_t count);
+
+    /// An array of symbols, as `multiple` fields want it; one of one element too. [1.4-e]
+    void write_symbol_array(std::span<const Symbol> symbols);
+
+    /// Raw parts, for arrays and for bytes that are encoded already.
+    void write_code(std::uint8_t format_code) { append_u8(format_code); }
+    void append_u8(std::uint8_t v);
+    void append_u16(std::uint16_t v);
+    void append_u32(std::uint32_t v);
+    void append_u64(std::uint64_t v);
+    void append_raw(std::span<const std::byte> bytes);
+
+private:
+    std::byte* room(std::size_t n);
+    bool grow(std::size_t n);
+    Scope begin_compound(bool is_map);
+    void close(std::size_t start, std::uint8_t code8, std::uint8_t code32, std::uint32_t count);
+    void write_variable(std::uint8_t code8, std::uint8_t code32, std::span<const std::byte> v);
+
+    Slab own_;
+    std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+    std::size_t capacity_ = 0;
+    Errc error_{};
+    bool fixed_ = false;
+};
+
+}  // namespace aprotic::codec

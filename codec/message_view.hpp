@@ -1,0 +1,138 @@
+#pragma once
+
+#include <aprotic/codec/bytes.hpp>
+#include <aprotic/codec/message.hpp>
+#include <aprotic/codec/value_view.hpp>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace aprotic::codec {
+
+/// A message read where it lies. Making one shares the chain's memory, locates the sections by their sizes and checks their
+/// order; nothing is decoded or copied before it is asked for. Views it returns live as long as this object and do not move with
+/// it: what lies across two segments is joined once into memory that the object keeps. Not for concurrent use.
+class MessageView {
+public:
+    MessageView() = default;
+    explicit MessageView(ByteChain octets, const DecodeLimits& limits = {});
+    explicit MessageView(const EncodedMessage& message) : MessageView(message.octets()) {}
+
+    /// What is wrong with the sequence of sections; what came before the fault can still be read. A message without a body is
+    /// not an error here: see has_body(). [3.2-c] to [3.2-h]
+    std::error_code error() const noexcept { return error_; }
+    bool ok() const noexcept { return !error_; }
+    /// Octet at which the fault is.
+    std::size_t error_offset() const noexcept { return error_offset_; }
+    /// Decodes everything and checks it, the body included.
+    Result<void> check() const;
+
+    const ByteChain& octets() const noexcept { return octets_; }
+    std::size_t size() const noexcept { return octets_.size(); }
+
+    /// The header section, or its defaults when it is missing or malformed. [3.2.1-a]
+    Header header() const;
+    bool has_header() const noexcept { return has(Section::header); }
+    Result<Properties> properties() const;
+
+    // Single properties without decoding the rest; empty when absent, malformed or of another type.
+    std::optional<MessageIdView> message_id() const;
+    std::optional<std::span<const std::byte>> user_id() const;
+    std::optional<std::string_view> to() const;
+    std::optional<std::string_view> subject() const;
+    std::optional<std::string_view> reply_to() const;
+    std::optional<MessageIdView> correlation_id() const;
+    std::optional<std::string_view> content_type() const;
+    std::optional<std::string_view> content_encoding() const;
+    std::optional<Timestamp> absolute_expiry_time() const;
+    std::optional<Timestamp> creation_time() const;
+    std::optional<std::string_view> group_id() const;
+    std::optional<std::uint32_t> group_sequence() const;
+    std::optional<std::string_view> reply_to_group_id() const;
+
+    // Empty when the section is missing.
+    MapView delivery_annotations() const;
+    MapView message_annotations() const;
+    MapView application_properties() const;
+    MapView footer() const;
+
+    enum class BodyKind : std::uint8_t { none, data, sequence, value };
+    BodyKind body_kind() const noexcept { return body_kind_; }
+    bool has_body() const noexcept { return body_kind_ != BodyKind::none; }
+
+    /// Text of an amqp-value string, symbol or binary, or of the data sections. Joined if it is in more than one place.
+    Result<std::string_view> body_text() const;
+    /// Octets of the data sections, or of an amqp-value binary or string; by reference to where they were received.
+    Result<ByteChain> body_data() const;
+    /// The amqp-value, owned.
+    Result<Value> body_value() const;
+    /// The amqp-value, to look at. An empty RawValue when the body is another.
+    RawValue raw_body_value() const;
+    /// Each data section by itself, shared.
+    Result<Message::Data> data_sections() const;
+    Result<Message::Sequences> sequences() const;
+
+    /// `body<std::string_view>()`, `body<std::string>()`, `body<Value>()`, `body<ByteChain>()`, or a type a Value can hold such as
+    /// `body<std::int32_t>()` or `body<Map>()`. Throws std::system_error when the body is something else; the functions
+    /// above return instead.
+    template <class T>
+    T body() const;
+
+    Result<Message> to_message() const;
+
+    /// Octets of header and delivery annotations in front of the rest, for whoever replaces them.
+    std::size_t mutable_prefix() const noexcept;
+
+private:
+    enum class Section : std::uint8_t {
+        header, delivery_annotations, message_annotations, properties, application_properties, body, footer
+    };
+    static constexpr std::size_t section_count = 7;
+    /// A section's value: the octets behind its descriptor.
+    struct Place {
+        std::size_t start = 0;
+        std::size_t length = 0;
+        bool present = false;
+    };
+
+    void locate();
+    bool fail(Errc error, std::size_t offset) noexcept;
+    bool has(Section s) const noexcept { return places_[static_cast<std::size_t>(s)].present; }
+    const Place& place(Section s) const noexcept { return places_[static_cast<std::size_t>(s)]; }
+    std::span<const std::byte> octets_of(Section s) const;
+    RawValue property(std::uint32_t index) const;
+    template <class F>
+    Result<void> for_each_body_section(F&& f) const;
+
+    ByteChain octets_;
+    DecodeLimits limits_;
+    std::array<Place, section_count> places_{};  // body: from the first section's descriptor to the end of the last
+    mutable std::array<Bytes, section_count> joined_{};
+    mutable Bytes joined_text_;
+    std::size_t prefix_ = 0;
+    BodyKind body_kind_ = BodyKind::none;
+    std::error_code error_;
+    std::size_t error_offset_ = 0;
+};
+
+template <class T>
+T MessageView::body() const {
+    Result<Value> value = body_value();
+    if (!value) throw std::system_error(value.error(), "message body");
+    auto* held = value->template get_if<T>();
+    if (held == nullptr) throw std::system_error(make_error_code(Errc::body_type_mismatch), "message body");
+    return static_cast<T>(std::move(*held));
+}
+template <>
+std::string_view MessageView::body<std::string_view>() const;
+template <>
+std::string MessageView::body<std::string>() const;
+template <>
+Value MessageView::body<Value>() const;
+template <>
+ByteChain MessageView::body<ByteChain>() const;
+
+}  // namespace aprotic::codec
