@@ -13,31 +13,12 @@
 #include <aprotic/codec/result.hpp>
 #include <aprotic/engine/event.hpp>
 #include <aprotic/engine/ids.hpp>
+#include <aprotic/engine/link_status.hpp>
 #include <aprotic/engine/options.hpp>
 #include <aprotic/engine/time.hpp>
 #include <aprotic/engine/trace.hpp>
 
 namespace aprotic::engine {
-
-enum class EngineRole { client, server };
-
-/// A delivery as it came in: the peer's bytes, owned by reference.
-struct IncomingDelivery {
-    codec::DeliveryTag tag;
-    std::uint32_t message_format = 0;
-    codec::ByteChain payload;                   ///< the encoded message
-    bool settled = false;                       ///< the sender settled it; no outcome is expected
-    std::optional<codec::DeliveryState> state;  ///< the sender's, if it sent one (transactional-state)
-};
-
-/// What can be asked of a link at any time. Counts are deliveries.
-struct LinkStatus {
-    std::uint32_t credit = 0;           ///< sending: may start now; receiving: granted and not yet used
-    std::size_t queued = 0;             ///< sending: handed over, not wholly on the wire
-    std::size_t unsettled = 0;
-    bool draining = false;
-    std::uint64_t peer_message_size_max = 0;  ///< bytes, 0 = no limit
-};
 
 /// The whole byte-in, byte-out machine of one connection: protocol headers, SASL, sessions, links, deliveries. No socket, clock,
 /// thread or random source: bytes, commands and `now` go in; gather lists, events and one deadline come out.

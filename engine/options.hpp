@@ -16,6 +16,9 @@
 
 namespace aprotic::engine {
 
+/// Which end of the byte stream we are: who opened it, and who answers.
+enum class EngineRole { client, server };
+
 /// Everything a peer could make grow has its bound here. Defaults suit a service with some thousand peers.
 struct Limits {
     /// Largest frame we take, announced in open. Bytes, at least 512. 64 KiB: one slab, and 16 times what a small message needs. [2.7.1]

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include <aprotic/codec/bytes.hpp>
+#include <aprotic/codec/delivery_state.hpp>
+#include <aprotic/codec/types.hpp>
+
+namespace aprotic::engine {
+
+/// A delivery as it came in: the peer's bytes, owned by reference.
+struct IncomingDelivery {
+    codec::DeliveryTag tag;
+    std::uint32_t message_format = 0;
+    codec::ByteChain payload;                   ///< the encoded message
+    bool settled = false;                       ///< the sender settled it; no outcome is expected
+    std::optional<codec::DeliveryState> state;  ///< the sender's, if it sent one (transactional-state)
+};
+
+/// What can be asked of a link at any time. Counts are deliveries.
+struct LinkStatus {
+    std::uint32_t credit = 0;           ///< sending: may start now; receiving: granted and not yet used
+    std::size_t queued = 0;             ///< sending: handed over, not wholly on the wire
+    std::size_t unsettled = 0;
+    bool draining = false;
+    std::uint64_t peer_message_size_max = 0;  ///< bytes, 0 = no limit
+};
+
+}  // namespace aprotic::engine
