@@ -113,6 +113,12 @@ public:
     /// A method that answers later: it must not block, and may keep the responder.
     Endpoint& handle_async(std::string method, engine::Function<void(Request, Responder)> function);
 
+    /// What answers requests for methods that have no handler here, instead of NoSuchMethod. Same rules as handle().
+    Endpoint& handle_others(engine::Function<Json(const Request&)> function) {
+        others_ = std::move(function);
+        return *this;
+    }
+
 private:
     friend class Dispatcher;
     Endpoint(std::optional<std::string> name, std::string version) : namespace_(std::move(name)), version_(std::move(version)) {}
@@ -128,6 +134,7 @@ private:
     std::optional<std::string> namespace_;
     std::string version_;
     std::map<std::string, Method, std::less<>> methods_;
+    Blocking others_;
 };
 
 /// Finds the method for a request and runs it: the first endpoint in order of their making that has the namespace, a compatible

@@ -237,7 +237,7 @@ const std::vector<Ban> bans = {
      "sockets and files belong to engine/io"},
     {{"memcpy(", "memmove("}, library, {"codec/bytes."}, "copy payload by codec::copy_bytes, which is counted; use std::bit_cast for numbers"},
     {{"std::cout", "std::cerr", "printf("}, library, {"driver/cli/", "codec/assert.hpp"}, "a library does not print: return it, or use TraceSink"},
-    {{"throw"}, {"codec/", "engine/core/", "engine/stack/"}, {}, "return a Result; exceptions are for the blocking edge"},
+    {{"throw"}, {"engine/core/", "engine/stack/", "engine/broker/"}, {}, "return a Result; exceptions are for the blocking edge"},
     {{"using namespace"}, {"codec/", "engine/", "driver/"}, {"driver/cli/"}, "name what you use"},
 };
 

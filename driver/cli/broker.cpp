@@ -1,0 +1,78 @@
+#include <aprotic/driver/cli/tool.hpp>
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <aprotic/engine/broker.hpp>
+
+namespace aprotic::driver::cli {
+namespace {
+
+struct BrokerCommand {
+    std::string listen = "127.0.0.1:5672";
+    std::vector<std::string> queue_patterns;
+    std::vector<std::string> topic_patterns;
+    std::vector<std::string> queues;
+    std::vector<std::string> topics;
+    std::vector<std::string> users;
+
+    Exit run(const Output& out) const {
+        engine::BrokerOptions options;
+        if (!queue_patterns.empty()) options.queue_patterns = queue_patterns;
+        if (!topic_patterns.empty()) options.topic_patterns = topic_patterns;
+        options.queues = queues;
+        options.topics = topics;
+        if (!users.empty()) {
+            std::map<std::string, std::string, std::less<>> passwords;
+            for (const auto& user : users) {
+                const auto colon = user.find(':');
+                if (colon == 0 || colon == std::string::npos)
+                    return out.fail(Exit::usage, "--user expects NAME:PASSWORD, not '" + user + "'");
+                passwords[user.substr(0, colon)] = user.substr(colon + 1);
+            }
+            auto& sasl = options.connection.sasl_server;
+            sasl.required = true;
+            sasl.allow_anonymous = false;
+            sasl.verify_password = [passwords](std::string_view name, std::string_view password) {
+                const auto found = passwords.find(name);
+                return found != passwords.end() && found->second == password;
+            };
+        }
+        const auto address = engine::Address::parse(listen);
+        if (!address) return out.fail(Exit::usage, "--listen " + listen + ": " + address.error());
+
+        StopSignal stop;
+        engine::Container container;
+        engine::Broker broker(container, options);
+        const auto bound = broker.listen(*address);
+        if (!bound) return out.fail(Exit::failed, bound.error().message());
+        const std::string at = bound->to_string();
+        out.either("listening on " + at, {{"event", "listening"}, {"address", at}});
+        stop.wait();
+        return Exit::ok;
+    }
+};
+
+}  // namespace
+
+void add_broker(Tool& tool) {
+    auto options = std::make_shared<BrokerCommand>();
+    CLI::App* command = tool.add("broker", "Run the small in-memory broker until SIGINT or SIGTERM.",
+                                 [options](const Output& out) { return options->run(out); });
+    command->add_option("--listen", options->listen, "HOST:PORT, [V6]:PORT or unix:PATH; port 0 takes a free one")
+        ->type_name("ADDRESS")
+        ->capture_default_str();
+    command->add_option("--queue-patterns", options->queue_patterns,
+                        "addresses with these parts become queues on first use (default: exclusive unicast)")
+        ->type_name("PATTERN");
+    command->add_option("--topic-patterns", options->topic_patterns,
+                        "addresses with these parts become topics on first use (default: broadcast)")
+        ->type_name("PATTERN");
+    command->add_option("--queue", options->queues, "queues that exist from the start")->type_name("ADDRESS");
+    command->add_option("--topic", options->topics, "topics that exist from the start")->type_name("ADDRESS");
+    command->add_option("--user", options->users, "let in only these users, by SASL PLAIN; without it anybody")
+        ->type_name("NAME:PASSWORD");
+}
+
+}  // namespace aprotic::driver::cli

@@ -1,0 +1,47 @@
+// The `aprotic` command: a broker, a server and a client to try AMQP and RPC from a shell. It uses public headers only.
+#include <aprotic/driver/cli/tool.hpp>
+
+#include <csignal>
+#include <exception>
+#include <string_view>
+
+#include <CLI/Error.hpp>
+
+int main(int argc, char** argv) {
+    using namespace aprotic::driver::cli;
+    // A reader that goes away shows as an error of write.
+    std::signal(SIGPIPE, SIG_IGN);
+
+    Tool tool;
+    tool.app.name("aprotic");
+    tool.app.description("AMQP 1.0 and RPC from the command line.");
+    tool.app.set_version_flag("--version", "aprotic " APROTIC_VERSION);
+    tool.app.require_subcommand(1);
+    tool.app.footer(
+        "Exit codes: 0 done, 1 refused or an error reply, 2 usage, 3 unreachable, 4 no answer in time.\n"
+        "More: aprotic COMMAND --help, and docs/cli.md.");
+    add_broker(tool);
+    add_serve(tool);
+    add_call(tool);
+    add_cast(tool);
+    add_send(tool);
+    add_receive(tool);
+    add_dump(tool);
+
+    try {
+        tool.app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) return tool.app.exit(error);
+        // The flag may not have been read yet when parsing fails.
+        for (int i = 1; i < argc; ++i) tool.out.json = tool.out.json || std::string_view(argv[i]) == "--json";
+        const auto chosen = tool.app.get_subcommands();
+        const std::string command = chosen.empty() ? "" : " " + chosen.front()->get_name();
+        return static_cast<int>(
+            tool.out.fail(Exit::usage, std::string(error.what()) + " (see aprotic" + command + " --help)"));
+    }
+    try {
+        return static_cast<int>(tool.run());
+    } catch (const std::exception& error) {
+        return static_cast<int>(tool.out.fail(Exit::failed, error.what()));
+    }
+}

@@ -1,0 +1,138 @@
+#include <aprotic/driver/cli/tool.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <mutex>
+
+#include <CLI/Validators.hpp>
+
+namespace aprotic::driver::cli {
+namespace {
+
+void write_line(std::FILE* to, std::string text) {
+    static std::mutex one_at_a_time;
+    text += '\n';
+    const std::lock_guard lock(one_at_a_time);
+    std::fwrite(text.data(), 1, text.size(), to);
+    std::fflush(to);
+}
+
+sigset_t stop_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    return set;
+}
+
+}  // namespace
+
+void Output::line(const std::string& text) const { write_line(stdout, text); }
+void Output::line(const Json& object) const { write_line(stdout, to_text(object)); }
+
+Exit Output::fail(Exit exit, const std::string& what) const { return fail(exit, what, Json::object()); }
+
+Exit Output::fail(Exit exit, const std::string& what, Json details) const {
+    Json object = {{"error", what}, {"exit", static_cast<int>(exit)}};
+    object.update(details);
+    write_line(stderr, json ? to_text(object) : "aprotic: " + what);
+    return exit;
+}
+
+Exit Output::fail(const engine::Failure& failure) const { return fail(exit_of(failure.code), failure.message()); }
+
+Exit Output::fail(const CallFailure& failure) const {
+    Json details = {{"address", failure.address},
+                    {"host", failure.host},
+                    {"seconds", std::chrono::duration<double>(failure.elapsed).count()}};
+    if (failure.condition)
+        details["condition"] = {{"name", failure.condition->condition.str()},
+                                {"description", failure.condition->description.value_or("")}};
+    if (failure.remote)
+        details["remote"] = {{"type", failure.remote->type},
+                             {"module", failure.remote->module},
+                             {"message", failure.remote->message}};
+    return fail(exit_of(failure.code), failure.message(), std::move(details));
+}
+
+namespace {
+
+Exit exit_of(engine::Errc code) {
+    switch (code) {
+        case engine::Errc::invalid_url:
+        case engine::Errc::invalid_option:
+            return Exit::usage;
+        case engine::Errc::resolve_failed:
+        case engine::Errc::connect_failed:
+        case engine::Errc::connect_timed_out:
+        case engine::Errc::idle_timed_out:
+        case engine::Errc::connection_lost:
+        case engine::Errc::header_mismatch:
+        case engine::Errc::authentication_failed:
+        case engine::Errc::no_common_mechanism:
+        case engine::Errc::cleartext_refused:
+            return Exit::unreachable;
+        case engine::Errc::timed_out:
+            return Exit::no_answer;
+        default:
+            return Exit::failed;
+    }
+}
+
+Exit exit_of(Errc code) {
+    switch (code) {
+        case Errc::unreachable:
+        case Errc::authentication_failed:
+            return Exit::unreachable;
+        case Errc::not_sent:
+        case Errc::undeliverable:
+        case Errc::in_doubt:
+        case Errc::no_reply:
+        case Errc::executing:
+        case Errc::timed_out:
+            return Exit::no_answer;
+        case Errc::invalid_target:
+        case Errc::version_capped:
+            return Exit::usage;
+        default:
+            return Exit::failed;
+    }
+}
+
+}  // namespace
+
+Exit exit_of(std::error_code code) {
+    if (code.category() == engine::engine_category()) return exit_of(static_cast<engine::Errc>(code.value()));
+    if (code.category() == driver_category()) return exit_of(static_cast<Errc>(code.value()));
+    return Exit::failed;
+}
+
+CLI::App* Tool::add(const std::string& name, const std::string& description, std::function<Exit(const Output&)> action) {
+    CLI::App* command = app.add_subcommand(name, description);
+    command->add_flag("--json", out.json, "one JSON object per line instead of text, errors included");
+    command->callback([this, action = std::move(action)] { run = [this, action] { return action(out); }; });
+    return command;
+}
+
+void add_timeout(CLI::App* command, double& seconds, const std::string& description) {
+    command->add_option("--timeout", seconds, description)->check(CLI::Range(0.001, 1e6))->type_name("SECONDS");
+}
+
+std::chrono::nanoseconds to_duration(double seconds) {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
+}
+
+std::string to_text(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+StopSignal::StopSignal() {
+    const sigset_t set = stop_signals();
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void StopSignal::wait() {
+    const sigset_t set = stop_signals();
+    int signal = 0;
+    sigwait(&set, &signal);
+}
+
+}  // namespace aprotic::driver::cli

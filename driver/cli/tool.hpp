@@ -1,0 +1,81 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <system_error>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <aprotic/driver/error.hpp>
+#include <aprotic/driver/json.hpp>
+#include <aprotic/engine/failure.hpp>
+
+namespace aprotic::driver::cli {
+
+/// What the process tells its caller; the table is in docs/cli.md.
+enum class Exit : int {
+    ok = 0,
+    failed = 1,       ///< the peer answered, and the answer is no: an error reply, rejected, refused, malformed
+    usage = 2,        ///< the command line makes no sense
+    unreachable = 3,  ///< no connection: no such host, nobody there, turned away
+    no_answer = 4,    ///< connected, but what was waited for did not come in time
+};
+
+/// Says things, as text or as one JSON object per line. Any thread.
+class Output {
+public:
+    bool json = false;
+
+    /// One line on stdout, written at once.
+    void line(const std::string& text) const;
+    void line(const Json& object) const;
+    /// `text`, or with --json `object`.
+    void either(const std::string& text, const Json& object) const { json ? line(object) : line(text); }
+    /// "aprotic: <what happened>" on stderr, or with --json {"error": …, "exit": …}. Returns `exit` for the caller to return.
+    Exit fail(Exit exit, const std::string& what) const;
+    Exit fail(const engine::Failure& failure) const;
+    Exit fail(const CallFailure& failure) const;
+
+private:
+    Exit fail(Exit exit, const std::string& what, Json details) const;
+};
+
+/// How a failure of the engine or of the driver ends this process.
+Exit exit_of(std::error_code code);
+
+/// The command line being built: each command adds itself and puts into `run` what to do when it is chosen.
+struct Tool {
+    CLI::App app;
+    Output out;
+    std::function<Exit()> run;
+
+    /// A subcommand with --json, whose `action` runs after parsing.
+    CLI::App* add(const std::string& name, const std::string& description, std::function<Exit(const Output&)> action);
+};
+
+/// Adds `--timeout SECONDS` to a command, "0.5" and the like allowed.
+void add_timeout(CLI::App* command, double& seconds, const std::string& description);
+std::chrono::nanoseconds to_duration(double seconds);
+
+/// Compact JSON text; octets that are not UTF-8 are replaced.
+std::string to_text(const Json& value);
+
+void add_broker(Tool& tool);
+void add_serve(Tool& tool);
+void add_call(Tool& tool);
+void add_cast(Tool& tool);
+void add_send(Tool& tool);
+void add_receive(Tool& tool);
+void add_dump(Tool& tool);
+
+/// Holds SIGINT and SIGTERM back in this thread and in all started after it, so that wait() can end the program in order.
+class StopSignal {
+public:
+    StopSignal();
+    /// Blocks until one of them comes.
+    void wait();
+};
+
+}  // namespace aprotic::driver::cli
