@@ -22,8 +22,8 @@ struct SenderOptions {
 /// Per message.
 struct SendParameters {
     bool settled = false;                               ///< fire and forget
-    std::optional<Duration> timeout;                    ///< unsent after this: taken back, not_sent(timed_out)
-    std::optional<codec::DeliveryTag> tag;
+    std::optional<Duration> timeout = {};               ///< unsent after this: taken back, not_sent(timed_out)
+    std::optional<codec::DeliveryTag> tag = {};
 };
 
 /// A handle on a sending link. Cheap to copy, any thread. The link is closed, without blocking, when the last handle goes and it

@@ -1,0 +1,119 @@
+#include <aprotic/engine/broker.hpp>
+
+#include <algorithm>
+#include <future>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include <aprotic/engine/broker/broker_auth.hpp>
+#include <aprotic/engine/broker/broker_link.hpp>
+#include <aprotic/engine/memory_stream.hpp>
+
+namespace aprotic::engine {
+
+/// Used on the reactor's thread only.
+struct BrokerState {
+    BrokerState(Container& owner, BrokerOptions options)
+        : container(owner), accepted(broker::accepted_options(options)),
+          links(std::make_shared<broker::LinkContext>(owner.reactor(), std::move(options))) {}
+
+    void shut_down() {
+        listeners.clear();
+        links->table.shut_down();
+        const codec::ErrorCondition why{codec::Symbol(codec::condition::connection_forced), "the broker ends", {}};
+        for (const auto& connection : std::exchange(connections, {})) connection.close(why);
+    }
+
+    Container& container;
+    const ConnectionOptions accepted;
+    const std::shared_ptr<broker::LinkContext> links;
+    std::vector<Listener> listeners;
+    std::vector<Connection> connections;
+};
+
+namespace {
+
+/// One accepted connection. It does not keep the broker alive.
+class AcceptedConnection final : public ConnectionHandler {
+public:
+    explicit AcceptedConnection(std::weak_ptr<BrokerState> broker) : broker_(std::move(broker)) {}
+
+    void on_open(Connection& connection) override {
+        if (const auto broker = broker_.lock()) broker->connections.push_back(connection);
+        else connection.close();
+    }
+    void on_sender_requested(Connection& connection, LinkRequest request) override {
+        if (const auto broker = broker_.lock()) broker::serve_consumer(broker->links, connection, std::move(request));
+    }
+    void on_receiver_requested(Connection& connection, LinkRequest request) override {
+        if (const auto broker = broker_.lock()) broker::serve_producer(broker->links, connection, std::move(request));
+    }
+    void on_close(Connection& connection, const std::optional<Failure>&) override {
+        if (const auto broker = broker_.lock()) std::erase(broker->connections, connection);
+    }
+
+private:
+    const std::weak_ptr<BrokerState> broker_;
+};
+
+BrokerOptions checked(BrokerOptions options) {
+    auto demand = [](bool holds, const char* text) {
+        if (!holds) throw std::invalid_argument(text);
+    };
+    demand(options.node_messages_max > 0, "BrokerOptions::node_messages_max must be at least 1");
+    demand(options.node_bytes_max > 0, "BrokerOptions::node_bytes_max must be at least 1");
+    demand(options.nodes_max > 0, "BrokerOptions::nodes_max must be at least 1");
+    demand(options.sender_credit > 0, "BrokerOptions::sender_credit must be at least 1");
+    if (const auto valid = validate(options.connection); !valid)
+        throw std::invalid_argument("BrokerOptions::connection: " + valid.error());
+    return options;
+}
+
+/// Runs `task` on the reactor's thread: now if that is where we are.
+void run_on(Reactor& reactor, Function<void()> task) {
+    if (reactor.on_thread()) task();
+    else reactor.post(std::move(task));
+}
+
+}  // namespace
+
+Broker::Broker(Container& container, BrokerOptions options)
+    : state_(std::make_shared<BrokerState>(container, checked(std::move(options)))) {}
+
+Broker::~Broker() {
+    auto& reactor = state_->container.reactor();
+    run_on(reactor, [state = std::move(state_)] { state->shut_down(); });
+}
+
+codec::Result<Address, Failure> Broker::listen(const Address& at) {
+    auto listener = state_->container.listen(at, state_->accepted, [weak = std::weak_ptr(state_)] {
+        return std::shared_ptr<ConnectionHandler>(weak.expired() ? nullptr : std::make_shared<AcceptedConnection>(weak));
+    });
+    if (!listener) return listener.error();
+    Address address = listener->address();
+    run_on(state_->container.reactor(),
+           [state = state_, kept = std::move(*listener)]() mutable { state->listeners.push_back(std::move(kept)); });
+    return address;
+}
+
+std::unique_ptr<Stream> Broker::connect_in_process() {
+    auto [ours, theirs] = make_memory_streams(state_->container.reactor());
+    state_->container.adopt(std::move(ours), true, state_->accepted, std::make_shared<AcceptedConnection>(state_));
+    return std::move(theirs);
+}
+
+std::vector<NodeStatus> Broker::nodes() const {
+    auto& reactor = state_->container.reactor();
+    if (reactor.on_thread()) return state_->links->table.status();
+    auto snapshot = std::make_shared<std::promise<std::vector<NodeStatus>>>();
+    auto answer = snapshot->get_future();
+    reactor.post([state = state_, snapshot = std::move(snapshot)] { snapshot->set_value(state->links->table.status()); });
+    try {
+        return answer.get();
+    } catch (const std::future_error&) {
+        return {};  // the reactor stopped first and dropped the task
+    }
+}
+
+}  // namespace aprotic::engine
