@@ -59,7 +59,7 @@ public:
 };
 
 /// The world as seen by the event layer: time, a queue, timers, streams, chance. Two implementations: Asio, and virtual time.
-/// post() and on_thread() may be called from any thread, everything else on the reactor's thread only.
+/// post(), on_thread(), now() and random() may be called from any thread, everything else on the reactor's thread only.
 class Reactor {
 public:
     using TimerId = std::uint64_t;    ///< 0 names nothing
