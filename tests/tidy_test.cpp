@@ -97,7 +97,7 @@ string report(const std::vector<string>& problems) {
 
 // ---- layers -------------------------------------------------------------------------------------------------------------
 
-const std::set<string> vocabulary = {"ids", "time", "function", "options", "security", "event", "failure", "trace"};
+const std::set<string> vocabulary = {"ids", "time", "function", "options", "security", "event", "failure", "trace", "link_status"};
 
 /// The layer that a file or an included header belongs to; empty outside the product.
 string layer_of(string_view path) {
@@ -105,8 +105,9 @@ string layer_of(string_view path) {
     if (starts("codec/")) return "codec";
     if (starts("engine/core/")) return "core";
     if (starts("engine/stack/")) return "stack";
-    if (starts("engine/io/")) return "io";
+
     if (starts("engine/broker/") || starts("engine/broker.")) return "broker";
+    if (std::ranges::count(path, '/') > 1 && starts("engine/")) return "engine internals";
     if (starts("engine/")) return vocabulary.contains(fs::path(path).stem().string()) ? "vocabulary" : "engine";
     if (starts("driver/cli/")) return "cli";
     if (starts("driver/bus/")) return "bus";
@@ -120,8 +121,8 @@ const std::map<string, std::set<string>> may_include = {
     {"vocabulary", {"codec", "vocabulary"}},
     {"core", {"codec", "vocabulary", "core"}},
     {"stack", {"codec", "vocabulary", "core", "stack"}},
-    {"io", {"codec", "vocabulary", "core", "stack", "io", "engine"}},
-    {"engine", {"codec", "vocabulary", "core", "stack", "io", "engine"}},
+    {"engine internals", {"codec", "vocabulary", "core", "stack", "engine internals", "engine"}},
+    {"engine", {"codec", "vocabulary", "core", "stack", "engine internals", "engine"}},
     {"broker", {"codec", "vocabulary", "engine", "broker"}},
     {"bus", {"codec", "vocabulary", "engine", "broker", "bus", "driver"}},
     {"driver", {"codec", "vocabulary", "engine", "broker", "bus", "driver"}},

@@ -23,22 +23,22 @@ Json list_of(const Items& items) {
     return list;
 }
 
-Json to_json(const codec::MessageId& id) {
+Json json_of(const codec::MessageId& id) {
     if (const auto* number = std::get_if<std::uint64_t>(&id)) return *number;
     return codec::to_string(id);
 }
 
-Json to_json(const codec::Properties& properties) {
+Json json_of(const codec::Properties& properties) {
     Json object = Json::object();
     const auto put = [&](const char* name, const auto& field) {
         if (field) object[name] = *field;
     };
-    if (properties.message_id) object["message-id"] = to_json(*properties.message_id);
+    if (properties.message_id) object["message-id"] = json_of(*properties.message_id);
     if (properties.user_id) object["user-id"] = properties.user_id->text();
     put("to", properties.to);
     put("subject", properties.subject);
     put("reply-to", properties.reply_to);
-    if (properties.correlation_id) object["correlation-id"] = to_json(*properties.correlation_id);
+    if (properties.correlation_id) object["correlation-id"] = json_of(*properties.correlation_id);
     if (properties.content_type) object["content-type"] = properties.content_type->str();
     if (properties.content_encoding) object["content-encoding"] = properties.content_encoding->str();
     if (properties.absolute_expiry_time) object["absolute-expiry-time"] = properties.absolute_expiry_time->ms;
@@ -49,7 +49,7 @@ Json to_json(const codec::Properties& properties) {
     return object;
 }
 
-Json to_json(const codec::Header& header) {
+Json json_of(const codec::Header& header) {
     Json object = {{"durable", header.durable},
                    {"priority", header.priority},
                    {"first-acquirer", header.first_acquirer},
@@ -109,8 +109,8 @@ Json to_json(const codec::MessageView& view) {
     if (!message) return Json{{"malformed", message.error().message()}};
     Json object = Json::object();
     object["body"] = body_json(*message);
-    if (message->header) object["header"] = to_json(*message->header);
-    if (message->properties) object["properties"] = to_json(*message->properties);
+    if (message->header) object["header"] = json_of(*message->header);
+    if (message->properties) object["properties"] = json_of(*message->properties);
     if (!message->application_properties.empty())
         object["application-properties"] = to_json(message->application_properties);
     if (!message->message_annotations.empty()) object["message-annotations"] = to_json(message->message_annotations);

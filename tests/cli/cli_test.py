@@ -1,0 +1,279 @@
+"""The aprotic command, end to end, over real sockets on loopback."""
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from tool import Background, Broker, run, server  # noqa: E402
+
+COMMANDS = ["broker", "serve", "call", "cast", "send", "receive", "dump"]
+
+
+def closed_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class ToolTest(unittest.TestCase):
+    def expect(self, result, code, out=None, err=None):
+        self.assertEqual(result[0], code, result)
+        if out is not None:
+            self.assertEqual(result[1], out, result)
+        if err is not None:
+            self.assertTrue(result[2].startswith("aprotic: "), result)
+            self.assertIn(err, result[2])
+            self.assertEqual(result[2].count("\n"), 1, result)
+
+
+class Usage(ToolTest):
+    def test_help_fits_a_screen(self):
+        for command in [[]] + [[name] for name in COMMANDS]:
+            code, out, err = run(*command, "--help")
+            self.assertEqual((code, err), (0, ""))
+            self.assertLessEqual(out.count("\n"), 40, command)
+            self.assertTrue(all(len(line) < 200 for line in out.splitlines()), out)
+        for name in COMMANDS:
+            self.assertIn("--json", run(name, "--help")[1])
+            self.assertIn(name, run("--help")[1])
+
+    def test_version(self):
+        code, out, _ = run("--version")
+        self.assertEqual(code, 0)
+        self.assertRegex(out, r"^aprotic \d+\.\d+\.\d+\n$")
+
+    def test_wrong_command_lines_are_told_apart_from_failures(self):
+        self.expect(run(), 2, "", "--help")
+        self.expect(run("frobnicate"), 2, "", "--help")
+        self.expect(run("call", "amqp://127.0.0.1", "m"), 2, "", "--topic")
+        self.expect(run("call", "amqp://127.0.0.1", "--topic", "t", "m", "[1]"), 2, "", "object")
+        self.expect(run("call", "amqp://127.0.0.1", "--topic", "t", "m", "{"), 2, "", "JSON-ARGS")
+        self.expect(run("call", "http://127.0.0.1", "--topic", "t", "m"), 2, "", "http")
+        self.expect(run("call", "amqp://127.0.0.1:x", "--topic", "t", "m"), 2, "", "port")
+        self.expect(run("call", "amqp://127.0.0.1", "--topic", "t", "--timeout", "-1", "m"), 2, "", "--timeout")
+        self.expect(run("send", "nonsense://x", "q", "m"), 2, "", "nonsense")
+        self.expect(run("broker", "--listen", "127.0.0.1:99999"), 2, "", "99999")
+        self.expect(run("broker", "--listen", "127.0.0.1:0", "--user", "nocolon"), 2, "", "NAME:PASSWORD")
+        self.expect(run("dump", "/no/such/file"), 2, "", "/no/such/file")
+
+    def test_errors_as_json(self):
+        code, out, err = run("call", "--json", "amqp://127.0.0.1", "--topic", "t", "m", "[1]")
+        self.assertEqual((code, out), (2, ""))
+        self.assertEqual(json.loads(err)["exit"], 2)
+
+
+class Dump(ToolTest):
+    def setUp(self):
+        # A protocol header, an open and an empty frame.
+        container = b"\xa1\x01c"
+        body = b"\x00\x53\x10\xc0" + bytes([1 + len(container)]) + b"\x01" + container
+        opening = (8 + len(body)).to_bytes(4, "big") + b"\x02\x00\x00\x00" + body
+        self.stream = b"AMQP\x00\x01\x00\x00" + opening + bytes.fromhex("0000000802000000")
+
+    def test_hex_and_binary(self):
+        code, out, _ = run("dump", stdin=self.stream.hex(" "))
+        self.assertEqual(code, 0, out)
+        self.assertIn("open", out)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(self.stream)
+            file.flush()
+            self.assertEqual(run("dump", file.name)[:2], (0, out))
+            self.assertEqual(run("dump", "--binary", file.name)[:2], (0, out))
+        commented = "# a capture\n" + self.stream.hex(":") + "\n"
+        self.assertEqual(run("dump", "-", stdin=commented)[:2], (0, out))
+
+    def test_malformed_input_is_told(self):
+        code, out, _ = run("dump", stdin=self.stream.hex()[:-2])
+        self.assertEqual(code, 1, out)
+        self.assertIn("open", out)
+        self.assertEqual(run("dump", stdin="0000000702000000")[0], 1)
+        self.assertEqual(run("dump", stdin="not hex, no frames either")[0], 1)
+
+    def test_values_and_messages(self):
+        code, out, _ = run("dump", "--as", "value", stdin="a10568656c6c6f")
+        self.assertEqual(code, 0)
+        self.assertIn("hello", out)
+        self.assertEqual(run("dump", "--as", "value", stdin="a1056865")[0], 1)
+        code, out, _ = run("dump", "--as", "message", stdin="005377a10568656c6c6f")
+        self.assertEqual(code, 0)
+        self.assertIn("hello", out)
+
+    def test_json(self):
+        code, out, _ = run("dump", "--json", stdin=self.stream.hex())
+        told = json.loads(out)
+        self.assertEqual((code, told["well-formed"], told["octets"], told["frames"]), (0, True, len(self.stream), 2))
+
+
+class BrokerCommand(ToolTest):
+    def test_ends_cleanly(self):
+        for how in (signal.SIGTERM, signal.SIGINT):
+            with Broker() as broker:
+                self.assertEqual(broker.stop(how), 0, broker.errors)
+                self.assertEqual(broker.errors, [])
+
+    def test_says_where_it_listens(self):
+        with Background("broker", "--json", "--listen", "127.0.0.1:0", ready="{") as broker:
+            told = json.loads(broker.first)
+            self.assertEqual(told["event"], "listening")
+            host, port = told["address"].split(":")
+            socket.create_connection((host, int(port)), 5).close()
+
+    def test_an_address_in_use_is_told(self):
+        with Broker() as broker:
+            self.expect(run("broker", "--listen", broker.address), 1, "", broker.address)
+
+    def test_unix_socket(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = folder + "/amqp"
+            with Background("broker", "--listen", "unix:" + path, "--queue", "q", ready="listening on unix:"):
+                self.expect(run("send", "unix:" + path, "q", "hello"), 0)
+                self.expect(run("receive", "unix:" + path, "q", "--count", "1", "--timeout", "10"), 0, "hello\n")
+
+    def test_users(self):
+        with Broker("--user", "me:secret", "--user", "you:too:long", "--queue", "q") as broker:
+            at = broker.address
+            self.expect(run("send", f"amqp://me:secret@{at}", "q", "a"), 0)
+            self.expect(run("send", f"amqp://you:too%3Along@{at}", "q", "b"), 0)
+            code, out, err = run("send", f"amqp://me:wrong@{at}", "q", "c")
+            self.assertEqual((code, out), (3, ""), err)
+            self.assertIn(at, err)
+            self.assertNotIn("wrong", err)
+            self.assertEqual(run("send", f"amqp://{at}", "q", "d")[0], 3)
+            self.assertEqual(run("call", f"amqp://me:wrong@{at}", "--topic", "t", "--timeout", "3", "m")[0], 3)
+            self.expect(run("receive", f"amqp://me:secret@{at}", "q", "--count", "2", "--timeout", "10"), 0, "a\nb\n")
+
+    def test_patterns_replace_the_defaults(self):
+        with Broker("--queue-patterns", "jobs", "work", "--topic-patterns", "news") as broker:
+            self.expect(run("send", broker.url, "jobs.today", "a"), 0)
+            self.expect(run("send", broker.url, "work", "a"), 0)
+            self.expect(run("send", broker.url, "unicast.x", "a"), 1, None, "not-found")
+
+
+class Messages(ToolTest):
+    def test_bodies_come_back_as_they_were(self):
+        with Broker("--queue", "q") as broker:
+            bodies = ["hello", "", "[1, 2]", "two words", "grüße ☃", "-5"]
+            self.expect(run("send", broker.url, "q", "--", *bodies), 0, f"{len(bodies)} messages to 'q': {len(bodies)} accepted\n")
+            self.expect(run("receive", broker.url, "q", "--count", str(len(bodies)), "--timeout", "10"), 0, "\n".join(bodies) + "\n")
+
+    def test_lines_of_standard_input(self):
+        with Broker("--queue", "q") as broker:
+            self.expect(run("send", broker.url, "q", stdin="a\nb\nc\n"), 0)
+            self.expect(run("send", broker.url, "q", "--count", "1", stdin="d\ne\n"), 0)
+            self.expect(run("receive", broker.url, "q", "--timeout", "1"), 0, "a\nb\nc\nd\n")
+
+    def test_many_and_large(self):
+        with Broker("--queue", "q") as broker:
+            self.expect(run("send", broker.url, "q", "--count", "2000", "m"), 0, "2000 messages to 'q': 2000 accepted\n")
+            self.expect(run("receive", broker.url, "q", "--count", "2000", "--timeout", "10"), 0, "m\n" * 2000)
+            self.expect(run("send", broker.url, "q", "--body-size", "1000000", "--count", "3", "--settled"), 0,
+                        "3 messages to 'q': 3 sent\n")
+            code, out, _ = run("receive", broker.url, "q", "--count", "3", "--timeout", "10")
+            self.assertEqual((code, len(out)), (0, 3 * 1000001))
+
+    def test_receive_takes_no_more_than_it_prints(self):
+        with Broker("--queue", "q") as broker:
+            self.expect(run("send", broker.url, "q", "a", "b", "c"), 0)
+            for body in ("a", "b", "c"):
+                self.expect(run("receive", broker.url, "q", "--count", "1", "--timeout", "10"), 0, body + "\n")
+            self.expect(run("receive", broker.url, "q", "--count", "1", "--timeout", "0.3"), 4, "", "--timeout")
+            self.expect(run("receive", broker.url, "q", "--timeout", "0.3"), 4, "", "nothing came")
+
+    def test_json(self):
+        with Broker("--queue", "q") as broker:
+            code, out, _ = run("send", "--json", broker.url, "q", "a", "b")
+            self.assertEqual((code, json.loads(out)), (0, {"address": "q", "messages": 2, "accepted": 2}))
+            code, out, _ = run("receive", "--json", broker.url, "q", "--count", "2", "--timeout", "10")
+            self.assertEqual([json.loads(line)["body"] for line in out.splitlines()], ["a", "b"])
+
+    def test_an_address_that_is_not_there(self):
+        with Broker() as broker:
+            for command in (["send", broker.url, "nowhere", "m"], ["receive", broker.url, "nowhere"]):
+                code, out, err = run(*command)
+                self.assertEqual((code, out), (1, ""), err)
+                self.assertIn("nowhere", err)
+                self.assertIn("amqp:not-found", err)
+
+    def test_nobody_there(self):
+        port = closed_port()
+        for command in (["send", f"amqp://127.0.0.1:{port}", "q", "m"], ["receive", f"amqp://127.0.0.1:{port}", "q"]):
+            self.expect(run(*command), 3, "", f"127.0.0.1:{port}")
+        self.expect(run("send", "amqp://no-such-host.invalid", "q", "m"), 3, "", "no-such-host.invalid")
+
+
+class Rpc(ToolTest):
+    def test_echo(self):
+        with Broker() as broker, server(broker.url, "t", "one") as one:
+            self.expect(run("call", broker.url, "--topic", "t", "echo", '{"a": [1, 2.5, null, "ü"]}'), 0, '{"a":[1,2.5,null,"ü"]}\n')
+            self.assertEqual(one.line(), 'one: call echo {"a":[1,2.5,null,"ü"]}')
+            self.expect(run("call", broker.url, "--topic", "t", "--server", "one", "echo"), 0, "{}\n")
+            code, out, _ = run("call", "--json", broker.url, "--topic", "t", "echo", '{"a": 1}')
+            self.assertEqual((code, json.loads(out)), (0, {"response": {"a": 1}}))
+            self.expect(run("call", broker.url, "--topic", "t", "frobnicate"), 1, "", "frobnicate")
+            self.assertEqual(one.stop(), 0, one.errors)
+
+    def test_commands_answer(self):
+        script = 'case $APROTIC_METHOD in fail) echo "it broke" >&2; exit 3;; none) ;; bad) echo "{";; *) cat;; esac'
+        with Broker() as broker, server(broker.url, "t", "one", "--exec", script, "--version", "1.3") as one:
+            call = ["call", broker.url, "--topic", "t"]
+            code, out, _ = run(*call, "--version", "1.2", "--context", '{"user": "me"}', "whole", '{"x": 1}')
+            self.assertEqual(code, 0)
+            self.assertEqual(json.loads(out), {"method": "whole", "args": {"x": 1}, "version": "1.2", "context": {"user": "me"}})
+            self.expect(run(*call, "none"), 0, "null\n")
+            self.expect(run(*call, "fail"), 1, "", "it broke")
+            self.expect(run(*call, "bad"), 1, "", "not JSON")
+            self.expect(run(*call, "--version", "1.4", "m"), 1, "", "1.4")
+            self.expect(run(*call, "--namespace", "other", "m"), 1, "")
+            code, _, err = run(*call, "--json", "fail")
+            self.assertEqual(json.loads(err)["remote"]["message"], "it broke")
+            self.assertEqual(one.stop(), 0, one.errors)
+
+    def test_a_command_that_hangs_is_killed(self):
+        with Broker() as broker, server(broker.url, "t", "one", "--exec", "sleep 600 & wait", "--exec-timeout", "0.3") as one:
+            self.expect(run("call", broker.url, "--topic", "t", "m"), 1, "", "--exec-timeout")
+            self.assertEqual(one.stop(), 0, one.errors)
+
+    def test_cast_and_fanout(self):
+        with Broker() as broker, server(broker.url, "t", "one") as one, server(broker.url, "t", "two") as two:
+            self.expect(run("cast", broker.url, "--topic", "t", "--server", "two", "echo", '{"n": 1}'), 0)
+            self.assertEqual(two.line(), 'two: cast echo {"n":1}')
+            self.expect(run("cast", broker.url, "--topic", "t", "--fanout", "echo", '{"n": 2}'), 0)
+            self.assertEqual(one.line(), 'one: cast echo {"n":2}')
+            self.assertEqual(two.line(), 'two: cast echo {"n":2}')
+            code, out, _ = run("cast", "--json", broker.url, "--topic", "t", "--server", "one", "echo")
+            self.assertEqual((code, json.loads(out)["sent"]), (0, True))
+
+    def test_nobody_answers(self):
+        with Broker() as broker:
+            start = time.monotonic()
+            code, out, err = run("call", broker.url, "--topic", "maths", "--timeout", "1", "add")
+            self.assertEqual((code, out), (4, ""), err)
+            self.assertLess(time.monotonic() - start, 5)
+            self.assertIn("unicast.openstack.maths", err)
+            self.assertIn(broker.address.split(":")[1], err)
+
+    def test_nobody_there(self):
+        port = closed_port()
+        start = time.monotonic()
+        self.expect(run("call", f"amqp://127.0.0.1:{port}", "--topic", "t", "--timeout", "1", "m"), 3, "", f"127.0.0.1:{port}")
+        self.expect(run("serve", f"amqp://127.0.0.1:{port}", "--topic", "t", "--server", "s", "--timeout", "1"), 3, "",
+                    f"127.0.0.1:{port}")
+        self.assertLess(time.monotonic() - start, 10)
+
+    def test_a_server_survives_its_broker(self):
+        with Broker() as broker, server(broker.url, "t", "one") as one:
+            address = broker.address
+            self.assertEqual(broker.stop(), 0)
+            with Background("broker", "--listen", address, ready="listening"):
+                self.expect(run("call", "amqp://" + address, "--topic", "t", "--timeout", "15", "echo"), 0, "{}\n")
+            self.assertEqual(one.stop(), 0, one.errors)
+
+
+if __name__ == "__main__":
+    unittest.main()
