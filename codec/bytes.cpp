@@ -1,0 +1,262 @@
+#include <aprotic/codec/bytes.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <new>
+
+namespace aprotic::codec {
+
+namespace {
+
+thread_local CopyCount copies;
+
+/// Holds an object whose memory a `Bytes` looks into.
+template <class Held>
+struct HoldingBlock : detail::Block {
+    explicit HoldingBlock(Held&& h) : Block(&HoldingBlock::destroy_self), held(std::move(h)) {}
+    static void destroy_self(Block* block) noexcept { delete static_cast<HoldingBlock*>(block); }
+    Held held;
+};
+
+/// A block with its octets right behind it, in one allocation.
+struct SlabBlock : detail::Block {
+    explicit SlabBlock(std::size_t size) noexcept : Block(&SlabBlock::destroy_self), capacity(size) {}
+    static SlabBlock* make(std::size_t size) { return new (::operator new(sizeof(SlabBlock) + size)) SlabBlock(size); }
+    static void free(SlabBlock* block) noexcept {
+        block->~SlabBlock();
+        ::operator delete(block);
+    }
+    static void destroy_self(Block* block) noexcept;
+    std::byte* octets() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
+
+    std::size_t capacity;
+    std::shared_ptr<SlabPool::Core> pool;  // null while idle, or when it belongs to none
+};
+
+}  // namespace
+
+void copy_bytes(std::span<std::byte> to, std::span<const std::byte> from) noexcept {
+    APROTIC_ASSERT(to.size() >= from.size());
+    if (from.empty()) return;  // memcpy of nothing from null is undefined
+    ++copies.calls;
+    copies.bytes += from.size();
+    std::memcpy(to.data(), from.data(), from.size());
+}
+
+CopyCount copy_count() noexcept { return copies; }
+void reset_copy_count() noexcept { copies = {}; }
+
+// Bytes
+
+Bytes Bytes::copy_of(std::span<const std::byte> bytes) {
+    if (bytes.empty()) return {};
+    SlabBlock* block = SlabBlock::make(bytes.size());
+    const std::span<std::byte> own(block->octets(), bytes.size());
+    copy_bytes(own, bytes);
+    return Bytes(block, own);
+}
+
+Bytes Bytes::from_string(std::string&& text) {
+    if (text.empty()) return {};
+    auto* block = new HoldingBlock<std::string>(std::move(text));
+    return Bytes(block, as_bytes(block->held));
+}
+
+Bytes Bytes::from_vector(std::vector<std::byte>&& bytes) {
+    if (bytes.empty()) return {};
+    auto* block = new HoldingBlock<std::vector<std::byte>>(std::move(bytes));
+    return Bytes(block, block->held);
+}
+
+Bytes Bytes::slice(std::size_t offset, std::size_t length) const noexcept {
+    if (offset >= size_ || length == 0) return {};
+    Bytes part(*this);
+    part.data_ += offset;
+    part.size_ = std::min(length, size_ - offset);
+    return part;
+}
+
+// Slab and SlabPool
+
+struct SlabPool::Core {
+    Core(std::size_t size, std::size_t max) : slab_size(size), idle_max(max) {}
+
+    const std::size_t slab_size;
+    const std::size_t idle_max;
+    std::mutex mutex;
+    std::vector<SlabBlock*> idle;
+    std::size_t in_use = 0;
+    bool closed = false;
+};
+
+void SlabBlock::destroy_self(Block* block) noexcept {
+    auto* self = static_cast<SlabBlock*>(block);
+    const std::shared_ptr<SlabPool::Core> pool = std::move(self->pool);
+    if (pool) {
+        const std::lock_guard lock(pool->mutex);
+        --pool->in_use;
+        if (!pool->closed && self->capacity == pool->slab_size && pool->idle.size() < pool->idle_max) {
+            self->pool = nullptr;
+            pool->idle.push_back(self);  // reserved by the constructor: does not throw
+            return;
+        }
+    }
+    free(self);
+}
+
+Slab::Slab(std::size_t capacity) : capacity_(capacity) {
+    SlabBlock* block = SlabBlock::make(capacity);
+    block_ = block;
+    data_ = block->octets();
+}
+
+Bytes Slab::slice(std::size_t offset, std::size_t length) const noexcept {
+    APROTIC_ASSERT(offset <= capacity_ && length <= capacity_ - offset);
+    if (length == 0) return {};
+    block_->retain();
+    return Bytes::adopt(block_, {data_ + offset, length});
+}
+
+void Slab::reset() noexcept {
+    if (block_ != nullptr) block_->release();
+    forget();
+}
+
+SlabPool::SlabPool(std::size_t slab_size, std::size_t idle_max) : core_(std::make_shared<Core>(slab_size, idle_max)) {
+    core_->idle.reserve(idle_max);
+}
+
+SlabPool::~SlabPool() {
+    std::vector<SlabBlock*> idle;
+    {
+        const std::lock_guard lock(core_->mutex);
+        core_->closed = true;
+        idle.swap(core_->idle);
+    }
+    for (SlabBlock* block : idle) SlabBlock::free(block);
+}
+
+Slab SlabPool::acquire(std::size_t size_min) {
+    SlabBlock* block = nullptr;
+    {
+        const std::lock_guard lock(core_->mutex);
+        if (size_min <= core_->slab_size && !core_->idle.empty()) {
+            block = core_->idle.back();
+            core_->idle.pop_back();
+            block->refs.store(1, std::memory_order_relaxed);
+            ++core_->in_use;
+        }
+    }
+    if (block == nullptr) {
+        block = SlabBlock::make(std::max(size_min, core_->slab_size));
+        const std::lock_guard lock(core_->mutex);
+        ++core_->in_use;
+    }
+    block->pool = core_;
+    return Slab(block, block->octets(), block->capacity);
+}
+
+std::size_t SlabPool::slab_size() const noexcept { return core_->slab_size; }
+
+std::size_t SlabPool::in_use() const noexcept {
+    const std::lock_guard lock(core_->mutex);
+    return core_->in_use;
+}
+
+std::size_t SlabPool::idle() const noexcept {
+    const std::lock_guard lock(core_->mutex);
+    return core_->idle.size();
+}
+
+// ByteChain
+
+void ByteChain::append(Bytes bytes) {
+    if (bytes.empty()) return;
+    size_ += bytes.size();
+    if (spilled_.empty() && inline_count_ < inline_.size()) {
+        inline_[inline_count_++] = std::move(bytes);
+        return;
+    }
+    if (spilled_.empty()) {
+        spilled_.reserve(2 * inline_.size());
+        for (Bytes& segment : inline_) spilled_.push_back(std::move(segment));
+        inline_count_ = 0;
+    }
+    spilled_.push_back(std::move(bytes));
+}
+
+void ByteChain::append(const ByteChain& chain) {
+    const ByteChain same = &chain == this ? chain : ByteChain();
+    for (const Bytes& segment : (&chain == this ? same : chain).segments()) append(segment);
+}
+
+void ByteChain::clear() noexcept {
+    inline_ = {};
+    inline_count_ = 0;
+    spilled_.clear();
+    size_ = 0;
+}
+
+Bytes ByteChain::contiguous() const {
+    const auto parts = segments();
+    if (parts.empty()) return {};
+    if (parts.size() == 1) return parts.front();
+    const Slab joined(size_);
+    copy_to(0, joined.span());
+    return joined.slice(0, size_);
+}
+
+ByteChain ByteChain::slice(std::size_t offset, std::size_t length) const {
+    ByteChain part;
+    for (const Bytes& segment : segments()) {
+        if (length == 0) break;
+        if (offset >= segment.size()) {
+            offset -= segment.size();
+            continue;
+        }
+        Bytes piece = segment.slice(offset, length);
+        length -= piece.size();
+        offset = 0;
+        part.append(std::move(piece));
+    }
+    return part;
+}
+
+void ByteChain::copy_to(std::size_t offset, std::span<std::byte> to) const noexcept {
+    APROTIC_ASSERT(offset <= size_ && to.size() <= size_ - offset);
+    for (const Bytes& segment : segments()) {
+        if (to.empty()) return;
+        if (offset >= segment.size()) {
+            offset -= segment.size();
+            continue;
+        }
+        const std::size_t n = std::min(segment.size() - offset, to.size());
+        copy_bytes(to, segment.span().subspan(offset, n));
+        to = to.subspan(n);
+        offset = 0;
+    }
+}
+
+std::string ByteChain::to_string() const {
+    std::string text;
+    text.reserve(size_);
+    for (const Bytes& segment : segments()) text += segment.text();
+    return text;
+}
+
+bool operator==(const ByteChain& a, const ByteChain& b) noexcept {
+    if (a.size() != b.size()) return false;
+    const auto left = a.segments();
+    const auto right = b.segments();
+    std::size_t i = 0, j = 0, at_left = 0, at_right = 0;
+    while (i < left.size() && j < right.size()) {
+        const std::size_t n = std::min(left[i].size() - at_left, right[j].size() - at_right);
+        if (left[i].text().substr(at_left, n) != right[j].text().substr(at_right, n)) return false;
+        if ((at_left += n) == left[i].size()) ++i, at_left = 0;
+        if ((at_right += n) == right[j].size()) ++j, at_right = 0;
+    }
+    return true;
+}
+
+}  // namespace aprotic::codec

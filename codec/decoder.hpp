@@ -4,6 +4,7 @@
 #include <aprotic/codec/types.hpp>
 #include <aprotic/codec/wire.hpp>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -125,17 +126,22 @@ public:
     const DecodeLimits& limits() const noexcept { return limits_; }
 
 private:
-    friend class ValueReader;
     bool fail_at(Errc error, const std::byte* where) noexcept;
     std::uint8_t take_code() noexcept;
     bool need(std::size_t n) noexcept;
     const std::byte* take(std::size_t n) noexcept;
     template <class T>
     T take_be() noexcept;
-    std::uint8_t wrong_type() noexcept;
+    void wrong_type(std::uint8_t format_code) noexcept;
+    bool deeper() noexcept;
     std::span<const std::byte> read_variable(std::uint8_t code8, std::uint8_t code32) noexcept;
-    Scope enter_compound(std::uint8_t format_code, bool is_map) noexcept;
-    Scope enter_array_body(std::uint8_t format_code) noexcept;
+    std::span<const std::byte> take_variable(std::uint8_t format_code) noexcept;
+    template <std::size_t N>
+    std::array<std::byte, N> take_octets(std::uint8_t wanted) noexcept;
+    std::size_t take_size(std::uint8_t format_code) noexcept;
+    Scope enter_sized(std::uint8_t format_code) noexcept;
+    void open_items(Scope& scope) noexcept;
+    void open_elements(Scope& scope) noexcept;
     void skip_body(std::uint8_t format_code, bool checked) noexcept;
     bool spend(std::uint32_t elements) noexcept;
 
@@ -146,6 +152,7 @@ private:
     std::size_t error_offset_ = 0;
     DecodeLimits limits_;
     std::uint32_t depth_ = 0;
+    std::uint32_t open_scopes_ = 0;
     std::uint32_t elements_ = 0;
     std::uint32_t zero_width_ = 0;
     std::uint8_t forced_code_ = 0;  // element constructor while inside an array

@@ -147,7 +147,7 @@ struct FieldCodec<std::vector<Symbol>> {
     static constexpr std::string_view type = "symbol";
     static bool absent(const std::vector<Symbol>& v) noexcept { return v.empty(); }
     static void encode(Encoder& to, const std::vector<Symbol>& v) { to.write_symbol_array(v); }
-    static bool decode(Decoder& from, std::vector<Symbol>& v);
+    static bool decode(Decoder& from, std::vector<Symbol>& v);  // composites.cpp
 };
 
 template <class T>
@@ -161,7 +161,7 @@ struct FieldCodec<std::optional<T>> {
 template <>
 struct FieldCodec<MessageId> : detail::NeverAbsent<MessageId> {
     static constexpr std::string_view type = "*";
-    static void encode(Encoder& to, const MessageId& v);
+    static void encode(Encoder& to, const MessageId& v);   // composites.cpp
     static bool decode(Decoder& from, MessageId& v);
 };
 
@@ -242,7 +242,7 @@ void encode_composite(Encoder& to, const T& composite) {
             ((++index, count = detail::row_absent(composite, row) ? count : index), ...);
             const Encoder::Scope scope = to.begin_list();
             index = 0;
-            const auto write = [&](const auto& r) {
+            [[maybe_unused]] const auto write = [&](const auto& r) {
                 if (index++ >= count) return;
                 if (detail::row_absent(composite, r)) {
                     to.write_null();

@@ -13,9 +13,8 @@ namespace aprotic::codec {
 
 /// How much of what a text form shows.
 struct DumpOptions {
-    std::size_t octets_max = 64;   ///< of each string, binary or payload; the rest is counted
-    bool offsets = true;           ///< start each line with the octet's position
-    bool messages = true;          ///< decode messages inside transfers that are complete in one frame
+    std::size_t octets_max = 256;  ///< of each string, binary or payload; the rest is counted
+    bool messages = true;         ///< decode the messages inside transfers
 };
 
 // One line each, for logs: fields by name, absent fields left out: `attach{name="l" handle=0 role=sender source{address="q"}}`.
@@ -32,6 +31,7 @@ std::string to_string(const FrameView& frame);
 /// Several lines with offsets. On malformed input: everything that was understood, then one line with offset, error and clause.
 std::string dump_value(std::span<const std::byte> input, const DumpOptions& options = {});
 std::string dump_message(std::span<const std::byte> input, const DumpOptions& options = {});
+/// One frame or several in a row, without the need of a protocol header.
 std::string dump_frame(std::span<const std::byte> input, const DumpOptions& options = {});
 
 /// A captured direction of a connection from its first octet: protocol headers and frames, SASL and AMQP. A stream that starts with
@@ -40,6 +40,7 @@ struct StreamDump {
     std::string text;
     std::size_t frames = 0;
     bool ok = true;
+    std::size_t left = 0;  ///< octets of an incomplete last frame
 };
 StreamDump dump_stream(std::span<const std::byte> input, const DumpOptions& options = {});
 

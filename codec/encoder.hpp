@@ -74,10 +74,13 @@ public:
     /// Patches size and count. `count` is the number of items (for a map: keys and values together).
     void end(const Scope& scope, std::uint32_t count);
 
-    /// An array in progress: after `begin_array` write the element constructor with `write_code`/`write_descriptor`, then
-    /// `mark_elements` and the bodies. Elements are written with the `append_*` functions.
+    /// An open array: after `begin_array` write the element constructor (`write_descriptor`, `write_code`) and then the
+    /// elements' bodies with the `append_*` functions.
     Scope begin_array();
     void end_array(const Scope& scope, std::uint32_t count);
+    /// Size and count of a list32, map32 or array32 whose constructor was written before, as in an array of lists.
+    Scope begin_wide_body();
+    void end_wide_body(const Scope& scope, std::uint32_t count);
 
     /// An array of symbols, as `multiple` fields want it; one of one element too. [1.4-e]
     void write_symbol_array(std::span<const Symbol> symbols);
@@ -89,6 +92,10 @@ public:
     void append_u32(std::uint32_t v);
     void append_u64(std::uint64_t v);
     void append_raw(std::span<const std::byte> bytes);
+    /// Overwrites four octets written before.
+    void patch_u32(std::size_t at, std::uint32_t v) noexcept {
+        if (ok() && at + 4 <= size_) store_be(data_ + at, v);
+    }
 
 private:
     std::byte* room(std::size_t n);

@@ -1,0 +1,141 @@
+#include <aprotic/codec/frame.hpp>
+#include <aprotic/codec/wire.hpp>
+
+#include <algorithm>
+
+namespace aprotic::codec {
+
+namespace {
+
+constexpr std::array<std::byte, 4> magic{std::byte{'A'}, std::byte{'M'}, std::byte{'Q'}, std::byte{'P'}};
+constexpr std::uint8_t doff_min = 2;
+
+/// Splits a body into performative and payload without reading the performative. [2.3.2]
+Errc split(FrameView& view) noexcept {
+    Decoder from(view.body);
+    const Descriptor found = from.read_descriptor();
+    if (!from.ok()) return from.errc();
+    const std::optional<std::uint64_t> code = found.resolve();
+    const bool sasl = view.type == FrameType::sasl;
+    const std::uint64_t first = sasl ? descriptor::sasl_mechanisms : descriptor::open;
+    const std::uint64_t last = sasl ? descriptor::sasl_outcome : descriptor::close;
+    if (!code || *code < first || *code > last) return Errc::unknown_performative;  // [2.3.2-a]
+    from.skip();
+    if (!from.ok()) return from.errc();
+    view.code = *code;
+    view.performative = view.body.first(from.offset());
+    view.payload = view.body.subspan(from.offset());
+    if (!view.payload.empty() && view.code != descriptor::transfer) return Errc::unexpected_payload;  // [2.3.2-b]
+    return {};
+}
+
+template <class T>
+constexpr bool is_sasl = Table<T>::code >= descriptor::sasl_mechanisms;
+template <>
+constexpr bool is_sasl<SaslFrame> = true;
+template <>
+constexpr bool is_sasl<Performative> = false;
+
+}  // namespace
+
+std::array<std::byte, ProtocolHeader::size> ProtocolHeader::serialise() const noexcept {
+    return {magic[0], magic[1], magic[2], magic[3], std::byte{id}, std::byte{major}, std::byte{minor}, std::byte{revision}};
+}
+
+Result<ProtocolHeader> ProtocolHeader::parse(std::span<const std::byte> input) noexcept {
+    const std::size_t n = std::min(input.size(), magic.size());
+    if (!std::equal(magic.begin(), magic.begin() + static_cast<std::ptrdiff_t>(n), input.begin())) return Errc::bad_protocol_header;
+    if (input.size() < size) return Errc::incomplete;
+    const auto octet = [&](std::size_t i) { return std::to_integer<std::uint8_t>(input[i]); };
+    return ProtocolHeader(octet(4), octet(5), octet(6), octet(7));
+}
+
+FrameParser::Step FrameParser::next(std::span<const std::byte> input) const noexcept {
+    Step step;
+    const auto refuse = [&](Errc error, std::size_t size) {
+        step.status = Status::error;
+        step.size = size;
+        step.error = make_error_code(error);
+        return step;
+    };
+    if (input.size() < 4) {
+        step.size = FrameHeader::size_min;
+        return step;
+    }
+    // Each octet of the header is judged as soon as it is there: nobody waits for the rest of an impossible frame.
+    const std::uint32_t size = load_be<std::uint32_t>(input.data());
+    if (size < FrameHeader::size_min) return refuse(Errc::frame_size_too_small, 0);  // [2.3-b]
+    if (size > max_) return refuse(Errc::frame_too_large, 0);
+    if (input.size() > 4) {
+        const auto doff = std::to_integer<std::uint8_t>(input[4]);
+        if (doff < doff_min) return refuse(Errc::frame_doff_too_small, 0);                      // [2.3-c]
+        if (std::size_t{doff} * 4 > size) return refuse(Errc::frame_doff_beyond_size, 0);  // [2.3-d]
+    }
+    if (input.size() > 5 && std::to_integer<std::uint8_t>(input[5]) > static_cast<std::uint8_t>(FrameType::sasl)) {
+        return refuse(Errc::unknown_frame_type, 0);  // [2.3-f]
+    }
+    step.size = size;
+    if (input.size() < size) return step;
+
+    step.frame.frame = input.first(size);
+    step.frame.type = static_cast<FrameType>(input[5]);
+    step.frame.channel = step.frame.type == FrameType::amqp ? load_be<std::uint16_t>(input.data() + 6) : std::uint16_t{0};
+    step.frame.body = step.frame.frame.subspan(4 * std::to_integer<std::size_t>(input[4]));  // extended header: [2.3-e]
+    step.status = Status::frame;
+    if (!step.frame.body.empty()) {
+        if (const Errc error = split(step.frame); error != Errc{}) return refuse(error, size);
+    }
+    return step;
+}
+
+template <class T>
+void append_frame(Encoder& to, std::uint16_t channel, const T& performative, std::size_t payload_size) {
+    const std::size_t start = to.size();
+    to.append_u32(0);
+    to.append_u8(doff_min);
+    to.append_u8(static_cast<std::uint8_t>(is_sasl<T> ? FrameType::sasl : FrameType::amqp));
+    to.append_u16(is_sasl<T> ? std::uint16_t{0} : channel);
+    encode(to, performative);
+    const std::size_t size = to.size() - start + payload_size;
+    if (size > 0xffff'ffff) to.fail(Errc::too_large_to_encode);
+    to.patch_u32(start, static_cast<std::uint32_t>(size));
+}
+
+template <class T>
+Result<std::size_t> write_frame(std::span<std::byte> out, std::uint16_t channel, const T& performative, std::size_t payload_size) {
+    Encoder to(out);
+    append_frame(to, channel, performative, payload_size);
+    if (!to.ok()) return to.error();
+    return to.size();
+}
+
+#define APROTIC_FRAME(T)                                                                          \
+    template Result<std::size_t> write_frame(std::span<std::byte>, std::uint16_t, const T&, std::size_t); \
+    template void append_frame(Encoder&, std::uint16_t, const T&, std::size_t);
+APROTIC_FRAME(Open)
+APROTIC_FRAME(Begin)
+APROTIC_FRAME(Attach)
+APROTIC_FRAME(Flow)
+APROTIC_FRAME(Transfer)
+APROTIC_FRAME(Disposition)
+APROTIC_FRAME(Detach)
+APROTIC_FRAME(End)
+APROTIC_FRAME(Close)
+APROTIC_FRAME(Performative)
+APROTIC_FRAME(SaslMechanisms)
+APROTIC_FRAME(SaslInit)
+APROTIC_FRAME(SaslChallenge)
+APROTIC_FRAME(SaslResponse)
+APROTIC_FRAME(SaslOutcome)
+APROTIC_FRAME(SaslFrame)
+#undef APROTIC_FRAME
+
+std::array<std::byte, FrameHeader::size_min> empty_frame(std::uint16_t channel) noexcept {
+    std::array<std::byte, FrameHeader::size_min> frame{};
+    store_be(frame.data(), static_cast<std::uint32_t>(frame.size()));
+    frame[4] = std::byte{doff_min};
+    store_be(frame.data() + 6, channel);
+    return frame;
+}
+
+}  // namespace aprotic::codec

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <aprotic/codec/bytes.hpp>
+#include <aprotic/codec/result.hpp>
 #include <aprotic/codec/sections.hpp>
 #include <aprotic/codec/value.hpp>
 
@@ -74,7 +75,10 @@ private:
     std::uint32_t message_format_ = protocol::message_format;
 };
 
-/// Encodes every section that is there: data of 256 octets and more by reference, the rest into one block.
+/// Encodes every section that is there: data of 256 octets and more by reference, the rest into one block. Fails only for
+/// what has no wire form, such as an array of mixed types.
+Result<EncodedMessage> try_encode(const Message& message);
+/// The same for messages known to have one; asserts that.
 EncodedMessage encode(const Message& message);
 /// The opposite; checks the order and the types of all sections.
 Result<Message> decode_message(const ByteChain& octets, const DecodeLimits& limits = {});

@@ -13,8 +13,8 @@
 namespace aprotic::codec {
 
 /// A message read where it lies. Making one shares the chain's memory, locates the sections by their sizes and checks their
-/// order; nothing is decoded or copied before it is asked for. Views it returns live as long as this object and do not move with
-/// it: what lies across two segments is joined once into memory that the object keeps. Not for concurrent use.
+/// order; nothing is decoded or copied before it is asked for. Views it returns live as long as this object (or the one it was
+/// moved into): what lies across two segments is joined once into memory that the object keeps. Not for concurrent use.
 class MessageView {
 public:
     MessageView() = default;
@@ -63,7 +63,8 @@ public:
     BodyKind body_kind() const noexcept { return body_kind_; }
     bool has_body() const noexcept { return body_kind_ != BodyKind::none; }
 
-    /// Text of an amqp-value string, symbol or binary, or of the data sections. Joined if it is in more than one place.
+    /// Text of an amqp-value string, symbol or binary, or the octets of the data sections as they are. Joined if it is in more
+    /// than one place.
     Result<std::string_view> body_text() const;
     /// Octets of the data sections, or of an amqp-value binary or string; by reference to where they were received.
     Result<ByteChain> body_data() const;
@@ -83,29 +84,36 @@ public:
 
     Result<Message> to_message() const;
 
-    /// Octets of header and delivery annotations in front of the rest, for whoever replaces them.
-    std::size_t mutable_prefix() const noexcept;
+    /// Octets of the header section, and of header and delivery annotations together, in front of the rest: for whoever
+    /// replaces them.
+    std::size_t header_size() const noexcept { return place(Section::header).end; }
+    std::size_t mutable_prefix() const noexcept { return prefix_; }
 
 private:
     enum class Section : std::uint8_t {
         header, delivery_annotations, message_annotations, properties, application_properties, body, footer
     };
     static constexpr std::size_t section_count = 7;
-    /// A section's value: the octets behind its descriptor.
+    /// Where a section is, its descriptor included; its value starts at `value`.
     struct Place {
         std::size_t start = 0;
-        std::size_t length = 0;
+        std::size_t value = 0;
+        std::size_t end = 0;
         bool present = false;
     };
+    class Cursor;
 
     void locate();
     bool fail(Errc error, std::size_t offset) noexcept;
     bool has(Section s) const noexcept { return places_[static_cast<std::size_t>(s)].present; }
     const Place& place(Section s) const noexcept { return places_[static_cast<std::size_t>(s)]; }
     std::span<const std::byte> octets_of(Section s) const;
+    std::span<const std::byte> value_of(Section s) const;
+    bool locate_section(Cursor& at);
+    Result<Map> map_of(Section s) const;
     RawValue property(std::uint32_t index) const;
     template <class F>
-    Result<void> for_each_body_section(F&& f) const;
+    void for_each_body_section(F&& f) const;
 
     ByteChain octets_;
     DecodeLimits limits_;

@@ -48,9 +48,13 @@ public:
     Value* find(std::string_view key) noexcept;
     const Value* find(const char* key) const noexcept { return find(std::string_view(key)); }
     Value* find(const char* key) noexcept { return find(std::string_view(key)); }
+    const Value* find(const std::string& key) const noexcept { return find(std::string_view(key)); }
+    Value* find(const std::string& key) noexcept { return find(std::string_view(key)); }
     /// The value under exactly this key.
     const Value* find(const Value& key) const noexcept;
     Value* find(const Value& key) noexcept;
+    const Value* find(const Symbol& key) const noexcept;
+    Value* find(const Symbol& key) noexcept;
     bool contains(std::string_view key) const noexcept { return find(key) != nullptr; }
     /// As `find`; throws std::out_of_range when there is none.
     const Value& at(std::string_view key) const;
