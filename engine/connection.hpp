@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include <aprotic/codec/performatives.hpp>
 #include <aprotic/engine/handler.hpp>
 #include <aprotic/engine/options.hpp>
 #include <aprotic/engine/receiver.hpp>

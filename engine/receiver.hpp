@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include <aprotic/codec/performatives.hpp>
 #include <aprotic/engine/delivery.hpp>
 #include <aprotic/engine/handler.hpp>
 #include <aprotic/engine/options.hpp>
