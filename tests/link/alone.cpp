@@ -1,0 +1,2 @@
+// Links and starts; the CMakeLists.txt beside it says with what.
+int main() { return 0; }
