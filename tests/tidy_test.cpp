@@ -1,5 +1,5 @@
-// What the compiler does not say about this tree: which folder may know which, what may be called where, and that every file is
-// reachable from somewhere. Each message tells what to do instead. Nothing here is about taste.
+// What the compiler does not say about this tree: which folder may know which, what may be called where, and that every
+// file is reachable from somewhere. Each message tells what to do instead. Nothing here is about taste.
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -35,7 +35,8 @@ struct File {
 const std::vector<File>& tree() {
     static const std::vector<File> files = [] {
         std::vector<File> found;
-        const std::vector<string> wanted = {".hpp", ".cpp", ".md", ".sh", ".py", ".txt", ".cmake", ".yml", ".json", ".in"};
+        const std::vector<string> wanted = {".hpp", ".cpp",   ".md",  ".sh",   ".py",
+                                            ".txt", ".cmake", ".yml", ".json", ".in"};
         auto read = [&](const fs::path& path) {
             std::ifstream in(path, std::ios::binary);
             File file{fs::relative(path, root).generic_string(), string(std::istreambuf_iterator<char>(in), {}), {}};
@@ -65,12 +66,15 @@ string code_of(string_view line) {
     for (std::size_t i = 0; i < line.size(); ++i) {
         const char c = line[i];
         if (quote != 0) {
-            if (c == '\\') ++i;
-            else if (c == quote) quote = 0, code += c;
+            if (c == '\\')
+                ++i;
+            else if (c == quote)
+                quote = 0, code += c;
             continue;
         }
         if (c == '/' && i + 1 < line.size() && (line[i + 1] == '/' || line[i + 1] == '*')) break;
-        const bool digit_separator = c == '\'' && !code.empty() && std::isxdigit(static_cast<unsigned char>(code.back())) != 0;
+        const bool digit_separator =
+            c == '\'' && !code.empty() && std::isxdigit(static_cast<unsigned char>(code.back())) != 0;
         if ((c == '"' || c == '\'') && !digit_separator && !line.starts_with("#include")) quote = c;
         code += c;
     }
@@ -93,9 +97,11 @@ bool none(const std::vector<string>& problems) {
     return problems.empty();
 }
 
-// ---- layers -------------------------------------------------------------------------------------------------------------
+// ---- layers
+// -------------------------------------------------------------------------------------------------------------
 
-const std::set<string> vocabulary = {"ids", "time", "function", "options", "security", "event", "failure", "trace", "link_status"};
+const std::set<string> vocabulary = {"ids",   "time",    "function", "options",    "security",
+                                     "event", "failure", "trace",    "link_status"};
 
 /// The layer that a file or an included header belongs to; empty outside the product.
 string layer_of(string_view path) {
@@ -149,11 +155,14 @@ TEST_CASE("a layer includes only what lies below it") {
             const string header = included_by(line, "<aprotic/", '>');
             if (header.empty()) continue;
             if (!may_include.at(layer).contains(layer_of(header)))
-                problems.push_back(file.path + " (layer " + layer + ") includes " + header + " (layer " + layer_of(header) +
-                                   "): the direction is codec <- vocabulary <- core <- stack <- engine <- broker <- driver <- cli");
+                problems.push_back(
+                    file.path + " (layer " + layer + ") includes " + header + " (layer " + layer_of(header) +
+                    "): the direction is codec <- vocabulary <- core <- stack <- engine <- broker <- driver <- cli");
             else if (is_public_header(file.path) && !is_public_header(header))
-                problems.push_back(file.path + " is public and includes the private " + header + ": forward-declare or hide it");
-            if (!fs::exists(root / header)) problems.push_back(file.path + " includes " + header + ", which is not in this tree");
+                problems.push_back(file.path + " is public and includes the private " + header +
+                                   ": forward-declare or hide it");
+            if (!fs::exists(root / header))
+                problems.push_back(file.path + " includes " + header + ", which is not in this tree");
         }
     }
     CHECK(none(problems));
@@ -167,7 +176,8 @@ TEST_CASE("product code includes by the installed name") {
             const string header = included_by(line, "include \"", '"');
             if (header.empty()) continue;
             if (file.in_product())
-                problems.push_back(file.path + " includes \"" + header + "\": write <aprotic/folder/file.hpp>, so that layers hold");
+                problems.push_back(file.path + " includes \"" + header +
+                                   "\": write <aprotic/folder/file.hpp>, so that layers hold");
             else if (header.find("..") != string::npos)
                 problems.push_back(file.path + " includes \"" + header + "\": name it from tests/");
         }
@@ -184,10 +194,12 @@ TEST_CASE("every header is guarded and declared in exactly one layer") {
         for (const auto& line : file.lines) {
             std::istringstream words(line.substr(0, line.find('#')));
             while (words >> word) {
-                word.erase(std::remove_if(word.begin(), word.end(), [](char c) { return c == '(' || c == ')' || c == '"'; }),
-                           word.end());
+                word.erase(
+                    std::remove_if(word.begin(), word.end(), [](char c) { return c == '(' || c == ')' || c == '"'; }),
+                    word.end());
                 if (word.ends_with(".hpp") || word.ends_with(".cpp"))
-                    named_in[(fs::path(file.path).parent_path() / word).lexically_normal().generic_string()].push_back(file.path);
+                    named_in[(fs::path(file.path).parent_path() / word).lexically_normal().generic_string()].push_back(
+                        file.path);
             }
         }
     }
@@ -206,14 +218,15 @@ TEST_CASE("every header is guarded and declared in exactly one layer") {
     CHECK(none(problems));
 }
 
-// ---- bans ---------------------------------------------------------------------------------------------------------------
+// ---- bans
+// ---------------------------------------------------------------------------------------------------------------
 
 namespace {
 
 struct Ban {
     std::vector<string> words;
-    std::vector<string> within;   // path prefixes it holds for
-    std::vector<string> except;   // path prefixes it does not hold for
+    std::vector<string> within;  // path prefixes it holds for
+    std::vector<string> except;  // path prefixes it does not hold for
     string instead;
 };
 
@@ -221,22 +234,39 @@ const std::vector<string> library = {"codec/", "engine/", "driver/"};
 
 const std::vector<Ban> bans = {
     {{"steady_clock::now", "system_clock::now", "high_resolution_clock::now", "clock_gettime", "gettimeofday"},
-     library, {"engine/io/", "driver/cli/"},
+     library,
+     {"engine/io/", "driver/cli/"},
      "time is a parameter: take `now`, or ask Reactor::now()"},
     {{"std::this_thread"}, library, {"engine/io/"}, "do not sleep, and ask Reactor::on_thread()"},
-    {{"rand(", "srand(", "std::random_device", "std::mt19937", "getrandom("}, library, {"engine/io/"},
+    {{"rand(", "srand(", "std::random_device", "std::mt19937", "getrandom("},
+     library,
+     {"engine/io/"},
      "chance is a parameter: Reactor::random(), or a seed"},
     {{"std::thread", "std::jthread", "std::async", "std::mutex", "std::condition_variable"},
-     {"engine/core/", "engine/stack/", "engine/broker/"}, {},
+     {"engine/core/", "engine/stack/", "engine/broker/"},
+     {},
      "below the event layer everything runs on one thread and blocks nowhere"},
-    {{"asio::", "asio/", "asio.hpp"}, library, {"engine/io/", "engine/asio_reactor.hpp", "driver/asio_tokens.hpp"},
+    {{"asio::", "asio/", "asio.hpp"},
+     library,
+     {"engine/io/", "engine/asio_reactor.hpp", "driver/asio_tokens.hpp"},
      "only engine/io knows Asio; everybody else sees Reactor and Stream"},
     {{"openssl/", "SSL_", "sasl/sasl.h"}, library, {"engine/stack/"}, "TLS and SASL live in engine/stack"},
-    {{"sys/socket.h", "netinet/", "::socket(", "unistd.h"}, {"codec/", "engine/", "driver/"}, {"engine/io/", "driver/cli/"},
+    {{"sys/socket.h", "netinet/", "::socket(", "unistd.h"},
+     {"codec/", "engine/", "driver/"},
+     {"engine/io/", "driver/cli/"},
      "sockets and files belong to engine/io"},
-    {{"memcpy(", "memmove("}, library, {"codec/bytes."}, "copy payload by codec::copy_bytes, which is counted; use std::bit_cast for numbers"},
-    {{"std::cout", "std::cerr", "printf("}, library, {"driver/cli/", "codec/assert.hpp"}, "a library does not print: return it, or use TraceSink"},
-    {{"throw"}, {"engine/core/", "engine/stack/", "engine/broker/"}, {}, "return a Result; exceptions are for the blocking edge"},
+    {{"memcpy(", "memmove("},
+     library,
+     {"codec/bytes."},
+     "copy payload by codec::copy_bytes, which is counted; use std::bit_cast for numbers"},
+    {{"std::cout", "std::cerr", "printf("},
+     library,
+     {"driver/cli/", "codec/assert.hpp"},
+     "a library does not print: return it, or use TraceSink"},
+    {{"throw"},
+     {"engine/core/", "engine/stack/", "engine/broker/"},
+     {},
+     "return a Result; exceptions are for the blocking edge"},
     {{"using namespace"}, {"codec/", "engine/", "driver/"}, {"driver/cli/"}, "name what you use"},
 };
 
@@ -259,7 +289,8 @@ TEST_CASE("nothing is called where it must not be") {
             for (const Ban* ban : here)
                 for (const auto& word : ban->words)
                     if (contains_word(code, word))
-                        problems.push_back(file.path + ":" + std::to_string(number + 1) + " uses " + word + ": " + ban->instead);
+                        problems.push_back(file.path + ":" + std::to_string(number + 1) + " uses " + word + ": " +
+                                           ban->instead);
         }
     }
     CHECK(none(problems));
@@ -279,7 +310,8 @@ TEST_CASE("nothing is left for later in the code") {
     CHECK(none(problems));
 }
 
-// ---- documentation ------------------------------------------------------------------------------------------------------
+// ---- documentation
+// ------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -322,7 +354,8 @@ TEST_CASE("every page is found from the index, and the front page stays short") 
     }
     REQUIRE(index != nullptr);
     REQUIRE(front != nullptr);
-    for (const auto& target : links_of(*index)) linked.insert((fs::path("docs") / target).lexically_normal().generic_string());
+    for (const auto& target : links_of(*index))
+        linked.insert((fs::path("docs") / target).lexically_normal().generic_string());
     std::vector<string> problems;
     for (const auto& page : tree()) {
         if (page.in("docs/") && page.path.ends_with(".md") && &page != index && !linked.contains(page.path))
@@ -331,6 +364,7 @@ TEST_CASE("every page is found from the index, and the front page stays short") 
             problems.push_back(page.path + " does not begin with its title");
     }
     if (front->lines.size() > 150)
-        problems.push_back("README.md has " + std::to_string(front->lines.size()) + " lines: 150 at most, the rest goes to docs/");
+        problems.push_back("README.md has " + std::to_string(front->lines.size()) +
+                           " lines: 150 at most, the rest goes to docs/");
     CHECK(none(problems));
 }

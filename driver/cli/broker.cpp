@@ -63,11 +63,13 @@ void add_broker(Tool& tool) {
     command->add_option("--listen", options->listen, "HOST:PORT, [V6]:PORT or unix:PATH; port 0 takes a free one")
         ->type_name("ADDRESS")
         ->capture_default_str();
-    command->add_option("--queue-patterns", options->queue_patterns,
-                        "addresses with these parts become queues on first use (default: exclusive unicast)")
+    command
+        ->add_option("--queue-patterns", options->queue_patterns,
+                     "addresses with these parts become queues on first use (default: exclusive unicast)")
         ->type_name("PATTERN");
-    command->add_option("--topic-patterns", options->topic_patterns,
-                        "addresses with these parts become topics on first use (default: broadcast)")
+    command
+        ->add_option("--topic-patterns", options->topic_patterns,
+                     "addresses with these parts become topics on first use (default: broadcast)")
         ->type_name("PATTERN");
     command->add_option("--queue", options->queues, "queues that exist from the start")->type_name("ADDRESS");
     command->add_option("--topic", options->topics, "topics that exist from the start")->type_name("ADDRESS");

@@ -20,12 +20,15 @@ struct RequestCommand {
     double timeout = 10;
 
     void add_to(CLI::App* command) {
-        command->add_option("URL", url, "amqp://[user[:password]@]host[:port][,host…][/vhost][?option=value]")->required();
+        command->add_option("URL", url, "amqp://[user[:password]@]host[:port][,host…][/vhost][?option=value]")
+            ->required();
         command->add_option("METHOD", method, "what to call")->required();
         command->add_option("JSON-ARGS", args, "its arguments by name, a JSON object")->capture_default_str();
         command->add_option("--topic", target.topic, "what the servers serve")->required();
-        command->add_option("--server", target.server, "this server only (default: any of the topic)")->type_name("NAME");
-        command->add_option("--exchange", target.exchange, "scope of the topic (default: openstack)")->type_name("NAME");
+        command->add_option("--server", target.server, "this server only (default: any of the topic)")
+            ->type_name("NAME");
+        command->add_option("--exchange", target.exchange, "scope of the topic (default: openstack)")
+            ->type_name("NAME");
         command->add_option("--namespace", namespace_, "which interface of the servers")->type_name("NAME");
         command->add_option("--version", version, "which version of it, such as 1.2")->type_name("VERSION");
         command->add_option("--context", context, "goes along with the request, a JSON object")->type_name("JSON");
@@ -38,7 +41,8 @@ struct RequestCommand {
         const auto args_json = parse_json(args);
         if (!args_json) return out.fail(Exit::usage, "JSON-ARGS: " + args_json.error());
         if (!args_json->is_object())
-            return out.fail(Exit::usage, "JSON-ARGS: an object with the arguments by name is expected, such as '{\"a\": 2}'");
+            return out.fail(Exit::usage,
+                            "JSON-ARGS: an object with the arguments by name is expected, such as '{\"a\": 2}'");
         const auto context_json = parse_json(context);
         if (!context_json) return out.fail(Exit::usage, "--context: " + context_json.error());
 
@@ -78,7 +82,8 @@ void add_cast(Tool& tool) {
         return options->run(out, [&](const RpcClient& client, const Json& args) {
             const auto sent = client.try_cast(options->method, args, to_duration(options->timeout));
             if (!sent) return out.fail(sent.error());
-            const std::string whom = *fanout ? "every server of '" + options->target.topic + "'" : "'" + options->target.topic + "'";
+            const std::string whom =
+                *fanout ? "every server of '" + options->target.topic + "'" : "'" + options->target.topic + "'";
             out.either("sent to " + whom, Json{{"sent", true}, {"topic", options->target.topic}, {"fanout", *fanout}});
             return Exit::ok;
         });

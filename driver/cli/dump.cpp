@@ -39,7 +39,8 @@ std::optional<std::string> read_input(const std::string& name, std::string& why)
     return text;
 }
 
-/// The octets that `text` writes down as hex digits, with blanks, line ends and colons between them and comments from '#' on.
+/// The octets that `text` writes down as hex digits, with blanks, line ends and colons between them and comments from
+/// '#' on.
 std::optional<std::string> octets_of_hex(const std::string& text) {
     std::string octets;
     int high = -1;
@@ -79,7 +80,8 @@ struct DumpCommand {
             Json lines = Json::array();
             std::istringstream text(dump.text);
             for (std::string line; std::getline(text, line);) lines.push_back(line);
-            out.line(Json{{"well-formed", dump.ok}, {"octets", octets.size()}, {"frames", dump.frames}, {"lines", lines}});
+            out.line(
+                Json{{"well-formed", dump.ok}, {"octets", octets.size()}, {"frames", dump.frames}, {"lines", lines}});
         } else {
             std::fwrite(dump.text.data(), 1, dump.text.size(), stdout);
         }
@@ -88,8 +90,7 @@ struct DumpCommand {
 
     codec::StreamDump decode(std::span<const std::byte> octets) const {
         const codec::DumpOptions options{.octets_max = octets_max};
-        if (kind == "value")
-            return {codec::dump_value(octets, options), 0, codec::decode_value(octets).has_value()};
+        if (kind == "value") return {codec::dump_value(octets, options), 0, codec::decode_value(octets).has_value()};
         if (kind == "message")
             return {codec::dump_message(octets, options), 0, codec::decode_message(octets).has_value()};
         return codec::dump_stream(octets, options);

@@ -8,8 +8,8 @@
 
 namespace aprotic::driver::cli {
 
-/// An AMQP value for people: symbols and uuids as text, timestamps as milliseconds, binary as {"hex": …}, lists, arrays and maps
-/// as such. Types are not kept; `aprotic dump` shows them.
+/// An AMQP value for people: symbols and uuids as text, timestamps as milliseconds, binary as {"hex": …}, lists, arrays
+/// and maps as such. Types are not kept; `aprotic dump` shows them.
 Json to_json(const codec::Value& value);
 Json to_json(const codec::Map& map);
 

@@ -89,7 +89,8 @@ int spawn(const std::string& command, const std::string& method, int in, int out
     posix_spawn_file_actions_adddup2(&files, err, 2);
     posix_spawn_file_actions_addclosefrom_np(&files, 3);
 
-    // A group of its own, so that it can be ended with all it started; and the signals that this process holds back, free.
+    // A group of its own, so that it can be ended with all it started; and the signals that this process holds back,
+    // free.
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
@@ -138,7 +139,8 @@ Finished run_command(const std::string& command, const std::string& input, const
     finished.problem = read_all(output.fd, deadline, finished.output);
     if (!finished.problem.empty()) ::kill(-child, SIGKILL);
     int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
     if (!finished.problem.empty()) return finished;
 
     finished.ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;

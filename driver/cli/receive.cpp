@@ -76,7 +76,8 @@ struct ReceiveCommand {
 
     std::string missing(std::size_t received, const std::string& peer) const {
         std::string text = "nothing came";
-        if (received > 0) text = std::to_string(received) + " of " + std::to_string(count) + " messages came, then nothing";
+        if (received > 0)
+            text = std::to_string(received) + " of " + std::to_string(count) + " messages came, then nothing";
         return text + " from '" + address + "' at " + peer + " for " + Json(*timeout).dump() + " s (--timeout)";
     }
 };
@@ -89,7 +90,8 @@ void add_receive(Tool& tool) {
                                  [options](const Output& out) { return options->run(out); });
     command->add_option("URL", options->url, "amqp://[user[:password]@]host[:port] or unix:PATH")->required();
     command->add_option("ADDRESS", options->address, "the node, for example a queue")->required();
-    command->add_option("--count", options->count, "end after so many messages (default: go on for ever)")->type_name("N");
+    command->add_option("--count", options->count, "end after so many messages (default: go on for ever)")
+        ->type_name("N");
     command->add_option("--timeout", options->timeout, "end when none came for so long (default: wait for ever)")
         ->check(CLI::Range(0.001, 1e6))
         ->type_name("SECONDS");

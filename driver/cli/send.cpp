@@ -16,13 +16,20 @@ namespace {
 const char* name_of(engine::Outcome::Kind kind) {
     using Kind = engine::Outcome::Kind;
     switch (kind) {
-        case Kind::accepted: return "accepted";
-        case Kind::rejected: return "rejected";
-        case Kind::released: return "released";
-        case Kind::modified: return "modified";
-        case Kind::sent: return "sent";
-        case Kind::not_sent: return "not sent";
-        case Kind::in_doubt: return "in doubt";
+        case Kind::accepted:
+            return "accepted";
+        case Kind::rejected:
+            return "rejected";
+        case Kind::released:
+            return "released";
+        case Kind::modified:
+            return "modified";
+        case Kind::sent:
+            return "sent";
+        case Kind::not_sent:
+            return "not sent";
+        case Kind::in_doubt:
+            return "in doubt";
     }
     return "in doubt";
 }
@@ -95,7 +102,8 @@ struct SendCommand {
         auto tally = std::make_shared<Tally>();
         std::size_t handed_over = 0;
         const auto send = [&](const std::string& body) {
-            const auto tracker = sender.send(codec::Message(body), {.settled = settled, .timeout = patience, .tag = {}});
+            const auto tracker =
+                sender.send(codec::Message(body), {.settled = settled, .timeout = patience, .tag = {}});
             tracker.on_done([tally](const engine::Outcome& outcome) { tally->add(outcome); });
             ++handed_over;
             return !tally->first_bad();
@@ -110,8 +118,8 @@ struct SendCommand {
             return out.fail(exit, "'" + address + "' at " + connection.peer_name() + ": " + bad->message());
         }
         if (!finished)
-            return out.fail(Exit::no_answer, "no outcome from '" + address + "' at " + connection.peer_name() + " for " +
-                                                 std::to_string(timeout) + " s (--timeout)");
+            return out.fail(Exit::no_answer, "no outcome from '" + address + "' at " + connection.peer_name() +
+                                                 " for " + std::to_string(timeout) + " s (--timeout)");
         return Exit::ok;
     }
 
@@ -119,7 +127,8 @@ struct SendCommand {
     template <class Send>
     void send_all(Send&& send) const {
         if (!messages.empty() || body_size) {
-            const std::vector<std::string> bodies = messages.empty() ? std::vector{std::string(*body_size, 'x')} : messages;
+            const std::vector<std::string> bodies =
+                messages.empty() ? std::vector{std::string(*body_size, 'x')} : messages;
             for (std::size_t round = 0; round < std::max<std::size_t>(count, 1); ++round)
                 for (const auto& body : bodies)
                     if (!send(body)) return;
@@ -132,7 +141,8 @@ struct SendCommand {
 
     void report(const Output& out, std::size_t handed_over, const Tally& tally) const {
         Json object = {{"address", address}, {"messages", handed_over}};
-        std::string text = std::to_string(handed_over) + (handed_over == 1 ? " message to '" : " messages to '") + address + "':";
+        std::string text =
+            std::to_string(handed_over) + (handed_over == 1 ? " message to '" : " messages to '") + address + "':";
         for (const auto& [name, number] : tally.counts()) {
             object[name] = number;
             text += " " + std::to_string(number) + " " + name;
@@ -157,7 +167,8 @@ void add_send(Tool& tool) {
     command->add_flag("--settled", options->settled, "fire and forget: no outcome is waited for");
     command->add_flag("--allow-cleartext-password", options->allow_cleartext_password,
                       "let a password leave this machine unencrypted");
-    add_timeout(command, options->timeout, "longest wait for the connection, for credit and for an outcome (default: 10)");
+    add_timeout(command, options->timeout,
+                "longest wait for the connection, for credit and for an outcome (default: 10)");
 }
 
 }  // namespace aprotic::driver::cli

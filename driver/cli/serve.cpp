@@ -55,8 +55,9 @@ struct ServeCommand {
     void announce(const Output& out, const Request& request) const {
         if (quiet) return;
         const char* kind = request.wants_reply ? "call" : "cast";
-        out.either(target.server + ": " + kind + " " + request.method + " " + to_text(request.args),
-                   Json{{"event", kind}, {"server", target.server}, {"method", request.method}, {"args", request.args}});
+        out.either(
+            target.server + ": " + kind + " " + request.method + " " + to_text(request.args),
+            Json{{"event", kind}, {"server", target.server}, {"method", request.method}, {"args", request.args}});
     }
 
     /// Throws MethodError with the command's words when it fails.
@@ -78,19 +79,23 @@ struct ServeCommand {
 
 void add_serve(Tool& tool) {
     auto options = std::make_shared<ServeCommand>();
-    CLI::App* command = tool.add("serve", "Serve a topic until SIGINT or SIGTERM: the method echo, or a command of yours.",
-                                 [options](const Output& out) { return options->run(out); });
+    CLI::App* command =
+        tool.add("serve", "Serve a topic until SIGINT or SIGTERM: the method echo, or a command of yours.",
+                 [options](const Output& out) { return options->run(out); });
     command->add_option("URL", options->url, "amqp://[user[:password]@]host[:port][,host…][/vhost][?option=value]")
         ->required();
     command->add_option("--topic", options->target.topic, "what to serve")->required();
     command->add_option("--server", options->target.server, "this server's name")->required()->type_name("NAME");
-    command->add_option("--exchange", options->target.exchange, "scope of the topic (default: openstack)")->type_name("NAME");
+    command->add_option("--exchange", options->target.exchange, "scope of the topic (default: openstack)")
+        ->type_name("NAME");
     command->add_option("--namespace", options->namespace_, "interface to serve (default: the one without a name)")
         ->type_name("NAME");
     command->add_option("--version", options->version, "version of it")->type_name("VERSION")->capture_default_str();
-    command->add_option("--exec", options->command,
-                        "run this by /bin/sh for each request of any method: request on stdin, response on stdout, both JSON; "
-                        "a failing command's stderr becomes the error reply")
+    command
+        ->add_option(
+            "--exec", options->command,
+            "run this by /bin/sh for each request of any method: request on stdin, response on stdout, both JSON; "
+            "a failing command's stderr becomes the error reply")
         ->type_name("CMD");
     command->add_option("--exec-timeout", options->exec_timeout, "the command is killed after this")
         ->check(CLI::Range(0.001, 1e6))

@@ -49,9 +49,8 @@ Exit Output::fail(const CallFailure& failure) const {
         details["condition"] = {{"name", failure.condition->condition.str()},
                                 {"description", failure.condition->description.value_or("")}};
     if (failure.remote)
-        details["remote"] = {{"type", failure.remote->type},
-                             {"module", failure.remote->module},
-                             {"message", failure.remote->message}};
+        details["remote"] = {
+            {"type", failure.remote->type}, {"module", failure.remote->module}, {"message", failure.remote->message}};
     return fail(exit_of(failure.code), failure.message(), std::move(details));
 }
 
@@ -107,7 +106,8 @@ Exit exit_of(std::error_code code) {
     return Exit::failed;
 }
 
-CLI::App* Tool::add(const std::string& name, const std::string& description, std::function<Exit(const Output&)> action) {
+CLI::App* Tool::add(const std::string& name, const std::string& description,
+                    std::function<Exit(const Output&)> action) {
     CLI::App* command = app.add_subcommand(name, description);
     command->add_flag("--json", out.json, "one JSON object per line instead of text, errors included");
     command->callback([this, action = std::move(action)] { run = [this, action] { return action(out); }; });

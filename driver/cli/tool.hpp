@@ -33,7 +33,8 @@ public:
     void line(const Json& object) const;
     /// `text`, or with --json `object`.
     void either(const std::string& text, const Json& object) const { json ? line(object) : line(text); }
-    /// "aprotic: <what happened>" on stderr, or with --json {"error": …, "exit": …}. Returns `exit` for the caller to return.
+    /// "aprotic: <what happened>" on stderr, or with --json {"error": …, "exit": …}. Returns `exit` for the caller to
+    /// return.
     Exit fail(Exit exit, const std::string& what) const;
     Exit fail(const engine::Failure& failure) const;
     Exit fail(const CallFailure& failure) const;
@@ -70,7 +71,8 @@ void add_send(Tool& tool);
 void add_receive(Tool& tool);
 void add_dump(Tool& tool);
 
-/// Holds SIGINT and SIGTERM back in this thread and in all started after it, so that wait() can end the program in order.
+/// Holds SIGINT and SIGTERM back in this thread and in all started after it, so that wait() can end the program in
+/// order.
 class StopSignal {
 public:
     StopSignal();
