@@ -43,7 +43,7 @@ struct FrameOf {
         octets.append(bytes);
         return self();
     }
-    Self& payload(const codec::Message& message) { return payload(codec::encode(message).octets()); }
+    Self& message(const codec::Message& content) { return payload(codec::encode(content).octets()); }
 
     codec::Bytes encode(std::uint16_t default_channel) const {
         return codec::encode_frame(channel.value_or(default_channel), performative, octets.contiguous().span());

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+
+#include <aprotic/codec/encoder.hpp>
+#include <aprotic/engine/core/connection_endpoint.hpp>
+#include <aprotic/engine/stack/header_exchange.hpp>
+#include <aprotic/engine/stack/sasl_layer.hpp>
+
+namespace aprotic::engine::stack {
+
+/// The layers of one connection in their fixed order, `header -> [sasl] -> amqp`, over a ConnectionEndpoint. Bytes are
+/// read into and written out of the endpoint's own buffers all the time: while the handshake lasts this class takes
+/// headers and SASL frames off the inbox and puts its own into the outbox; afterwards it is out of the way.
+///
+/// The contract is engine::Engine's. Commands go to connection(), but close() comes here.
+class ProtocolStack {
+public:
+    ProtocolStack(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed, bool private_stream);
+
+    std::span<std::byte> prepare_read();
+    void commit_read(std::size_t n, Instant now);
+    void close_read(std::error_code why, Instant now);
+    std::size_t prepare_write(std::span<codec::ConstBuffer> out, Instant now);
+    void commit_write(std::size_t n, Instant now) { endpoint_.commit_write(n, now); }
+    void close_write(std::error_code why, Instant now);
+    bool wants_close() const { return endpoint_.wants_close(); }
+    std::optional<Instant> poll_timeout() const { return endpoint_.poll_timeout(); }
+    void handle_timeout(Instant now);
+    std::optional<Event> poll_event();
+
+    void close(std::optional<codec::ErrorCondition> error);
+    core::ConnectionEndpoint& connection() noexcept { return endpoint_; }
+    const core::ConnectionEndpoint& connection() const noexcept { return endpoint_; }
+    void set_trace(TraceSink* sink);
+
+private:
+    /// What the peer's next octets are.
+    enum class Stage { header, sasl, amqp };
+
+    void start(Instant now);
+    void advance_handshake(Instant now);
+    bool take_header(Instant now);
+    bool take_sasl_frames(Instant now);
+    void send_header(const codec::ProtocolHeader& header);
+    void flush_output();
+    void abort(Failure failure, Instant now);
+    void end_early(Errc code, Initiator initiator, const std::string& what, Instant now);
+    bool waits_for_open() const;
+    std::string progress() const;
+
+    EngineRole role_;
+    ConnectionOptions options_;
+    bool private_stream_;
+    Instant open_deadline_;
+    core::ConnectionEndpoint endpoint_;
+
+    Stage stage_ = Stage::header;
+    HeaderPolicy policy_;
+    bool started_ = false;
+    bool closing_ = false;
+    codec::Encoder output_;            // of the handshake, on its way to the outbox
+    std::unique_ptr<SaslLayer> sasl_;  // once both SASL headers were exchanged; kept for its identity
+    std::optional<Authenticated> authenticated_;
+    TraceSink* trace_ = nullptr;
+};
+
+}  // namespace aprotic::engine::stack

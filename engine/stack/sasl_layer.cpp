@@ -1,0 +1,311 @@
+#include <aprotic/engine/stack/sasl_layer.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <type_traits>
+
+#include <fmt/core.h>
+
+#include <aprotic/engine/stack/header_exchange.hpp>
+
+namespace aprotic::engine::stack {
+namespace {
+
+/// The same frame without what would let its reader in.
+codec::SaslInit without_secret(codec::SaslInit init) {
+    if (init.initial_response) init.initial_response.emplace();
+    return init;
+}
+codec::SaslResponse without_secret(const codec::SaslResponse&) { return {}; }
+
+template <class T>
+constexpr bool is_secret = std::is_same_v<T, codec::SaslInit> || std::is_same_v<T, codec::SaslResponse>;
+
+template <class T>
+void trace_without_secret(TraceSink& sink, bool outgoing, const T& body) {
+    sink.frame(outgoing, codec::encode_frame(0, without_secret(body)).span());
+}
+
+void trace_received(TraceSink& sink, const codec::FrameView& frame) {
+    if (frame.is(codec::descriptor::sasl_init)) {
+        if (const auto init = frame.as<codec::SaslInit>()) trace_without_secret(sink, false, *init);
+    } else if (frame.is(codec::descriptor::sasl_response)) {
+        trace_without_secret(sink, false, codec::SaslResponse{});
+    } else {
+        sink.frame(false, frame.frame);
+    }
+}
+
+bool same_name(std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
+}
+
+std::string join(const std::vector<codec::Symbol>& names) {
+    std::string text;
+    for (const codec::Symbol& name : names) {
+        if (!text.empty()) text += ", ";
+        text += printable(name.view(), 40);
+    }
+    return text;
+}
+
+}  // namespace
+
+// --- both roles
+// -------------------------------------------------------------------------------------------------------------
+
+std::size_t SaslLayer::feed(std::span<const std::byte> input) {
+    // [5.3-f] The size is not negotiated. Octets 6 and 7 and the extended header are ignored. [5.3-d]
+    const codec::FrameParser parser(codec::protocol::min_max_frame_size);
+    std::size_t consumed = 0;
+    while (status_ == Status::going_on) {
+        const auto step = parser.next(input.subspan(consumed));
+        if (step.status == codec::FrameParser::Status::need_more) break;
+        if (step.status == codec::FrameParser::Status::error) {
+            fail_malformed(step.error);
+            break;
+        }
+        consumed += step.size;
+        if (trace_ != nullptr) trace_received(*trace_, step.frame);
+        // [5.3-c, -h] No AMQP frame has a place here, and an empty one is fatal.
+        if (step.frame.type != codec::FrameType::sasl || step.frame.empty()) {
+            fail_unexpected(step.frame);
+        } else {
+            recv(step.frame);
+        }
+    }
+    return consumed;
+}
+
+template <class T>
+bool SaslLayer::send(const T& body) {
+    const std::size_t before = output_.size();
+    codec::append_frame(output_, 0, body);
+    if (output_.size() - before > codec::protocol::min_max_frame_size) {
+        output_.truncate(before);
+        return false;
+    }
+    if (trace_ != nullptr) {
+        if constexpr (is_secret<T>) {
+            trace_without_secret(*trace_, true, body);
+        } else {
+            trace_->frame(true, output_.written().subspan(before));
+        }
+    }
+    return true;
+}
+
+void SaslLayer::succeed(PeerIdentity identity) {
+    status_ = Status::succeeded;
+    identity_ = std::move(identity);
+}
+
+void SaslLayer::fail(Errc code, Initiator initiator, std::string text) {
+    status_ = Status::failed;
+    failure_.code = code;
+    failure_.initiator = initiator;
+    failure_.text = std::move(text);
+}
+
+void SaslLayer::fail_unexpected(const codec::FrameView& frame) {
+    const std::string_view name = frame.empty() ? "an empty frame" : codec::descriptor_name(frame.code);
+    fail(Errc::protocol_violation, Initiator::us,
+         fmt::format("during authentication the peer sent {}, which has no place there [5.3.2]", name));
+}
+
+void SaslLayer::fail_malformed(std::error_code why) {
+    std::string text = fmt::format("during authentication the peer sent a malformed frame: {}", why.message());
+    if (why == codec::Errc::frame_too_large)
+        text += fmt::format(" (at most {} bytes)", codec::protocol::min_max_frame_size);
+    fail(Errc::protocol_violation, Initiator::us, std::move(text));
+}
+
+// --- client
+// -----------------------------------------------------------------------------------------------------------------
+
+void SaslClient::recv(const codec::FrameView& frame) {
+    const auto decode_to = [&](auto body, auto handler) {
+        if (body) {
+            (this->*handler)(*body);
+        } else {
+            fail_malformed(body.error());
+        }
+    };
+    if (frame.is(codec::descriptor::sasl_mechanisms) && chosen_ == nullptr) {
+        decode_to(frame.as<codec::SaslMechanisms>(), &SaslClient::recv_mechanisms);
+    } else if (frame.is(codec::descriptor::sasl_challenge) && chosen_ != nullptr) {
+        decode_to(frame.as<codec::SaslChallenge>(), &SaslClient::recv_challenge);
+    } else if (frame.is(codec::descriptor::sasl_outcome) && chosen_ != nullptr) {
+        decode_to(frame.as<codec::SaslOutcome>(), &SaslClient::recv_outcome);
+    } else {
+        fail_unexpected(frame);
+    }
+}
+
+void SaslClient::recv_mechanisms(const codec::SaslMechanisms& offered) {
+    bool in_the_clear = false;
+    for (const Mechanism& mechanism : builtin_mechanisms()) {
+        const auto& names = offered.sasl_server_mechanisms;
+        if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return name == mechanism.name; }))
+            continue;
+        if (!allows(mechanism)) continue;
+        if (mechanism.sends_password && !private_stream_ && !options_.allow_cleartext_password) {
+            in_the_clear = true;
+            continue;
+        }
+        chosen_ = &mechanism;
+        break;
+    }
+    if (chosen_ == nullptr && in_the_clear) {
+        return fail(Errc::cleartext_refused, Initiator::us,
+                    fmt::format("the password of {} would go over an unencrypted connection: use TLS, or set "
+                                "sasl.allow_cleartext_password",
+                                who()));
+    }
+    if (chosen_ == nullptr) {
+        std::string allowed;
+        for (const Mechanism& mechanism : builtin_mechanisms()) {
+            if (allows(mechanism)) allowed += fmt::format("{}{}", allowed.empty() ? "" : ", ", mechanism.name);
+        }
+        return fail(Errc::no_common_mechanism, Initiator::us,
+                    fmt::format("the server offers the SASL mechanisms {}; usable for {} would be {} (sasl.mechanisms, "
+                                "sasl.username)",
+                                join(offered.sasl_server_mechanisms), who(), allowed.empty() ? "none" : allowed));
+    }
+    exchange_ = chosen_->make_client(options_);
+    codec::SaslInit init;
+    init.mechanism = codec::Symbol(chosen_->name);
+    if (auto response = exchange_->initial_response()) init.initial_response = codec::Binary(std::move(*response));
+    init.hostname = hostname_;
+    if (!send(init)) send_oversized();
+}
+
+void SaslClient::recv_challenge(const codec::SaslChallenge& challenge) {
+    auto response = exchange_->respond(challenge.challenge.text());
+    if (!response) {
+        return fail(Errc::authentication_failed, Initiator::us,
+                    fmt::format("the server's {} challenge is not acceptable", chosen_->name));
+    }
+    codec::SaslResponse frame;
+    frame.response = codec::Binary(std::move(*response));
+    if (!send(frame)) send_oversized();
+}
+
+void SaslClient::recv_outcome(const codec::SaslOutcome& outcome) {
+    if (outcome.code == codec::SaslCode::ok) {
+        return succeed({std::string(chosen_->name), chosen_->proves_a_user ? options_.username : std::string()});
+    }
+    // [5.3.3-g] 1 to 3 stay what they are without a change; 4 is worth another try.
+    const char* advice = "the server's fault, trying again will not help";
+    if (outcome.code == codec::SaslCode::auth) {
+        advice =
+            chosen_->proves_a_user ? "check sasl.username and sasl.password" : "set sasl.username and sasl.password";
+    } else if (outcome.code == codec::SaslCode::sys_temp) {
+        advice = "temporary, try again later";
+    }
+    fail(Errc::authentication_failed, Initiator::peer,
+         fmt::format("the server refused {} by {} with outcome {}: {}", who(), chosen_->name,
+                     codec::name_of(outcome.code), advice));
+}
+
+bool SaslClient::allows(const Mechanism& mechanism) const {
+    const auto named = [&](const std::string& name) { return same_name(name, mechanism.name); };
+    const bool listed = std::any_of(options_.mechanisms.begin(), options_.mechanisms.end(), named);
+    if (!options_.mechanisms.empty() && !listed) return false;
+    if (mechanism.proves_a_user) return !options_.username.empty();
+    // Who gave a user name does not want to come in as nobody, unless that was said too.
+    return options_.username.empty() || listed;
+}
+
+void SaslClient::send_oversized() {
+    fail(Errc::invalid_option, Initiator::us,
+         fmt::format(
+             "what {} needs to prove does not fit a SASL frame of {} bytes: shorten sasl.username, sasl.password or "
+             "hostname",
+             who(), codec::protocol::min_max_frame_size));
+}
+
+std::string SaslClient::who() const {
+    return options_.username.empty() ? "an anonymous user" : fmt::format("user '{}'", options_.username);
+}
+
+std::string SaslClient::progress() const {
+    if (chosen_ == nullptr) return "before it offered SASL mechanisms";
+    return fmt::format(
+        "while it checked {} by {}: wrong credentials are the likely cause (sasl.username, sasl.password)", who(),
+        chosen_->name);
+}
+
+// --- server
+// -----------------------------------------------------------------------------------------------------------------
+
+void SaslServer::start() {
+    codec::SaslMechanisms mechanisms;
+    for (const Mechanism& mechanism : builtin_mechanisms()) {
+        if (mechanism.offered(options_)) mechanisms.sasl_server_mechanisms.emplace_back(mechanism.name);
+    }
+    // [5.3.2-a] The list must not be empty. A server that lets nobody in names a mechanism and refuses it.
+    if (mechanisms.sasl_server_mechanisms.empty()) mechanisms.sasl_server_mechanisms.emplace_back("PLAIN");
+    send(mechanisms);
+}
+
+void SaslServer::recv(const codec::FrameView& frame) {
+    if (frame.is(codec::descriptor::sasl_init) && chosen_ == nullptr) {
+        const auto init = frame.as<codec::SaslInit>();
+        if (!init) return fail_malformed(init.error());
+        recv_init(*init);
+    } else if (frame.is(codec::descriptor::sasl_response) && chosen_ != nullptr) {
+        const auto response = frame.as<codec::SaslResponse>();
+        if (!response) return fail_malformed(response.error());
+        step(response->response.text());
+    } else {
+        fail_unexpected(frame);
+    }
+}
+
+void SaslServer::recv_init(const codec::SaslInit& init) {
+    for (const Mechanism& mechanism : builtin_mechanisms()) {
+        if (init.mechanism == mechanism.name && mechanism.offered(options_)) chosen_ = &mechanism;
+    }
+    if (chosen_ == nullptr) {
+        // [5.3.3-b]
+        codec::SaslOutcome outcome;
+        outcome.code = codec::SaslCode::auth;
+        send(outcome);
+        return fail(Errc::no_common_mechanism, Initiator::us,
+                    fmt::format("the peer chose the SASL mechanism {}, which is not offered",
+                                printable(init.mechanism.view())));
+    }
+    exchange_ = chosen_->make_server(options_);
+    step(init.initial_response ? std::optional(init.initial_response->text()) : std::nullopt);
+}
+
+void SaslServer::step(std::optional<std::string_view> response) {
+    ServerMechanism::Step next = exchange_->step(response);
+    if (next.kind == ServerMechanism::Step::Kind::challenge) {
+        codec::SaslChallenge challenge;
+        challenge.challenge = codec::Binary(std::move(next.text));
+        send(challenge);
+        return;
+    }
+    const bool accepted = next.kind == ServerMechanism::Step::Kind::accepted;
+    // [5.3.3-j] One code for every way of being wrong.
+    codec::SaslOutcome outcome;
+    outcome.code = accepted ? codec::SaslCode::ok : codec::SaslCode::auth;
+    send(outcome);
+    if (accepted) {
+        succeed({std::string(chosen_->name), std::move(next.text)});
+    } else {
+        fail(Errc::authentication_failed, Initiator::us,
+             fmt::format("the peer failed to authenticate by {}{}", chosen_->name,
+                         next.text.empty() ? std::string() : fmt::format(" as user '{}'", printable(next.text))));
+    }
+}
+
+std::string SaslServer::progress() const {
+    return chosen_ == nullptr ? "before it chose a SASL mechanism" : "in the middle of authentication";
+}
+
+}  // namespace aprotic::engine::stack

@@ -1,0 +1,6 @@
+#include "drive_engine.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    aprotic::fuzz::Drive(aprotic::engine::EngineRole::client, {data, size}).run();
+    return 0;
+}
