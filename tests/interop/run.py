@@ -1,0 +1,303 @@
+#!/usr/bin/python3
+"""Runs one scenario between our programs and software that nobody here wrote, on loopback and free ports.
+
+    run.py SCENARIO [--aprotic PROGRAM] [--rpc-peer PROGRAM] [--proton-peer PROGRAM] [--proton-broker PROGRAM]
+
+Exit code 77 when a peer is not installed (1 instead if APROTIC_INTEROP_REQUIRED is set in the environment).
+"""
+import argparse
+import json
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PYTHON = "/usr/bin/python3"  # Debian's, whose packages the peers are
+MESSAGES = 10000
+
+
+class Missing(Exception):
+    pass
+
+
+class Failed(Exception):
+    pass
+
+
+class Program(object):
+    """A process of ours with its lines of output; ended at the end of the scenario, whatever happens."""
+    running = []
+
+    def __init__(self, name, *command):
+        self.name = name
+        self.lines = []
+        self.seen = 0
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        text=True, errors="replace")
+        self.incoming = queue.Queue()
+        threading.Thread(target=self.pump, daemon=True).start()
+        Program.running.append(self)
+
+    def pump(self):
+        for line in self.process.stdout:
+            self.incoming.put(line.rstrip("\n"))
+        self.incoming.put(None)
+
+    def next_line(self, deadline):
+        try:
+            line = self.incoming.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise Failed("%s said nothing for too long" % self.name)
+        if line is None:
+            raise Failed("%s ended with %s" % (self.name, self.process.wait()))
+        self.lines.append(line)
+        return line
+
+    def wait_for(self, pattern, seconds=30):
+        deadline = time.monotonic() + seconds
+        while True:
+            found = re.search(pattern, self.next_line(deadline))
+            if found:
+                return found
+
+    def wait_end(self, seconds):
+        """All its output; it must succeed."""
+        deadline = time.monotonic() + seconds
+        try:
+            while True:
+                self.next_line(deadline)
+        except Failed:
+            if self.process.poll() is None:
+                raise Failed("%s was not done after %d s" % (self.name, seconds))
+        if self.process.returncode != 0:
+            raise Failed("%s ended with %d" % (self.name, self.process.returncode))
+        return self.lines
+
+    def drain(self, seconds):
+        """What it says within this time, as JSON objects."""
+        deadline = time.monotonic() + seconds
+        objects = []
+        while time.monotonic() < deadline:
+            try:
+                objects.append(json.loads(self.next_line(deadline)))
+            except (Failed, ValueError):
+                pass
+        return objects
+
+    def finish(self, seconds=20):
+        """Closes its standard input; it must end by itself and well."""
+        self.process.stdin.close()
+        self.wait_end(seconds)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise Failed("%s did not end on SIGTERM" % self.name)
+        return self.process.returncode
+
+    @classmethod
+    def stop_all(cls):
+        for program in reversed(cls.running):
+            try:
+                program.stop()
+            except Failed as failure:
+                print(failure)
+
+    @classmethod
+    def print_all(cls):
+        for program in cls.running:
+            while not program.incoming.empty():
+                line = program.incoming.get()
+                if line is not None:
+                    program.lines.append(line)
+            print("---- %s" % program.name)
+            for line in program.lines[-60:]:
+                print("     %.400s" % line)
+
+
+def check(condition, text):
+    if not condition:
+        raise Failed(text)
+
+
+def need_modules(*names):
+    for name in names:
+        if subprocess.call([PYTHON, "-c", "import " + name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            raise Missing("%s has no module %s" % (PYTHON, name))
+
+
+def need_program(path, what):
+    if not path or not os.path.exists(path):
+        raise Missing("%s was not built" % what)
+    return path
+
+
+def start_our_broker(options):
+    broker = Program("aprotic broker", need_program(options.aprotic, "aprotic"), "broker", "--listen", "127.0.0.1:0")
+    return broker, broker.wait_for(r"^listening on (\S+)").group(1)
+
+
+def start_proton_broker(options):
+    program = need_program(options.proton_broker, "Proton's example broker (libqpid-proton11-dev-examples)")
+    # It takes what is asked for, so no port 0 that could be told apart from a failure: it prints the port in use.
+    broker = Program("Proton example broker", program, "-a", "127.0.0.1:0")
+    return broker, "127.0.0.1:" + broker.wait_for(r"^broker listening on (\d+)").group(1)
+
+
+# ---- messages ---------------------------------------------------------------------------------------------------------------
+
+def proton_python(options):
+    need_modules("proton")
+    broker, at = start_our_broker(options)
+    peer = Program("Proton Python", PYTHON, os.path.join(HERE, "proton_peer.py"), at, "unicast.interop.python", str(MESSAGES))
+    print(peer.wait_end(240)[-1])
+    check(broker.stop() == 0, "the broker did not end cleanly")
+
+
+def proton_cpp(options):
+    program = need_program(options.proton_peer, "proton_peer (libqpid-proton-cpp12-dev)")
+    broker, at = start_our_broker(options)
+    peer = Program("Proton C++", program, at, "unicast.interop.cpp", str(MESSAGES))
+    print(peer.wait_end(240)[-1])
+    check(broker.stop() == 0, "the broker did not end cleanly")
+
+
+# ---- RPC --------------------------------------------------------------------------------------------------------------------
+
+TOPIC = "interop-topic"
+
+
+def python_peer(url, *arguments):
+    return Program("oslo.messaging " + " ".join(arguments[:3]), PYTHON, os.path.join(HERE, "oslo_peer.py"), url, *arguments)
+
+
+def our_peer(options, url, *arguments):
+    return Program("rpc_peer " + " ".join(arguments[:3]), need_program(options.rpc_peer, "rpc_peer"), url, *arguments)
+
+
+def start_servers(start, url, names):
+    servers = {name: start(url, "server", TOPIC, name) for name in names}
+    for server in servers.values():
+        server.wait_for('"event": "started"', 60)
+    return servers
+
+
+def run_client(start, url, *steps):
+    lines = start(url, "client", TOPIC, *steps).wait_end(120)
+    results = {}
+    for line in lines:
+        if line.startswith("{"):
+            result = json.loads(line)
+            results[result["step"]] = result
+    missing = [step for step in steps if step not in results]
+    check(not missing, "the client has no result of %s" % ", ".join(missing))
+    return results
+
+
+def notes(servers, seconds=3):
+    """Who got which note, in the order of the servers' names."""
+    return sorted((note["server"], note["text"]) for server in servers.values() for note in server.drain(seconds)
+                  if note.get("event") == "note")
+
+
+def expect(results, step, **fields):
+    got = results[step]
+    for name, value in fields.items():
+        check(got.get(name) == value, "%s: expected %s = %r, got %r" % (step, name, value, got))
+
+
+def rpc(options, start_broker, start_server, start_client, multicast, check_errors):
+    """Two servers of one kind, a client of the other: every kind of request, every kind of answer."""
+    broker, at = start_broker(options)
+    url = "amqp://" + at
+    servers = start_servers(start_server, url, ["one", "two"])
+    context = {"user": "alice", "request_id": "req-1"}
+    steps = ["echo=one", "echo=two", "echo", "boom", "custom", "missing", "version", "slow=4", "nobody", "note=cast"]
+    results = run_client(start_client, url, *steps)
+    for name in ("one", "two"):
+        expect(results, "echo=" + name, result={"same": True, "server": name, "context": context})
+    check(results["echo"]["result"]["same"] and results["echo"]["result"]["server"] in ("one", "two"), "echo: %r" % results["echo"])
+    expect(results, "slow=4", result="slept")
+    expect(results, "note=cast", result=None)
+    check_errors(results)
+    got = notes(servers)
+    check(len(got) == 1 and got[0][1] == "cast", "the cast went to %r" % got)
+    if multicast:
+        expect(run_client(start_client, url, "fanout=all"), "fanout=all", result=None)
+        got = notes(servers)
+        check(got == [("one", "all"), ("two", "all")], "the fanout went to %r" % got)
+    for server in servers.values():
+        server.finish()
+    returned = broker.stop()
+    if start_broker is start_our_broker:
+        check(returned == 0, "the broker did not end cleanly")
+
+
+def errors_seen_by_python(results):
+    expect(results, "boom", raised="ValueError", message="bad \u20ac value")
+    expect(results, "custom", remote="Trouble", message="custom trouble")
+    expect(results, "missing", remote="NoSuchMethod")
+    expect(results, "version", remote="UnsupportedVersion")
+    expect(results, "nobody", raised="MessagingTimeout")
+
+
+def errors_seen_by_us(results):
+    expect(results, "boom", remote="ValueError", module="builtins", message="bad \u20ac value")
+    expect(results, "custom", remote="Trouble", message="custom trouble", kwargs={"code": 7})
+    expect(results, "missing", remote="NoSuchMethod")
+    expect(results, "version", remote="UnsupportedVersion")
+    check("remote" not in results["nobody"] and "nobody" in results["nobody"].get("message", ""), "%r" % results["nobody"])
+
+
+def python_client(options, start_broker, multicast):
+    need_modules("oslo_messaging", "pyngus", "proton")
+    rpc(options, start_broker, lambda *a: our_peer(options, *a), python_peer, multicast, errors_seen_by_python)
+
+
+def python_servers(options, start_broker, multicast):
+    need_modules("oslo_messaging", "pyngus", "proton")
+    rpc(options, start_broker, python_peer, lambda *a: our_peer(options, *a), multicast, errors_seen_by_us)
+
+
+SCENARIOS = {
+    "proton-python": proton_python,
+    "proton-cpp": proton_cpp,
+    "oslo-client": lambda options: python_client(options, start_our_broker, True),
+    "oslo-servers": lambda options: python_servers(options, start_our_broker, True),
+    # That broker has queues only: no message goes to two servers.
+    "oslo-client-over-proton": lambda options: python_client(options, start_proton_broker, False),
+    "oslo-servers-over-proton": lambda options: python_servers(options, start_proton_broker, False),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("scenario", choices=sorted(SCENARIOS))
+    for program in ("aprotic", "rpc-peer", "proton-peer", "proton-broker"):
+        parser.add_argument("--" + program)
+    options = parser.parse_args()
+    try:
+        SCENARIOS[options.scenario](options)
+    except Missing as missing:
+        print("skipped: %s" % missing)
+        return 1 if os.environ.get("APROTIC_INTEROP_REQUIRED") else 77
+    except Failed as failure:
+        print("FAILED: %s" % failure)
+        Program.stop_all()
+        Program.print_all()
+        return 1
+    finally:
+        Program.stop_all()
+    return 0
+
+
+sys.exit(main())
