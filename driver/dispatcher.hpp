@@ -110,7 +110,8 @@ public:
     template <class F>
     Endpoint& handle(std::string method, F function, std::vector<std::string> names = {});
 
-    /// A method that answers later: it must not block, and may keep the responder.
+    /// A method that answers later: it must not block, and may keep the responder. An exception that leaves it is not sent: the
+    /// responder is what answers.
     Endpoint& handle_async(std::string method, engine::Function<void(Request, Responder)> function);
 
     /// What answers requests for methods that have no handler here, instead of NoSuchMethod. Same rules as handle().

@@ -17,10 +17,6 @@
 
 namespace aprotic::driver {
 
-namespace bus {
-class Bus;
-}
-
 /// Names a call under way. Cheap to copy; dropping it changes nothing.
 class CallHandle {
 public:

@@ -19,6 +19,10 @@ class Broker;
 
 namespace aprotic::driver {
 
+namespace bus {
+class Bus;
+}
+
 /// What is sent settled: fire and forget, no outcome is waited for.
 struct PreSettled {
     bool rpc_call = false;
@@ -102,6 +106,8 @@ private:
     friend class RpcClient;
     friend class RpcServer;
     struct Impl;
+    const std::shared_ptr<bus::Bus>& bus() const noexcept;
+    bool owns_reactor() const noexcept;
     std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,169 @@
+#include <aprotic/driver/bus/envelope.hpp>
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/core.h>
+
+namespace aprotic::driver::bus {
+namespace {
+
+using Content = codec::Result<Json, std::string>;
+
+/// The JSON of a body: an amqp-value string is what everybody sends, binary and data sections are understood too.
+Content read_json(const codec::MessageView& message, const JsonLimits& limits) {
+    const auto text = message.body_text();
+    if (!text) return Content(fmt::format("the body is no text: {}", text.error().message()));
+    return parse_json(*text, limits);
+}
+
+/// Newer oslo.messaging may put a message into an envelope of its own, also around requests.
+codec::Result<void, std::string> unwrap(Json& request, const JsonLimits& limits) {
+    if (!request.contains("oslo.version") || !request.contains("oslo.message")) return {};
+    const Json& version = request["oslo.version"];
+    const Json& message = request["oslo.message"];
+    if (!version.is_string() || !version_is_compatible("2.0", version.get_ref<const std::string&>()))
+        return std::string("an envelope of version 2.0 was expected");
+    if (!message.is_string()) return std::string("the envelope's oslo.message is no string");
+    auto inner = parse_json(message.get_ref<const std::string&>(), limits);
+    if (!inner) return inner.error();
+    request = std::move(*inner);
+    return {};
+}
+
+/// The string under `key`; nullopt when it is missing or null, and when it is something else.
+std::optional<std::string> text_at(const Json& object, const char* key) {
+    const auto at = object.find(key);
+    if (at == object.end() || !at->is_string()) return std::nullopt;
+    return at->get<std::string>();
+}
+
+RemoteError read_error(const Json& failure) {
+    // Every key may be missing. [oslo wire 4]
+    RemoteError error;
+    error.type = text_at(failure, "class").value_or("");
+    error.module = text_at(failure, "module").value_or("");
+    error.message = text_at(failure, "message").value_or("");
+    if (const auto trace = failure.find("tb"); trace != failure.end() && trace->is_array())
+        for (const auto& line : *trace)
+            if (line.is_string()) error.traceback.push_back(line.get<std::string>());
+    if (const auto args = failure.find("args"); args != failure.end() && args->is_array()) error.args = *args;
+    if (const auto kwargs = failure.find("kwargs"); kwargs != failure.end() && kwargs->is_object()) error.kwargs = *kwargs;
+    return error;
+}
+
+}  // namespace
+
+std::string request_text(const Request& request) {
+    Json body = {{"method", request.method}, {"args", request.args.is_null() ? Json::object() : request.args}};
+    if (request.namespace_) body["namespace"] = *request.namespace_;
+    if (request.version) body["version"] = *request.version;
+    Json all = Json::object();
+    all["request"] = std::move(body);
+    all["context"] = request.context;
+    if (request.call_monitor_timeout) {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*request.call_monitor_timeout);
+        if (seconds == *request.call_monitor_timeout) all["call_monitor_timeout"] = seconds.count();
+        else all["call_monitor_timeout"] = std::chrono::duration<double>(*request.call_monitor_timeout).count();
+    }
+    return to_json_text(all);
+}
+
+std::string reply_text(const Reply& reply) {
+    Json all = Json::object();
+    if (reply) {
+        all["response"] = *reply;
+        return to_json_text(all);
+    }
+    const RemoteError error = reply.error();
+    Json failure = Json::object();
+    failure["class"] = error.type;
+    failure["module"] = error.module;
+    failure["message"] = error.message;
+    failure["tb"] = error.traceback;
+    failure["args"] = error.args;
+    failure["kwargs"] = error.kwargs;
+    all["failure"] = to_json_text(failure);
+    return to_json_text(all);
+}
+
+codec::Message make_message(const Envelope& envelope, std::optional<std::string> text) {
+    codec::Message message;
+    message.ensure_header();
+    if (envelope.ttl) {
+        const auto ms = std::chrono::ceil<std::chrono::milliseconds>(*envelope.ttl).count();
+        message.header->ttl = static_cast<codec::Milliseconds>(
+            std::clamp<std::int64_t>(ms, 0, std::numeric_limits<codec::Milliseconds>::max()));
+    }
+    auto& properties = message.ensure_properties();
+    properties.to = envelope.to;
+    properties.message_id = envelope.message_id;
+    properties.reply_to = envelope.reply_to;
+    properties.correlation_id = envelope.correlation_id;
+    if (text) message.body = codec::Value(std::move(*text));
+    return message;
+}
+
+codec::Result<Request, std::string> read_request(const codec::MessageView& message, const JsonLimits& limits) {
+    auto content = read_json(message, limits);
+    if (!content) return content.error();
+    if (!content->is_object() || !content->contains("request")) return std::string("no object with a 'request' was in the body");
+    Json& body = (*content)["request"];
+    if (!body.is_object()) return std::string("'request' is no object");
+    APROTIC_TRY(unwrap(body, limits));
+    if (!body.is_object()) return std::string("'request' is no object");
+
+    Request request;
+    const auto method = text_at(body, "method");
+    if (!method) return std::string("'request' has no 'method'");
+    request.method = *method;
+    if (const auto args = body.find("args"); args != body.end() && !args->is_null()) {
+        if (!args->is_object()) return std::string("'args' is no object");
+        request.args = std::move(*args);
+    }
+    request.namespace_ = text_at(body, "namespace");
+    request.version = text_at(body, "version");
+    if (const auto context = content->find("context"); context != content->end()) request.context = std::move(*context);
+    if (const auto monitor = content->find("call_monitor_timeout"); monitor != content->end() && monitor->is_number()) {
+        constexpr double day = 24 * 3600;
+        const double seconds = monitor->get<double>();
+        if (seconds > 0 && seconds <= day)
+            request.call_monitor_timeout = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+    }
+    request.wants_reply = message.reply_to().has_value();
+    return request;
+}
+
+codec::Result<ReplyContent, std::string> read_reply(const codec::MessageView& message, const JsonLimits& limits) {
+    if (!message.ok()) return fmt::format("the message is malformed: {}", message.error().message());
+    // A body of null counts as none. [oslo wire 4]
+    if (!message.has_body()) return ReplyContent(Heartbeat{});
+    if (message.body_kind() == codec::MessageView::BodyKind::value) {
+        if (const auto value = message.body_value(); value && value->is_null()) return ReplyContent(Heartbeat{});
+    }
+    auto content = read_json(message, limits);
+    if (!content) return content.error();
+    if (!content->is_object()) return std::string("the reply is no object");
+    if (const auto failure = content->find("failure"); failure != content->end() && !failure->is_null()) {
+        if (failure->is_object()) return ReplyContent(read_error(*failure));
+        if (!failure->is_string()) return std::string("'failure' is no string");
+        auto inner = parse_json(failure->get_ref<const std::string&>(), limits);
+        if (!inner) return fmt::format("'failure': {}", inner.error());
+        if (!inner->is_object()) return std::string("'failure' holds no object");
+        return ReplyContent(read_error(*inner));
+    }
+    const auto response = content->find("response");
+    return ReplyContent(response == content->end() ? Json() : std::move(*response));
+}
+
+Errc code_of(const RemoteError& error) {
+    if (error.module.starts_with("oslo_messaging.rpc.dispatcher")) {
+        if (error.type == "NoSuchMethod") return Errc::no_such_method;
+        if (error.type == "UnsupportedVersion") return Errc::unsupported_version;
+    }
+    return Errc::remote_error;
+}
+
+std::string hex_id(std::uint64_t high, std::uint64_t low) { return fmt::format("{:016x}{:016x}", high, low); }
+
+}  // namespace aprotic::driver::bus

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include <aprotic/codec/message.hpp>
+#include <aprotic/codec/message_view.hpp>
+#include <aprotic/codec/result.hpp>
+#include <aprotic/driver/dispatcher.hpp>
+#include <aprotic/driver/error.hpp>
+#include <aprotic/driver/json.hpp>
+
+namespace aprotic::driver::bus {
+
+/// The JSON text of a call, cast or fanout; `call_monitor_timeout` of the request is part of it.
+std::string request_text(const Request& request);
+/// The JSON text of a reply: `{"response": value}` or `{"failure": "<JSON text>"}`.
+std::string reply_text(const Reply& reply);
+
+/// What the message properties say beside the body.
+struct Envelope {
+    std::string to;
+    std::optional<codec::MessageId> message_id = {};
+    std::optional<std::string> reply_to = {};
+    std::optional<codec::MessageId> correlation_id = {};
+    std::optional<Duration> ttl = {};
+};
+
+/// header, properties, amqp-value with the text; no body section without a text (heartbeats). [oslo wire 3]
+codec::Message make_message(const Envelope& envelope, std::optional<std::string> text);
+
+/// Reads the body of a request. The error's text says what is wrong with it.
+codec::Result<Request, std::string> read_request(const codec::MessageView& message, const JsonLimits& limits);
+
+/// A server's sign that it works on a call: a message without content.
+struct Heartbeat {};
+using ReplyContent = std::variant<Heartbeat, Json, RemoteError>;
+codec::Result<ReplyContent, std::string> read_reply(const codec::MessageView& message, const JsonLimits& limits);
+
+/// The driver's code for an exception of a server.
+Errc code_of(const RemoteError& error);
+
+/// 32 hexadecimal digits.
+std::string hex_id(std::uint64_t high, std::uint64_t low);
+
+}  // namespace aprotic::driver::bus

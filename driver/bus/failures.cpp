@@ -1,0 +1,112 @@
+// What a letter's failure says: the cause, the address, the host, and the option that changes it.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include <aprotic/driver/bus/bus.hpp>
+
+namespace aprotic::driver::bus {
+namespace {
+
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+bool is_login_failure(std::error_code code) {
+    return code == engine::Errc::authentication_failed || code == engine::Errc::no_common_mechanism ||
+           code == engine::Errc::cleartext_refused;
+}
+
+CallFailure Bus::failure_of(const Letter& letter, Errc code, std::string text) const {
+    CallFailure failure;
+    failure.code = code;
+    failure.address = letter.address;
+    failure.host = letter.host.empty() && up_ ? host_name() : letter.host;
+    failure.elapsed = letter.number != 0 ? reactor_.now() - letter.started : Duration::zero();
+    failure.text = std::move(text);
+    return failure;
+}
+
+CallFailure Bus::no_connection(const Letter& letter) const {
+    const std::string forward = letter.address.empty() ? "" : fmt::format(", so nothing was sent to '{}'", letter.address);
+    CallFailure failure = failure_of(letter, Errc::unreachable, {});
+    if (!last_failure_) {
+        failure.host = host_name();
+        failure.text = fmt::format("{} has not answered within {:.1f} s{}; check host and port in the transport URL, or raise the timeout",
+                                   failure.host, seconds(failure.elapsed), forward);
+        return failure;
+    }
+    failure.host = last_failed_host_;
+    failure.condition = last_failure_->condition;
+    std::string advice = "check host and port in the transport URL";
+    if (is_login_failure(last_failure_->code)) {
+        failure.code = Errc::authentication_failed;
+        advice = last_failure_->code == engine::Errc::cleartext_refused
+                     ? "see the option allow_cleartext_password"
+                     : "check user and password in the transport URL, and the option sasl_mechanisms";
+    }
+    const std::string said = last_failure_->text.empty() ? last_failure_->code.message() : last_failure_->text;
+    const std::string after = letter.number != 0 ? fmt::format(" (after {:.1f} s)", seconds(failure.elapsed)) : "";
+    failure.text = fmt::format("{}: {}{}{}; {}", failure.host, said, after, forward, advice);
+    return failure;
+}
+
+void Bus::on_deadline(const LetterPtr& letter) {
+    if (letter->stage == Letter::Stage::ended) return;
+    end(letter, expired(letter));
+}
+
+CallFailure Bus::expired(const LetterPtr& letter) {
+    const double elapsed = seconds(reactor_.now() - letter->started);
+    const auto with_host = [&](Errc code, std::string text) {
+        CallFailure failure = failure_of(*letter, code, std::move(text));
+        if (failure.host.empty()) failure.host = host_name();
+        return failure;
+    };
+    switch (letter->stage) {
+        case Letter::Stage::waiting:
+            if (!up_) return no_connection(*letter);
+            return with_host(Errc::not_sent, fmt::format("to '{}': {} has not answered the attach of the link for replies ({:.1f} s)",
+                                                         letter->address, host_name(), elapsed));
+        case Letter::Stage::queued:
+        case Letter::Stage::handed: {
+            const auto at = outbounds_.find(letter->address);
+            const std::string obstacle = at != outbounds_.end() ? at->second->obstacle() : "the link was lost";
+            if (letter->stage == Letter::Stage::handed) {
+                letter->tracker.cancel();
+                const auto outcome = letter->tracker.outcome();
+                if (!outcome || outcome->kind != engine::Outcome::Kind::not_sent)
+                    return with_host(letter->heartbeats > 0 ? Errc::executing : Errc::in_doubt,
+                                     fmt::format("sent to '{}' at {}, which has not said that it took it ({:.1f} s); "
+                                                 "it may have been processed",
+                                                 letter->address, letter->host, elapsed));
+            }
+            if (letter->given_back > 0)
+                return with_host(Errc::undeliverable, fmt::format("{} gave the message for '{}' back {} times ({:.1f} s): is a server listening?",
+                                                                  host_name(), letter->address, letter->given_back, elapsed));
+            return with_host(Errc::not_sent, fmt::format("to '{}' at {}: {} ({:.1f} s)", letter->address, host_name(), obstacle, elapsed));
+        }
+        case Letter::Stage::accepted:
+            if (letter->heartbeats > 0)
+                return with_host(Errc::executing,
+                                 fmt::format("a server on '{}' at {} works on it ({} heartbeats, {:.1f} s); raise the timeout",
+                                             letter->address, letter->host, letter->heartbeats, elapsed));
+            return with_host(Errc::no_reply,
+                             fmt::format("nobody is listening on '{}' at {} ({}, {:.1f} s), or the method takes longer than the timeout",
+                                         letter->address, letter->host,
+                                         letter->settled ? "sent settled" : "accepted by the broker", elapsed));
+        case Letter::Stage::ended: break;
+    }
+    return with_host(Errc::timed_out, "it had ended before");
+}
+
+void Bus::on_monitor_expired(const LetterPtr& letter) {
+    if (letter->stage == Letter::Stage::ended) return;
+    if (letter->stage != Letter::Stage::accepted && letter->stage != Letter::Stage::handed) return;
+    end(letter, failure_of(*letter, letter->heartbeats > 0 ? Errc::executing : Errc::no_reply,
+                           fmt::format("no heartbeat came from '{}' at {} for {:.1f} s, after {} (option call_monitor_timeout)",
+                                       letter->address, letter->host, seconds(*letter->call_monitor_timeout), letter->heartbeats)));
+}
+
+}  // namespace aprotic::driver::bus

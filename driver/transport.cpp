@@ -1,0 +1,158 @@
+#include <aprotic/driver/transport.hpp>
+
+#include <fstream>
+#include <future>
+#include <stdexcept>
+#include <utility>
+
+#include <aprotic/codec/assert.hpp>
+#include <aprotic/driver/bus/bus.hpp>
+#include <aprotic/driver/bus/wait.hpp>
+#include <aprotic/engine/broker.hpp>
+#include <aprotic/engine/container.hpp>
+
+namespace aprotic::driver {
+namespace {
+
+/// Who we are for a broker's operator, with the keys oslo.messaging uses. What the system does not tell is left out.
+codec::Map process_properties() {
+    codec::Map properties;
+    const auto first_word = [](const char* path) {
+        std::string word;
+        std::ifstream(path) >> word;
+        return word;
+    };
+    if (auto name = first_word("/proc/self/comm"); !name.empty()) properties.set(codec::Symbol("process"), std::move(name));
+    std::int64_t pid = 0;
+    if (std::ifstream("/proc/self/stat") >> pid) properties.set(codec::Symbol("pid"), pid);
+    if (auto node = first_word("/proc/sys/kernel/hostname"); !node.empty()) properties.set(codec::Symbol("node"), std::move(node));
+    return properties;
+}
+
+engine::ConnectionOptions connection_options(const TransportOptions& options, const TransportUrl& url, std::size_t host) {
+    engine::ConnectionOptions result;
+    result.container_id = options.container_name;
+    result.idle_timeout = options.idle_timeout;
+    result.connect_timeout = options.connect_timeout;
+    if (options.connection_properties) result.properties = *options.connection_properties;
+    if (!options.pseudo_vhost && !url.virtual_host.empty()) result.hostname = url.virtual_host;
+    result.sasl.mechanisms = options.sasl_mechanisms;
+    result.sasl.enabled = !options.sasl_mechanisms.empty();
+    result.sasl.allow_cleartext_password = options.allow_cleartext_password;
+    if (host < url.hosts.size() && url.hosts[host].user) {
+        result.sasl.username = *url.hosts[host].user;
+        result.sasl.password = url.hosts[host].password.value_or("");
+        if (!options.sasl_default_realm.empty() && result.sasl.username.find('@') == std::string::npos)
+            result.sasl.username += "@" + options.sasl_default_realm;
+    }
+    return result;
+}
+
+template <class T>
+T or_throw(codec::Result<T, std::string> result, std::string_view what) {
+    if (!result) throw std::invalid_argument(std::string(what) + ": " + result.error());
+    if constexpr (!std::is_void_v<T>) return std::move(result).value();
+}
+
+}  // namespace
+
+struct Transport::Impl {
+    TransportUrl url;
+    TransportOptions options;
+    std::unique_ptr<engine::Container> container;
+    bool owns_reactor = false;
+    std::unique_ptr<engine::Broker> own_broker;
+    engine::Broker* broker = nullptr;
+    std::shared_ptr<bus::Bus> bus;
+
+    /// `on` is null for a reactor of our own, `to` for a broker elsewhere or of our own.
+    Impl(engine::Reactor* on, engine::Broker* to, std::string_view text, TransportOptions given)
+        : url(or_throw(TransportUrl::parse(text), "transport URL")), options(std::move(given)), owns_reactor(on == nullptr), broker(to) {
+        or_throw(apply_url_options(options, url), "transport URL");
+        if (!options.connection_properties) options.connection_properties = owns_reactor ? process_properties() : codec::Map();
+        or_throw(engine::validate(connection_options(options, url, 0)), "transport options");
+        if (options.connection_retry_interval <= Duration::zero())
+            throw std::invalid_argument("transport options: connection_retry_interval must be more than 0");
+        if (options.reply_link_credit == 0 || options.rpc_server_credit == 0)
+            throw std::invalid_argument("transport options: reply_link_credit and rpc_server_credit must be at least 1");
+
+        container = on != nullptr ? std::make_unique<engine::Container>(*on, options.container_name)
+                                  : std::make_unique<engine::Container>(options.container_name);
+        if (url.is_embedded() && broker == nullptr) {
+            engine::BrokerOptions broker_options;
+            broker_options.queue_patterns = {options.server_request_prefix, options.group_request_prefix};
+            broker_options.topic_patterns = {options.broadcast_prefix};
+            own_broker = std::make_unique<engine::Broker>(*container, std::move(broker_options));
+            broker = own_broker.get();
+        }
+        std::vector<std::string> host_names;
+        for (const auto& host : url.hosts) host_names.push_back(host.to_string());
+        if (broker != nullptr) host_names = {"the broker in this process"};
+        bus = std::make_shared<bus::Bus>(container->reactor(), options, url, std::move(host_names),
+                                         [this](std::size_t host, std::shared_ptr<engine::ConnectionHandler> handler) {
+                                             return connect(host, std::move(handler));
+                                         });
+    }
+
+    ~Impl() {
+        if (owns_reactor) {
+            APROTIC_ASSERT(!container->reactor().on_thread());  // a thread cannot wait for itself
+            std::promise<void> shut;
+            bus->close([&shut] { shut.set_value(); });
+            shut.get_future().wait();
+        } else {
+            bus->close();
+        }
+        own_broker.reset();
+        container.reset();
+    }
+
+    /// Reactor's thread. Never called once the bus is closed, so not on an Impl that has gone.
+    engine::Connection connect(std::size_t host, std::shared_ptr<engine::ConnectionHandler> handler) {
+        auto to_host = connection_options(options, url, host);
+        if (broker != nullptr) return container->adopt(broker->connect_in_process(), false, std::move(to_host), std::move(handler));
+        const engine::Address address{.host = url.hosts[host].host, .port = url.hosts[host].port};
+        return container->connect(address, std::move(to_host), std::move(handler));
+    }
+};
+
+Transport::Transport(std::string_view url, TransportOptions options)
+    : impl_(std::make_unique<Impl>(nullptr, nullptr, url, std::move(options))) {}
+
+Transport::Transport(engine::Reactor& reactor, std::string_view url, TransportOptions options)
+    : impl_(std::make_unique<Impl>(&reactor, nullptr, url, std::move(options))) {}
+
+Transport::Transport(engine::Reactor& reactor, engine::Broker& broker, TransportOptions options)
+    : impl_(std::make_unique<Impl>(&reactor, &broker, "embedded:", std::move(options))) {}
+
+Transport::~Transport() = default;
+
+Result<void> Transport::connect(Duration timeout) {
+    const auto& bus = impl_->bus;
+    if (bus->on_reactor_thread()) {
+        CallFailure failure;
+        failure.code = Errc::would_deadlock;
+        failure.text = "connect on the reactor's own thread; the connection is made by itself when it is needed";
+        return failure;
+    }
+    return bus::wait_for<void>([&](engine::Function<void(Result<void>)> done) {
+        auto letter = std::make_shared<bus::Letter>();
+        letter->kind = bus::Letter::Kind::connect;
+        letter->timeout = timeout;
+        letter->done = [done = std::move(done)](Result<Json> result) mutable {
+            done(result ? Result<void>() : Result<void>(result.error()));
+        };
+        bus->submit(std::move(letter));
+        return CallHandle();
+    });
+}
+
+void Transport::close() { impl_->bus->close(); }
+
+const TransportUrl& Transport::url() const noexcept { return impl_->url; }
+const TransportOptions& Transport::options() const noexcept { return impl_->options; }
+engine::Reactor& Transport::reactor() const noexcept { return impl_->container->reactor(); }
+bool Transport::owns_reactor() const noexcept { return impl_->owns_reactor; }
+const std::shared_ptr<bus::Bus>& Transport::bus() const noexcept { return impl_->bus; }
+
+}  // namespace aprotic::driver
