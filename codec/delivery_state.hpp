@@ -38,7 +38,7 @@ APROTIC_COMPOSITE(Accepted);
 
 /// The message is invalid and unprocessable. [3.4.3]
 struct Rejected {
-    std::optional<ErrorCondition> error;
+    std::optional<ErrorCondition> error{};
 
     friend bool operator==(const Rejected&, const Rejected&) = default;
 };
@@ -64,9 +64,9 @@ APROTIC_COMPOSITE(Released);
 
 /// Not processed, and changed before it is offered again. [3.4.5]
 struct Modified {
-    std::optional<bool> delivery_failed;     ///< count it as an attempt
-    std::optional<bool> undeliverable_here;  ///< do not offer it to this link again
-    Map message_annotations;                 ///< to be merged into the message's
+    std::optional<bool> delivery_failed{};     ///< count it as an attempt
+    std::optional<bool> undeliverable_here{};  ///< do not offer it to this link again
+    Map message_annotations{};                 ///< to be merged into the message's
 
     friend bool operator==(const Modified&, const Modified&) = default;
 };
@@ -82,7 +82,7 @@ APROTIC_COMPOSITE(Modified);
 
 /// A transaction was declared. [4.5.5]
 struct Declared {
-    Binary txn_id;
+    Binary txn_id{};
 
     friend bool operator==(const Declared&, const Declared&) = default;
 };
@@ -99,8 +99,8 @@ using Outcome = std::variant<Accepted, Rejected, Released, Modified, Declared>;
 
 /// A delivery within a transaction. [4.5.6]
 struct TransactionalState {
-    Binary txn_id;
-    std::optional<Outcome> outcome;
+    Binary txn_id{};
+    std::optional<Outcome> outcome{};
 
     friend bool operator==(const TransactionalState&, const TransactionalState&) = default;
 };

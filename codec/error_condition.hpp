@@ -10,9 +10,9 @@ namespace aprotic::codec {
 
 /// Why something was refused or closed, as told to the other side: the specification's type `error`. [2.8.14]
 struct ErrorCondition {
-    Symbol condition;  ///< one of `condition::…` or a symbol of the application's own
-    std::optional<std::string> description;
-    Map info;
+    Symbol condition{};  ///< one of `condition::…` or a symbol of the application's own
+    std::optional<std::string> description{};
+    Map info{};
 
     friend bool operator==(const ErrorCondition&, const ErrorCondition&) = default;
 };

@@ -13,16 +13,16 @@ namespace aprotic::codec {
 
 /// Negotiates a connection. [2.7.1]
 struct Open {
-    std::string container_id;
-    std::optional<std::string> hostname;
+    std::string container_id{};
+    std::optional<std::string> hostname{};
     std::uint32_t max_frame_size = protocol::frame_size_max_default;  ///< octets
     std::uint16_t channel_max = protocol::channel_max_default;
-    std::optional<Milliseconds> idle_time_out;
-    std::vector<Symbol> outgoing_locales;
-    std::vector<Symbol> incoming_locales;
-    std::vector<Symbol> offered_capabilities;
-    std::vector<Symbol> desired_capabilities;
-    Map properties;
+    std::optional<Milliseconds> idle_time_out{};
+    std::vector<Symbol> outgoing_locales{};
+    std::vector<Symbol> incoming_locales{};
+    std::vector<Symbol> offered_capabilities{};
+    std::vector<Symbol> desired_capabilities{};
+    Map properties{};
 
     friend bool operator==(const Open&, const Open&) = default;
 };
@@ -46,14 +46,14 @@ APROTIC_COMPOSITE(Open);
 
 /// Begins a session on a channel. [2.7.2]
 struct Begin {
-    std::optional<std::uint16_t> remote_channel;
+    std::optional<std::uint16_t> remote_channel{};
     std::uint32_t next_outgoing_id = 0;
     std::uint32_t incoming_window = 0;  ///< transfer frames
     std::uint32_t outgoing_window = 0;  ///< transfer frames
     std::uint32_t handle_max = protocol::handle_max_default;
-    std::vector<Symbol> offered_capabilities;
-    std::vector<Symbol> desired_capabilities;
-    Map properties;
+    std::vector<Symbol> offered_capabilities{};
+    std::vector<Symbol> desired_capabilities{};
+    Map properties{};
 
     friend bool operator==(const Begin&, const Begin&) = default;
 };
@@ -74,20 +74,20 @@ APROTIC_COMPOSITE(Begin);
 
 /// Attaches a link to a session. [2.7.3]
 struct Attach {
-    std::string name;
+    std::string name{};
     std::uint32_t handle = 0;
     Role role = Role::sender;
     SenderSettleMode snd_settle_mode = SenderSettleMode::mixed;
     ReceiverSettleMode rcv_settle_mode = ReceiverSettleMode::first;
-    std::optional<Source> source;
-    std::optional<AttachTarget> target;
-    std::optional<Map> unsettled;  ///< binary tag → delivery state or null; null and empty differ [2.6.3-g]
+    std::optional<Source> source{};
+    std::optional<AttachTarget> target{};
+    std::optional<Map> unsettled{};  ///< binary tag → delivery state or null; null and empty differ [2.6.3-g]
     bool incomplete_unsettled = false;
-    std::optional<std::uint32_t> initial_delivery_count;
-    std::optional<std::uint64_t> max_message_size;  ///< octets; 0 or absent: no limit
-    std::vector<Symbol> offered_capabilities;
-    std::vector<Symbol> desired_capabilities;
-    Map properties;
+    std::optional<std::uint32_t> initial_delivery_count{};
+    std::optional<std::uint64_t> max_message_size{};  ///< octets; 0 or absent: no limit
+    std::vector<Symbol> offered_capabilities{};
+    std::vector<Symbol> desired_capabilities{};
+    Map properties{};
 
     friend bool operator==(const Attach&, const Attach&) = default;
 };
@@ -114,17 +114,17 @@ APROTIC_COMPOSITE(Attach);
 
 /// Updates session windows, and with a handle the credit of a link. [2.7.4]
 struct Flow {
-    std::optional<std::uint32_t> next_incoming_id;
+    std::optional<std::uint32_t> next_incoming_id{};
     std::uint32_t incoming_window = 0;  ///< transfer frames
     std::uint32_t next_outgoing_id = 0;
     std::uint32_t outgoing_window = 0;  ///< transfer frames
-    std::optional<std::uint32_t> handle;
-    std::optional<std::uint32_t> delivery_count;
-    std::optional<std::uint32_t> link_credit;  ///< deliveries
-    std::optional<std::uint32_t> available;    ///< deliveries
+    std::optional<std::uint32_t> handle{};
+    std::optional<std::uint32_t> delivery_count{};
+    std::optional<std::uint32_t> link_credit{};  ///< deliveries
+    std::optional<std::uint32_t> available{};    ///< deliveries
     bool drain = false;
     bool echo = false;
-    Map properties;
+    Map properties{};
 
     friend bool operator==(const Flow&, const Flow&) = default;
 };
@@ -149,13 +149,13 @@ APROTIC_COMPOSITE(Flow);
 /// Carries a message or a part of one, as the payload behind it. [2.7.5]
 struct Transfer {
     std::uint32_t handle = 0;
-    std::optional<std::uint32_t> delivery_id;
-    std::optional<DeliveryTag> delivery_tag;
-    std::optional<std::uint32_t> message_format;
-    std::optional<bool> settled;
+    std::optional<std::uint32_t> delivery_id{};
+    std::optional<DeliveryTag> delivery_tag{};
+    std::optional<std::uint32_t> message_format{};
+    std::optional<bool> settled{};
     bool more = false;
-    std::optional<ReceiverSettleMode> rcv_settle_mode;
-    std::optional<DeliveryState> state;
+    std::optional<ReceiverSettleMode> rcv_settle_mode{};
+    std::optional<DeliveryState> state{};
     bool resume = false;
     bool aborted = false;
     bool batchable = false;
@@ -184,9 +184,9 @@ APROTIC_COMPOSITE(Transfer);
 struct Disposition {
     Role role = Role::sender;  ///< of the side that sends the frame
     std::uint32_t first = 0;
-    std::optional<std::uint32_t> last;  ///< absent: the same as first
+    std::optional<std::uint32_t> last{};  ///< absent: the same as first
     bool settled = false;
-    std::optional<DeliveryState> state;
+    std::optional<DeliveryState> state{};
     bool batchable = false;
 
     friend bool operator==(const Disposition&, const Disposition&) = default;
@@ -208,7 +208,7 @@ APROTIC_COMPOSITE(Disposition);
 struct Detach {
     std::uint32_t handle = 0;
     bool closed = false;
-    std::optional<ErrorCondition> error;
+    std::optional<ErrorCondition> error{};
 
     friend bool operator==(const Detach&, const Detach&) = default;
 };
@@ -223,7 +223,7 @@ APROTIC_COMPOSITE(Detach);
 
 /// Ends a session. [2.7.8]
 struct End {
-    std::optional<ErrorCondition> error;
+    std::optional<ErrorCondition> error{};
 
     friend bool operator==(const End&, const End&) = default;
 };
@@ -237,7 +237,7 @@ APROTIC_COMPOSITE(End);
 
 /// Closes a connection. [2.7.9]
 struct Close {
-    std::optional<ErrorCondition> error;
+    std::optional<ErrorCondition> error{};
 
     friend bool operator==(const Close&, const Close&) = default;
 };

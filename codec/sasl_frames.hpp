@@ -12,7 +12,7 @@ namespace aprotic::codec {
 
 /// What the server offers. [5.3.3.1]
 struct SaslMechanisms {
-    std::vector<Symbol> sasl_server_mechanisms;  ///< at least one
+    std::vector<Symbol> sasl_server_mechanisms{};  ///< at least one
 
     friend bool operator==(const SaslMechanisms&, const SaslMechanisms&) = default;
 };
@@ -27,9 +27,9 @@ APROTIC_COMPOSITE(SaslMechanisms);
 
 /// The client's choice. [5.3.3.2]
 struct SaslInit {
-    Symbol mechanism;
-    std::optional<Binary> initial_response;  ///< absent and empty differ
-    std::optional<std::string> hostname;
+    Symbol mechanism{};
+    std::optional<Binary> initial_response{};  ///< absent and empty differ
+    std::optional<std::string> hostname{};
 
     friend bool operator==(const SaslInit&, const SaslInit&) = default;
 };
@@ -45,7 +45,7 @@ APROTIC_COMPOSITE(SaslInit);
 
 /// [5.3.3.3]
 struct SaslChallenge {
-    Binary challenge;
+    Binary challenge{};
 
     friend bool operator==(const SaslChallenge&, const SaslChallenge&) = default;
 };
@@ -59,7 +59,7 @@ APROTIC_COMPOSITE(SaslChallenge);
 
 /// [5.3.3.4]
 struct SaslResponse {
-    Binary response;
+    Binary response{};
 
     friend bool operator==(const SaslResponse&, const SaslResponse&) = default;
 };
@@ -74,7 +74,7 @@ APROTIC_COMPOSITE(SaslResponse);
 /// [5.3.3.5]
 struct SaslOutcome {
     SaslCode code = SaslCode::ok;
-    std::optional<Binary> additional_data;
+    std::optional<Binary> additional_data{};
 
     friend bool operator==(const SaslOutcome&, const SaslOutcome&) = default;
 };

@@ -12,7 +12,7 @@ namespace aprotic::codec {
 struct Header {
     bool durable = false;
     std::uint8_t priority = 4;
-    std::optional<Milliseconds> ttl;
+    std::optional<Milliseconds> ttl{};
     bool first_acquirer = false;
     std::uint32_t delivery_count = 0;
 
@@ -32,19 +32,19 @@ APROTIC_COMPOSITE(Header);
 
 /// The standard properties of a message. [3.2.4]
 struct Properties {
-    std::optional<MessageId> message_id;
-    std::optional<Binary> user_id;
-    std::optional<std::string> to;
-    std::optional<std::string> subject;
-    std::optional<std::string> reply_to;
-    std::optional<MessageId> correlation_id;
-    std::optional<Symbol> content_type;
-    std::optional<Symbol> content_encoding;
-    std::optional<Timestamp> absolute_expiry_time;
-    std::optional<Timestamp> creation_time;
-    std::optional<std::string> group_id;
-    std::optional<std::uint32_t> group_sequence;
-    std::optional<std::string> reply_to_group_id;
+    std::optional<MessageId> message_id{};
+    std::optional<Binary> user_id{};
+    std::optional<std::string> to{};
+    std::optional<std::string> subject{};
+    std::optional<std::string> reply_to{};
+    std::optional<MessageId> correlation_id{};
+    std::optional<Symbol> content_type{};
+    std::optional<Symbol> content_encoding{};
+    std::optional<Timestamp> absolute_expiry_time{};
+    std::optional<Timestamp> creation_time{};
+    std::optional<std::string> group_id{};
+    std::optional<std::uint32_t> group_sequence{};
+    std::optional<std::string> reply_to_group_id{};
 
     friend bool operator==(const Properties&, const Properties&) = default;
 };

@@ -12,17 +12,17 @@ namespace aprotic::codec {
 
 /// Where messages of a link come from. [3.5.3]
 struct Source {
-    std::optional<std::string> address;
+    std::optional<std::string> address{};
     TerminusDurability durable = TerminusDurability::none;
     TerminusExpiryPolicy expiry_policy = TerminusExpiryPolicy::session_end;
     Seconds timeout = 0;
     bool dynamic = false;
-    Map dynamic_node_properties;  ///< symbol keys; "lifetime-policy" holds one of the types below
-    std::optional<StdDistMode> distribution_mode;
-    Map filter;  ///< symbol keys, described values
-    std::optional<Outcome> default_outcome;
-    std::vector<Symbol> outcomes;
-    std::vector<Symbol> capabilities;
+    Map dynamic_node_properties{};  ///< symbol keys; "lifetime-policy" holds one of the types below
+    std::optional<StdDistMode> distribution_mode{};
+    Map filter{};  ///< symbol keys, described values
+    std::optional<Outcome> default_outcome{};
+    std::vector<Symbol> outcomes{};
+    std::vector<Symbol> capabilities{};
 
     friend bool operator==(const Source&, const Source&) = default;
 };
@@ -47,13 +47,13 @@ APROTIC_COMPOSITE(Source);
 
 /// Where messages of a link go to. [3.5.4]
 struct Target {
-    std::optional<std::string> address;
+    std::optional<std::string> address{};
     TerminusDurability durable = TerminusDurability::none;
     TerminusExpiryPolicy expiry_policy = TerminusExpiryPolicy::session_end;
     Seconds timeout = 0;
     bool dynamic = false;
-    Map dynamic_node_properties;
-    std::vector<Symbol> capabilities;
+    Map dynamic_node_properties{};
+    std::vector<Symbol> capabilities{};
 
     friend bool operator==(const Target&, const Target&) = default;
 };
@@ -73,7 +73,7 @@ APROTIC_COMPOSITE(Target);
 
 /// The target of a link that controls transactions. [4.5.1]
 struct Coordinator {
-    std::vector<Symbol> capabilities;
+    std::vector<Symbol> capabilities{};
 
     friend bool operator==(const Coordinator&, const Coordinator&) = default;
 };

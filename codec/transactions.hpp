@@ -9,7 +9,7 @@ namespace aprotic::codec {
 
 /// Message body that asks a coordinator for a transaction. [4.5.2]
 struct Declare {
-    std::optional<Binary> global_id;
+    std::optional<Binary> global_id{};
 
     friend bool operator==(const Declare&, const Declare&) = default;
 };
@@ -23,8 +23,8 @@ APROTIC_COMPOSITE(Declare);
 
 /// Message body that ends a transaction. [4.5.3]
 struct Discharge {
-    Binary txn_id;
-    std::optional<bool> fail;
+    Binary txn_id{};
+    std::optional<bool> fail{};
 
     friend bool operator==(const Discharge&, const Discharge&) = default;
 };
