@@ -1,0 +1,384 @@
+#include <aprotic/engine/core/connection_endpoint.hpp>
+
+#include <utility>
+
+#include <fmt/core.h>
+
+// The connection's life, its time-outs and its commands. What comes in is in connection_input.cpp, what goes out in
+// connection_output.cpp.
+
+namespace aprotic::engine::core {
+namespace {
+
+// What an endpoint counts for when buffers are measured, so that a peer cannot make endless ones while it does not read.
+constexpr std::size_t endpoint_cost = 1024;
+
+}  // namespace
+
+ConnectionEndpoint::ConnectionEndpoint(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed)
+    : inbox_(options.limits.frame_size_max), now_(now) {
+    context_.role = role;
+    context_.options = std::move(options);
+    context_.seed = seed;
+    timers_.set(Timer::open, now + context_.options.connect_timeout);
+}
+
+ConnectionEndpoint::~ConnectionEndpoint() = default;
+
+void ConnectionEndpoint::move(ConnectionInput input) {
+    const std::optional<ConnectionState> following = next(state_, input);
+    APROTIC_ASSERT(following);
+    state_ = *following;
+}
+
+void ConnectionEndpoint::start_output(Instant now) {
+    now_ = now;
+    output_started_ = true;
+    if (context_.options.idle_timeout && !ended_) timers_.set(Timer::idle_receive, now + *context_.options.idle_timeout);
+}
+
+// --- reading and writing ---------------------------------------------------------------------------------------------------------
+
+std::size_t ConnectionEndpoint::buffered() const noexcept {
+    return context_.held_bytes + context_.events.cost() + (context_.sessions.size() + context_.links.size()) * endpoint_cost;
+}
+
+bool ConnectionEndpoint::wants_read() const noexcept {
+    return !read_over_ && !ended_ && buffered() < context_.options.limits.buffered_bytes_max;
+}
+
+std::span<std::byte> ConnectionEndpoint::prepare_read() {
+    if (!wants_read()) return {};
+    return inbox_.prepare_read();
+}
+
+void ConnectionEndpoint::commit_read(std::size_t n, Instant now) {
+    now_ = now;
+    inbox_.commit_read(n);
+    if (n > 0 && timers_.is_set(Timer::idle_receive)) {
+        timers_.set(Timer::idle_receive, now + *context_.options.idle_timeout);  // [2.4.5-a]
+    }
+}
+
+void ConnectionEndpoint::close_read(std::error_code why, Instant now) {
+    now_ = now;
+    if (std::exchange(read_over_, true) || ended_ || remote_closed_) return;
+    // A peer that drops the stream instead of answering our close is gone all the same.
+    if (!failure_ && !close_written_) {
+        const std::string reason = why ? why.message() : "the peer ended the stream without a close frame";
+        const std::string_view stage = remote_open_ ? "" : " before its open";
+        failure_ = Failure{make_error_code(Errc::connection_lost), Initiator::transport, {},
+                           fmt::format("the connection was lost{}: {}", stage, reason)};
+    }
+    close_due_ = false;
+    finish();
+}
+
+void ConnectionEndpoint::close_write(std::error_code why, Instant now) {
+    now_ = now;
+    if (std::exchange(write_closed_, true)) return;
+    context_.outbox.clear();
+    context_.sent_settled.clear();
+    if (ended_) return;
+    if (!failure_ && !close_written_) {
+        failure_ = Failure{make_error_code(Errc::connection_lost), Initiator::transport, {},
+                           fmt::format("the connection was lost: {}", why ? why.message() : "nothing can be written any more")};
+    }
+    if (remote_closed_ || read_over_) {
+        finish();
+    } else {
+        // What the peer wrote before it went may say why: read on for a while.
+        arm_close_timer(now);
+    }
+}
+
+void ConnectionEndpoint::commit_write(std::size_t n, Instant now) {
+    now_ = now;
+    context_.outbox.commit(n);
+    if (n > 0) restart_idle_send(now);
+    while (!context_.sent_settled.empty() && context_.sent_settled.front().position <= context_.outbox.committed()) {
+        const DeliveryId id = context_.sent_settled.pop_front().delivery;
+        if (Delivery* const delivery = context_.deliveries.find(id)) delivery->link->sent_settled(*delivery);
+    }
+    finish_if_done();
+}
+
+bool ConnectionEndpoint::wants_close() const noexcept {
+    return ended_ && (write_closed_ || (context_.outbox.empty() && !close_due_));
+}
+
+// --- time ------------------------------------------------------------------------------------------------------------------------
+
+std::optional<Instant> ConnectionEndpoint::poll_timeout() const noexcept {
+    if (close_timer_due_) return now_;
+    return timers_.next();
+}
+
+void ConnectionEndpoint::handle_timeout(Instant now) {
+    now_ = now;
+    if (close_timer_due_) arm_close_timer(now);
+    if (timers_.take_expired(Timer::open, now)) {
+        give_up(Errc::connect_timed_out, codec::condition::resource_limit_exceeded,
+                "the peer did not open the connection within connect_timeout");
+    }
+    if (timers_.take_expired(Timer::idle_receive, now)) {
+        if (wants_read()) {
+            give_up(Errc::idle_timed_out, codec::condition::resource_limit_exceeded,
+                    "nothing came from the peer for idle_timeout [2.4.5]");
+        } else if (!ended_) {
+            // It is we who do not read.
+            timers_.set(Timer::idle_receive, now + *context_.options.idle_timeout);
+        }
+    }
+    if (timers_.take_expired(Timer::idle_send, now)) empty_frame_due_ = true;
+    if (timers_.take_expired(Timer::close, now)) {
+        if (!failure_ && !ended_) {
+            failure_ = Failure{make_error_code(Errc::timed_out), Initiator::transport, {},
+                               "the peer did not answer our close within close_timeout"};
+        }
+        context_.outbox.clear();
+        close_due_ = false;
+        write_closed_ = true;
+        finish();
+    }
+}
+
+void ConnectionEndpoint::arm_close_timer(Instant now) {
+    close_timer_due_ = false;
+    if (!timers_.is_set(Timer::close)) timers_.set(Timer::close, now + context_.options.close_timeout);
+}
+
+void ConnectionEndpoint::give_up(Errc code, std::string_view condition, std::string text) {
+    if (ended_) return;
+    codec::ErrorCondition error{codec::Symbol(condition), text, {}};
+    failure_ = Failure{make_error_code(code), Initiator::transport, error, std::move(text)};
+    if (output_started_ && !close_written_ && !write_closed_) {
+        close_due_ = close_at_once_ = true;
+        close_error_ = std::move(error);
+    }
+    finish();
+}
+
+// --- the end ---------------------------------------------------------------------------------------------------------------------
+
+void ConnectionEndpoint::abort(Failure failure, Instant now) {
+    now_ = now;
+    if (ended_) return;
+    failure_ = std::move(failure);
+    close_due_ = false;
+    finish();
+}
+
+void ConnectionEndpoint::finish_if_done() {
+    if (close_written_ && remote_closed_ && context_.outbox.empty()) finish();
+}
+
+void ConnectionEndpoint::finish() {
+    if (std::exchange(ended_, true)) return;
+    for (const Timer timer : {Timer::open, Timer::idle_receive, Timer::idle_send}) timers_.stop(timer);
+    const Initiator initiator = failure_ ? failure_->initiator : Initiator::us;
+    const std::optional<codec::ErrorCondition> error = failure_ ? failure_->condition : std::nullopt;
+    context_.sessions.for_each([&](SessionEndpoint& session) { session.cut(initiator, error); });
+    context_.events.push(Event(ConnectionEnded{failure_}));
+    // The last words have close_timeout to get out.
+    if (!write_closed_ && (close_due_ || !context_.outbox.empty())) {
+        arm_close_timer(now_);
+    } else {
+        timers_.stop(Timer::close);
+        close_timer_due_ = false;
+    }
+}
+
+// --- events ----------------------------------------------------------------------------------------------------------------------
+
+std::optional<Event> ConnectionEndpoint::poll_event() {
+    while (!context_.events.empty()) {
+        if (std::optional<Event> event = materialise(context_.events.pop())) return event;
+    }
+    return std::nullopt;
+}
+
+/// Empty when what the entry tells of has gone meanwhile.
+std::optional<Event> ConnectionEndpoint::materialise(EventQueue::Entry entry) {
+    if (const auto* const flowed = std::get_if<LinkFlowed>(&entry)) {
+        LinkEndpoint* const link = context_.links.find(flowed->link);
+        if (link == nullptr) return std::nullopt;
+        link->flow_polled();
+        return *flowed;
+    }
+    if (const auto* const received = std::get_if<DeliveryReceived>(&entry)) {
+        if (context_.deliveries.find(received->delivery) == nullptr) return std::nullopt;
+        return *received;
+    }
+    if (const auto* const news = std::get_if<DeliveryNews>(&entry)) {
+        Delivery* const delivery = context_.deliveries.find(news->delivery);
+        if (delivery == nullptr) return std::nullopt;
+        return delivery->link->news_polled(*delivery);
+    }
+    return deliver(std::move(*std::get<std::unique_ptr<Event>>(entry)));
+}
+
+std::optional<Event> ConnectionEndpoint::deliver(Event event) {
+    if (const auto* const detached = std::get_if<LinkDetached>(&event)) {
+        LinkEndpoint* const link = context_.links.find(detached->link);
+        APROTIC_ASSERT(link != nullptr);
+        const bool known = link->known();
+        link->release_deliveries();
+        context_.links.erase(detached->link);
+        if (!known) return std::nullopt;
+    } else if (const auto* const over = std::get_if<SessionEnded>(&event)) {
+        SessionEndpoint* const session = context_.sessions.find(over->session);
+        APROTIC_ASSERT(session != nullptr);
+        session->reported = true;
+        release(*session);
+    } else if (std::holds_alternative<ConnectionClosedByPeer>(event) && !close_written_ && !ended_) {
+        close_due_ = close_timer_due_ = true;  // [2.4.3-d]
+    }
+    return event;
+}
+
+/// Destroys the session if neither the wire nor the application needs it any more.
+void ConnectionEndpoint::release(SessionEndpoint& session) {
+    if (!session.reported || session.state() != SessionState::ended) return;
+    if (channels_[session.channel()] == &session) channels_[session.channel()] = nullptr;
+    context_.dirty_sessions.remove(session);
+    context_.sessions.erase(session.id());
+}
+
+// --- commands --------------------------------------------------------------------------------------------------------------------
+
+codec::Result<void> ConnectionEndpoint::open() {
+    if (ended_ || open_due_ || (state_ != ConnectionState::start && state_ != ConnectionState::open_received)) {
+        return make_error_code(Errc::wrong_state);
+    }
+    open_due_ = true;
+    return {};
+}
+
+void ConnectionEndpoint::close(std::optional<codec::ErrorCondition> error) {
+    if (ended_ || close_due_ || close_written_) return;
+    close_due_ = close_timer_due_ = true;
+    close_error_ = std::move(error);
+}
+
+std::optional<std::uint16_t> ConnectionEndpoint::free_channel() const noexcept {
+    std::size_t channel = 0;  // the lowest that is free [2.5.1-c]
+    while (channel < channels_.size() && channels_[channel] != nullptr) ++channel;
+    if (channel > context_.remote_channel_max.value_or(codec::protocol::channel_max_default)) return std::nullopt;  // [2.7.1-k]
+    return static_cast<std::uint16_t>(channel);
+}
+
+codec::Result<SessionId> ConnectionEndpoint::begin(const SessionOptions& options) {
+    if (closing()) return make_error_code(Errc::wrong_state);
+    const auto channel = free_channel();
+    if (!channel) return make_error_code(Errc::limit_reached);
+    const auto [id, session] = context_.sessions.emplace(context_, *channel, options);
+    session->set_id(id);
+    if (*channel >= channels_.size()) channels_.resize(*channel + std::size_t{1});
+    channels_[*channel] = session;
+    session->mark_dirty();
+    return id;
+}
+
+codec::Result<void> ConnectionEndpoint::end(SessionId session, std::optional<codec::ErrorCondition> error) {
+    SessionEndpoint* const found = context_.sessions.find(session);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->end(std::move(error));
+}
+
+codec::Result<LinkId> ConnectionEndpoint::attach(SessionId session, const LinkOptions& options) {
+    SessionEndpoint* const found = context_.sessions.find(session);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    if (closing()) return make_error_code(Errc::wrong_state);
+    return found->attach(options);
+}
+
+LinkEndpoint* ConnectionEndpoint::usable(LinkId link) noexcept {
+    LinkEndpoint* const found = context_.links.find(link);
+    return found != nullptr && found->state() != LinkState::ended ? found : nullptr;
+}
+
+Delivery* ConnectionEndpoint::usable(DeliveryId delivery) noexcept {
+    Delivery* const found = context_.deliveries.find(delivery);
+    return found != nullptr && found->link->state() != LinkState::ended ? found : nullptr;
+}
+
+codec::Result<void> ConnectionEndpoint::accept(LinkId link, const LinkOptions& options) {
+    LinkEndpoint* const found = usable(link);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->accept(options);
+}
+
+codec::Result<void> ConnectionEndpoint::refuse(LinkId link, codec::ErrorCondition error) {
+    LinkEndpoint* const found = usable(link);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->refuse(std::move(error));
+}
+
+codec::Result<void> ConnectionEndpoint::detach(LinkId link, bool closed, std::optional<codec::ErrorCondition> error) {
+    LinkEndpoint* const found = usable(link);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->detach(closed, std::move(error));
+}
+
+codec::Result<void> ConnectionEndpoint::set_credit(LinkId link, std::uint32_t credit) {
+    LinkEndpoint* const found = usable(link);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->set_credit(credit);
+}
+
+codec::Result<void> ConnectionEndpoint::drain(LinkId link) {
+    LinkEndpoint* const found = usable(link);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->drain();
+}
+
+codec::Result<void> ConnectionEndpoint::set_available(LinkId link, std::uint32_t available) {
+    LinkEndpoint* const found = usable(link);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->set_available(available);
+}
+
+codec::Result<DeliveryId> ConnectionEndpoint::send(LinkId link, codec::EncodedMessage message, const SendOptions& options) {
+    LinkEndpoint* const found = usable(link);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->send(std::move(message), options);
+}
+
+bool ConnectionEndpoint::retract(DeliveryId delivery) {
+    Delivery* const found = usable(delivery);
+    return found != nullptr && found->link->retract(*found);
+}
+
+codec::Result<IncomingDelivery> ConnectionEndpoint::take(DeliveryId delivery) {
+    // Also from a link that has gone, as long as the application has not heard of it: the message came before.
+    Delivery* const found = context_.deliveries.find(delivery);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    if (!found->complete || found->taken || found->local_settled) return make_error_code(Errc::wrong_state);
+    return found->link->take(*found);
+}
+
+codec::Result<void> ConnectionEndpoint::settle(DeliveryId delivery, std::optional<codec::DeliveryState> state) {
+    Delivery* const found = usable(delivery);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->link->settle(*found, std::move(state));
+}
+
+codec::Result<void> ConnectionEndpoint::update(DeliveryId delivery, codec::DeliveryState state) {
+    Delivery* const found = usable(delivery);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->link->update(*found, std::move(state));
+}
+
+codec::Result<LinkStatus> ConnectionEndpoint::status(LinkId link) const {
+    const LinkEndpoint* const found = context_.links.find(link);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->status();
+}
+
+void ConnectionEndpoint::set_trace(TraceSink* sink) noexcept {
+    trace_ = sink;
+    context_.outbox.set_trace(sink);
+}
+
+}  // namespace aprotic::engine::core

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include <aprotic/codec/bytes.hpp>
+#include <aprotic/codec/definitions.hpp>
+#include <aprotic/codec/delivery_state.hpp>
+#include <aprotic/codec/types.hpp>
+#include <aprotic/engine/core/intrusive_list.hpp>
+#include <aprotic/engine/ids.hpp>
+
+namespace aprotic::engine::core {
+
+class LinkEndpoint;
+
+/// One delivery, from its first frame (or from send) until both the wire and the application are done with it.
+struct Delivery {
+    explicit Delivery(LinkEndpoint& owner) : link(&owner) {}
+
+    DeliveryId id;
+    LinkEndpoint* link;
+    codec::DeliveryTag tag;
+    std::uint32_t message_format = 0;
+    std::uint32_t number = 0;      ///< delivery-id of the session; meaningless until `numbered`
+    bool numbered = false;
+    codec::ByteChain payload;      ///< incoming: what has come; outgoing: the whole message, kept until settled
+    std::size_t cost = 0;          ///< incoming: what it counts for in the connection's buffers. Bytes
+    std::size_t sent = 0;          ///< outgoing: bytes of payload that are framed
+    bool framed = false;           ///< outgoing: the last frame is built
+
+    bool settled = false;          ///< the sender sent it settled
+    bool settle_second = false;    ///< the receiver waits for the sender's settlement [2.7.5-n]
+    bool complete = false;         ///< incoming: the last frame has come
+    bool taken = false;            ///< incoming: the application has the payload
+
+    std::optional<codec::DeliveryState> remote_state;  ///< the latest the peer told
+    bool remote_settled = false;                       ///< the peer has forgotten the delivery
+    bool local_settled = false;                        ///< we have
+    bool news_queued = false;                          ///< a DeliveryNews waits in the event queue
+    std::uint32_t disposition_epoch = 0;               ///< when we last told a state; see DispositionQueue
+
+    ListHook<Delivery> of_link;   ///< every delivery of the link
+    ListHook<Delivery> waiting;   ///< outgoing: not wholly framed, in order
+};
+
+}  // namespace aprotic::engine::core

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include <aprotic/codec/definitions.hpp>
+#include <aprotic/engine/core/delivery_record.hpp>
+#include <aprotic/engine/core/event_queue.hpp>
+#include <aprotic/engine/core/intrusive_list.hpp>
+#include <aprotic/engine/core/link_endpoint.hpp>
+#include <aprotic/engine/core/outbox.hpp>
+#include <aprotic/engine/core/ring.hpp>
+#include <aprotic/engine/core/session_endpoint.hpp>
+#include <aprotic/engine/core/slot_map.hpp>
+#include <aprotic/engine/core/transfer_scheduler.hpp>
+#include <aprotic/engine/ids.hpp>
+#include <aprotic/engine/options.hpp>
+
+namespace aprotic::engine::core {
+
+/// What the endpoints of one connection share. Owned by the ConnectionEndpoint.
+struct EndpointContext {
+    EngineRole role = EngineRole::client;
+    ConnectionOptions options;
+    std::uint64_t seed = 0;
+    std::uint64_t names_made = 0;
+
+    EventQueue events;
+    Outbox outbox;
+    TransferScheduler scheduler;
+    SlotMap<SessionEndpoint, SessionId> sessions;
+    SlotMap<LinkEndpoint, LinkId> links;
+    SlotMap<Delivery, DeliveryId> deliveries;
+    IntrusiveList<SessionEndpoint, &SessionEndpoint::dirty> dirty_sessions;
+    /// Links by our role and their name, for as long as they own the name. [2.6.1]
+    std::unordered_map<std::string, LinkEndpoint*> names;
+
+    /// A delivery sent settled whose last frame ends at this position of the output.
+    struct SentSettled {
+        std::uint64_t position = 0;
+        DeliveryId delivery;
+    };
+    Ring<SentSettled> sent_settled;
+
+    std::size_t held_bytes = 0;     ///< whole deliveries that the application has not taken
+    std::size_t partial_bytes = 0;  ///< deliveries whose last frame is still to come
+
+    std::optional<std::uint32_t> remote_frame_size_max;  ///< as the peer's open says
+    std::optional<std::uint16_t> remote_channel_max;
+
+    /// Largest frame we may write now. [2.4.1-c]
+    std::uint32_t frame_size_max() const noexcept {
+        return remote_frame_size_max.value_or(codec::protocol::min_max_frame_size);
+    }
+
+    static std::string name_key(codec::Role our_role, const std::string& name) {
+        return (our_role == codec::Role::sender ? 's' : 'r') + name;
+    }
+};
+
+}  // namespace aprotic::engine::core

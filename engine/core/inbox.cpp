@@ -1,0 +1,69 @@
+#include <aprotic/engine/core/inbox.hpp>
+
+#include <algorithm>
+
+namespace aprotic::engine::core {
+namespace {
+
+// Idle connections are many: each keeps its slab and at most this many more for reuse.
+constexpr std::size_t idle_slabs_max = 2;
+// A fresh slab is worth more than reading less than this at a time.
+constexpr std::size_t room_min = 4096;
+
+}  // namespace
+
+Inbox::Inbox(std::uint32_t frame_size_max)
+    : pool_(codec::SlabPool::slab_size_default, idle_slabs_max), parser_(frame_size_max) {}
+
+std::span<std::byte> Inbox::prepare_read() {
+    if (!slab_) slab_ = pool_.acquire();
+    if (begin_ == end_) {
+        // Slices of deliveries keep the slab's bytes as they are; only a slab that nobody shares is used from its start again.
+        if (slab_.unique()) {
+            begin_ = end_ = 0;
+        } else if (slab_.capacity() - end_ < room_min) {
+            move_to_new_slab(0);
+        }
+    } else if (slab_.capacity() - begin_ < std::max(frame_size_, codec::FrameHeader::size_min)) {
+        move_to_new_slab(frame_size_);
+    }
+    return {slab_.data() + end_, slab_.capacity() - end_};
+}
+
+void Inbox::commit_read(std::size_t n) {
+    APROTIC_ASSERT(n <= slab_.capacity() - end_);
+    end_ += n;
+}
+
+void Inbox::consume(std::size_t n) {
+    APROTIC_ASSERT(n <= end_ - begin_);
+    begin_ += n;
+    frame_size_ = 0;
+}
+
+codec::FrameParser::Step Inbox::next() {
+    codec::FrameParser::Step step = parser_.next(unread());
+    switch (step.status) {
+        case codec::FrameParser::Status::frame: consume(step.size); break;
+        case codec::FrameParser::Status::need_more: frame_size_ = step.size; break;
+        case codec::FrameParser::Status::error: consume(std::min(step.size, end_ - begin_)); break;
+    }
+    return step;
+}
+
+codec::Bytes Inbox::share(std::span<const std::byte> part) const noexcept {
+    if (part.empty()) return {};
+    return slab_.slice(static_cast<std::size_t>(part.data() - slab_.data()), part.size());
+}
+
+void Inbox::move_to_new_slab(std::size_t size_min) {
+    // Only the part of a frame that has come already is moved.
+    codec::Slab larger = pool_.acquire(size_min);
+    const std::span<const std::byte> kept = unread();
+    codec::copy_bytes(larger.span().first(kept.size()), kept);
+    slab_ = std::move(larger);
+    begin_ = 0;
+    end_ = kept.size();
+}
+
+}  // namespace aprotic::engine::core

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <aprotic/codec/bytes.hpp>
+#include <aprotic/codec/frame.hpp>
+
+namespace aprotic::engine::core {
+
+/// Received bytes, from the moment they are read until they are understood. Frames are handed out where they were received: each
+/// is contiguous, and payloads are shared slices of the slab. Bounded by one slab, or by one frame if that is larger.
+class Inbox {
+public:
+    /// Larger frames are refused on sight of their header.
+    explicit Inbox(std::uint32_t frame_size_max);
+
+    void set_frame_size_max(std::uint32_t octets) noexcept { parser_.set_frame_size_max(octets); }
+
+    /// Memory to read into, never empty; valid until commit_read. Frames handed out before are gone.
+    std::span<std::byte> prepare_read();
+    void commit_read(std::size_t n);
+
+    /// What has come and is not consumed yet, as far as it has come.
+    std::span<const std::byte> unread() const noexcept { return {slab_.data() + begin_, end_ - begin_}; }
+    /// Drops the first `n` unread bytes: a protocol header.
+    void consume(std::size_t n);
+
+    /// Takes the next frame off the front. Its views live until the next prepare_read.
+    codec::FrameParser::Step next();
+    /// The frame's payload, sharing the memory it was received in.
+    codec::Bytes share(std::span<const std::byte> part) const noexcept;
+
+private:
+    void move_to_new_slab(std::size_t size_min);
+
+    codec::SlabPool pool_;
+    codec::Slab slab_;
+    std::size_t begin_ = 0;  // unread bytes are [begin_, end_)
+    std::size_t end_ = 0;
+    std::size_t frame_size_ = 0;  // of the frame at begin_, as far as known; 0 when there is none
+    codec::FrameParser parser_;
+};
+
+}  // namespace aprotic::engine::core

@@ -1,0 +1,275 @@
+#include <aprotic/engine/core/link_endpoint.hpp>
+
+#include <utility>
+
+#include <aprotic/engine/core/endpoint_context.hpp>
+#include <aprotic/engine/event.hpp>
+#include <aprotic/engine/failure.hpp>
+
+// The link's life: attach, detach and what the application is told of them. Transfers are in link_transfer.cpp, settlement in
+// link_settlement.cpp.
+
+namespace aprotic::engine::core {
+
+void LinkEndpoint::move(LinkInput input) {
+    const std::optional<LinkState> following = next(state_, input);
+    APROTIC_ASSERT(following);
+    state_ = *following;
+}
+
+void LinkEndpoint::mark_dirty() { session_.mark_dirty(*this); }
+
+/// The application may still use the link.
+bool LinkEndpoint::alive() const noexcept {
+    switch (state_) {
+        case LinkState::detached:
+        case LinkState::attach_sent:
+        case LinkState::attach_received:
+        case LinkState::attached: return !detach_ && !refused_;
+        default: return false;
+    }
+}
+
+void LinkEndpoint::start(LinkId id, std::uint32_t handle, const LinkOptions& options, std::string name) {
+    id_ = id;
+    handle_ = handle;
+    role_ = options.role;
+    name_ = std::move(name);
+    local_ = known_ = true;
+    prepare_attach(options);
+}
+
+Fault LinkEndpoint::start_requested(LinkId id, std::uint32_t handle, codec::Attach remote, LinkId predecessor) {
+    id_ = id;
+    handle_ = handle;
+    predecessor_ = predecessor;
+    role_ = codec::opposite(remote.role);
+    name_ = remote.name;
+    remote_attach_ = std::make_unique<codec::Attach>(remote);
+    move(LinkInput::recv_attach);
+    take_over(remote);
+    if (!is_sender() && !remote.initial_delivery_count) {
+        return link_fault(codec::condition::invalid_field, "2.7.3-j", "a sender's attach has no initial-delivery-count");
+    }
+    known_ = true;
+    context_.events.push(Event(LinkRequested{session_.id(), id_, std::move(remote)}));
+    return {};
+}
+
+Fault LinkEndpoint::recv_attach(codec::Attach remote) {
+    move(LinkInput::recv_attach);
+    take_over(remote);
+    if (!is_sender() && !remote.initial_delivery_count) {
+        return link_fault(codec::condition::invalid_field, "2.7.3-j", "a sender's attach has no initial-delivery-count");
+    }
+    // The peer's word counts for its own terminus: without one the link is refused, and its detach is on its way. [2.6.3-b]
+    refused_ = is_sender() ? !remote.target.has_value() : !remote.source.has_value();
+    if (refused_ || detach_ || detach_written_) return {};
+    opened_ = true;
+    context_.events.push(Event(LinkOpened{id_, std::move(remote)}));
+    if (is_sender()) fail_oversized();
+    return {};
+}
+
+void LinkEndpoint::take_over(const codec::Attach& remote) {
+    remote_attached_ = true;
+    remote_handle_ = remote.handle;
+    remote_message_size_max_ = remote.max_message_size.value_or(0);
+    if (is_sender()) {
+        rcv_settle_mode_ = remote.rcv_settle_mode;  // [2.7.3-c] the receiver says what it does
+    } else {
+        snd_settle_mode_ = remote.snd_settle_mode;
+        // [2.7.3-k] Only the sender's count means anything.
+        if (remote.initial_delivery_count) receiver_credit_.recv_attach(SerialNumber(*remote.initial_delivery_count));
+    }
+}
+
+void LinkEndpoint::prepare_attach(const LinkOptions& options) {
+    codec::Attach attach;
+    attach.name = name_;
+    attach.handle = handle_;
+    attach.role = role_;
+    attach.snd_settle_mode = options.snd_settle_mode;
+    attach.rcv_settle_mode = options.rcv_settle_mode;
+    attach.source = options.source;
+    attach.target = options.target;
+    if (is_sender()) {
+        snd_settle_mode_ = options.snd_settle_mode;
+        attach.initial_delivery_count = sender_credit_.delivery_count().value();  // [2.7.3-j]
+    } else {
+        rcv_settle_mode_ = options.rcv_settle_mode;
+        message_size_max_ = options.message_size_max.value_or(context_.options.limits.message_size_max);
+        if (message_size_max_ != 0) attach.max_message_size = message_size_max_;
+    }
+    attach.offered_capabilities = options.offered_capabilities;
+    attach.desired_capabilities = options.desired_capabilities;
+    attach.properties = options.properties;
+    attach_ = std::make_unique<codec::Attach>(std::move(attach));
+    mark_dirty();
+}
+
+/// Our attach without the terminus that is ours to give: the peer will know what the detach behind it means. [2.6.3-b]
+void LinkEndpoint::prepare_refusal() {
+    codec::Attach attach;
+    attach.name = name_;
+    attach.handle = handle_;
+    attach.role = role_;
+    attach.snd_settle_mode = remote_attach_->snd_settle_mode;
+    attach.rcv_settle_mode = remote_attach_->rcv_settle_mode;
+    if (is_sender()) {
+        attach.target = remote_attach_->target;
+        attach.initial_delivery_count = sender_credit_.delivery_count().value();
+    } else {
+        attach.source = remote_attach_->source;
+    }
+    attach_ = std::make_unique<codec::Attach>(std::move(attach));
+    remote_attach_.reset();
+    mark_dirty();
+}
+
+codec::Result<void> LinkEndpoint::accept(const LinkOptions& options) {
+    if (!remote_attach_ || state_ != LinkState::attach_received) return make_error_code(Errc::wrong_state);
+    opened_ = true;
+    remote_attach_.reset();
+    prepare_attach(options);
+    return {};
+}
+
+codec::Result<void> LinkEndpoint::refuse(codec::ErrorCondition error) {
+    if (!remote_attach_ || state_ != LinkState::attach_received) return make_error_code(Errc::wrong_state);
+    prepare_refusal();
+    request_detach({true, true, std::move(error)});
+    return {};
+}
+
+codec::Result<void> LinkEndpoint::detach(bool closed, std::optional<codec::ErrorCondition> error) {
+    if (state_ == LinkState::ended || detach_ || detach_written_) return make_error_code(Errc::wrong_state);
+    if (local_ && attach_ && state_ == LinkState::detached) {
+        // The peer has never heard of the link and never will.
+        attach_.reset();
+        finish(Initiator::us, closed, {});
+        return {};
+    }
+    if (remote_attach_) prepare_refusal();
+    const bool at_once = error.has_value();
+    // A closing detach is answered by a closing one. [2.6.6-a]
+    if (remote_detach_ && remote_detach_->closed) closed = true;
+    request_detach({closed, at_once, std::move(error)});
+    return {};
+}
+
+void LinkEndpoint::request_detach(PendingDetach pending) {
+    detach_ = std::move(pending);
+    drop_partial();
+    mark_dirty();
+}
+
+Fault LinkEndpoint::recv_detach(codec::Detach detach) {
+    move(LinkInput::recv_detach);
+    session_.free_remote_handle(*remote_handle_);
+    remote_handle_.reset();
+    drop_partial();
+    if (state_ == LinkState::ended) {
+        std::optional<codec::ErrorCondition> error = fault_ ? std::move(fault_) : std::move(detach.error);
+        finish(Initiator::us, detach.closed, std::move(error));
+        return {};
+    }
+    remote_detach_ = std::move(detach);
+    if (detach_ || !known_) {
+        // Both have said it, or the application never knew the link: ours needs no further word.
+        if (detach_ && remote_detach_->closed) detach_->closed = true;
+        mark_dirty();
+        return {};
+    }
+    context_.events.push(Event(LinkDetaching{id_, remote_detach_->closed, refused_, remote_detach_->error}));
+    return {};
+}
+
+void LinkEndpoint::fail(codec::ErrorCondition error) {
+    if (!owes_detach()) return;
+    fault_ = error;
+    if (remote_attach_) prepare_refusal();
+    request_detach({true, true, std::move(error)});
+}
+
+void LinkEndpoint::cut(Initiator initiator, const std::optional<codec::ErrorCondition>& error) {
+    if (state_ == LinkState::ended) return;
+    // [2.5.2-c] The session's end detaches its links, it does not close them.
+    finish(initiator, false, error);
+}
+
+void LinkEndpoint::finish(Initiator initiator, bool closed, std::optional<codec::ErrorCondition> error) {
+    state_ = LinkState::ended;
+    attach_.reset();
+    remote_attach_.reset();
+    detach_.reset();
+    drop_partial();
+    session_.free_handle(*this);
+    if (remote_handle_) session_.free_remote_handle(*remote_handle_);
+    remote_handle_.reset();
+    context_.scheduler.remove(*this);
+    const auto named = context_.names.find(EndpointContext::name_key(role_, name_));
+    if (named != context_.names.end() && named->second == this) context_.names.erase(named);
+    session_.forget(*this);
+    context_.events.push(Event(LinkDetached{id_, initiator, closed, refused_, std::move(error)}));
+}
+
+void LinkEndpoint::write_attach(Outbox& outbox) {
+    if (!attach_ || !session_.may_use(handle_)) return;
+    // The old link of this name must be off the wire before the new one is on it.
+    if (const LinkEndpoint* const old = context_.links.find(predecessor_); old != nullptr && old->owes_detach()) return;
+    if (!outbox.append_frame(session_.channel(), *attach_, context_.frame_size_max())) {
+        // Before the peer's open nobody knows what it takes; afterwards the attach is too large for good.
+        if (!context_.remote_frame_size_max) return;
+        attach_.reset();
+        finish(Initiator::us, false,
+               codec::ErrorCondition{codec::Symbol(codec::condition::frame_size_too_small),
+                                     "the attach is larger than the peer's max-frame-size", {}});
+        return;
+    }
+    attach_.reset();
+    move(LinkInput::send_attach);
+    if (opened_) context_.scheduler.consider(*this);
+}
+
+void LinkEndpoint::write_detach(Outbox& outbox) {
+    if (!detach_ || attach_ || state_ == LinkState::detached || state_ == LinkState::attach_received) return;
+    if (!detach_->at_once && sendable()) return;
+    codec::Detach frame{handle_, detach_->closed, std::move(detach_->error)};
+    if (!outbox.append_frame(session_.channel(), frame, context_.frame_size_max())) {
+        // The condition alone fits into every frame.
+        frame.error->description.reset();
+        frame.error->info = {};
+        outbox.append_frame(session_.channel(), frame, context_.frame_size_max());
+    }
+    const bool closed = frame.closed;
+    detach_.reset();
+    detach_written_ = true;
+    flow_due_ = false;
+    move(frame.error ? LinkInput::send_error_detach : LinkInput::send_detach);
+    session_.free_handle(*this);
+    context_.scheduler.remove(*this);
+    if (state_ != LinkState::ended) return;
+    if (fault_) {
+        finish(Initiator::us, closed, std::move(fault_));
+    } else {
+        finish(Initiator::peer, remote_detach_->closed, std::move(remote_detach_->error));
+    }
+}
+
+bool LinkEndpoint::needs_output() const noexcept {
+    if (state_ == LinkState::ended || detach_written_) return false;
+    return attach_ || detach_ || flow_due_ || may_drain_now();
+}
+
+LinkStatus LinkEndpoint::status() const {
+    LinkStatus status;
+    status.credit = is_sender() ? sender_credit_.available() : receiver_credit_.credit();
+    status.queued = waiting_.size();
+    status.unsettled = unsettled_;
+    status.draining = is_sender() ? sender_credit_.draining() : receiver_credit_.draining();
+    status.peer_message_size_max = remote_message_size_max_;
+    return status;
+}
+
+}  // namespace aprotic::engine::core

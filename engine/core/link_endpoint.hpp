@@ -1,0 +1,190 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <aprotic/codec/bytes.hpp>
+#include <aprotic/codec/message.hpp>
+#include <aprotic/codec/performatives.hpp>
+#include <aprotic/codec/result.hpp>
+#include <aprotic/engine/core/delivery_record.hpp>
+#include <aprotic/engine/core/fault.hpp>
+#include <aprotic/engine/core/intrusive_list.hpp>
+#include <aprotic/engine/core/link_credit.hpp>
+#include <aprotic/engine/core/outbox.hpp>
+#include <aprotic/engine/core/states.hpp>
+#include <aprotic/engine/core/tag_table.hpp>
+#include <aprotic/engine/event.hpp>
+#include <aprotic/engine/ids.hpp>
+#include <aprotic/engine/link_status.hpp>
+#include <aprotic/engine/options.hpp>
+
+namespace aprotic::engine::core {
+
+struct EndpointContext;
+class SessionEndpoint;
+
+/// Our half of one link: its life, its credit, its deliveries. Lives from attach (ours or theirs) until the application has been
+/// told that it is gone.
+class LinkEndpoint {
+public:
+    LinkEndpoint(EndpointContext& context, SessionEndpoint& session) : context_(context), session_(session) {}
+    LinkEndpoint(const LinkEndpoint&) = delete;
+    LinkEndpoint& operator=(const LinkEndpoint&) = delete;
+
+    // --- birth -------------------------------------------------------------------------------------------------------------
+
+    /// A link of ours.
+    void start(LinkId id, std::uint32_t handle, const LinkOptions& options, std::string name);
+    /// A link the peer wants. `predecessor` still owes its detach under the same name: our attach waits for that.
+    Fault start_requested(LinkId id, std::uint32_t handle, codec::Attach remote, LinkId predecessor);
+
+    // --- what the peer sends -----------------------------------------------------------------------------------------------
+
+    /// The answer to our attach.
+    Fault recv_attach(codec::Attach remote);
+    Fault recv_flow(const codec::Flow& flow);
+    Fault recv_transfer(codec::Transfer& transfer, codec::Bytes payload);
+    Fault recv_detach(codec::Detach detach);
+    /// The peer's word about one delivery of this link, either direction.
+    void recv_state(Delivery& delivery, const codec::Disposition& disposition);
+
+    // --- commands ----------------------------------------------------------------------------------------------------------
+
+    codec::Result<void> accept(const LinkOptions& options);
+    codec::Result<void> refuse(codec::ErrorCondition error);
+    codec::Result<void> detach(bool closed, std::optional<codec::ErrorCondition> error);
+    codec::Result<void> set_credit(std::uint32_t credit);
+    codec::Result<void> drain();
+    codec::Result<void> set_available(std::uint32_t available);
+    codec::Result<DeliveryId> send(codec::EncodedMessage message, const SendOptions& options);
+    bool retract(Delivery& delivery);
+    IncomingDelivery take(Delivery& delivery);
+    codec::Result<void> settle(Delivery& delivery, std::optional<codec::DeliveryState> state);
+    codec::Result<void> update(Delivery& delivery, codec::DeliveryState state);
+    LinkStatus status() const;
+
+    /// The peer broke a rule of this link: detaches with the error and drops what comes until the peer has answered. [2.6.5]
+    void fail(codec::ErrorCondition error);
+    /// The session or connection is over, and this link with it.
+    void cut(Initiator initiator, const std::optional<codec::ErrorCondition>& error);
+
+    // --- output, called by the session in the connection's order --------------------------------------------------------------
+
+    void write_attach(Outbox& outbox);
+    void write_receiver_flow(Outbox& outbox);
+    void write_sender_flow(Outbox& outbox);
+    void write_detach(Outbox& outbox);
+    /// One transfer frame of the delivery whose turn it is; only while sendable().
+    void write_transfer(Outbox& outbox);
+    bool sendable() const noexcept;
+    /// Whether anything but transfers waits to be written.
+    bool needs_output() const noexcept;
+
+    // --- what was polled -----------------------------------------------------------------------------------------------------
+
+    /// The application has heard of the flow.
+    void flow_polled();
+    /// The application hears of the delivery's news.
+    DeliveryUpdated news_polled(Delivery& delivery);
+    /// The last frame of a delivery sent settled was written.
+    void sent_settled(Delivery& delivery);
+    /// Forgets every delivery; the link is about to be destroyed.
+    void release_deliveries();
+
+    LinkId id() const noexcept { return id_; }
+    SessionEndpoint& session() const noexcept { return session_; }
+    codec::Role role() const noexcept { return role_; }
+    const std::string& name() const noexcept { return name_; }
+    LinkState state() const noexcept { return state_; }
+    std::uint32_t handle() const noexcept { return handle_; }
+    /// Ours, and the peer's attach has not come yet.
+    bool awaits_attach() const noexcept { return local_ && !remote_attached_ && state_ != LinkState::ended; }
+    /// Our detach is neither written nor pointless.
+    bool owes_detach() const noexcept { return state_ != LinkState::ended && !detach_written_; }
+    /// The application has an id for the link.
+    bool known() const noexcept { return known_; }
+    /// We detach: what still comes is dropped. [2.6.5-b]
+    bool drops_input() const noexcept {
+        return detach_ || (state_ != LinkState::attached && state_ != LinkState::attach_received);
+    }
+    bool is_sender() const noexcept { return role_ == codec::Role::sender; }
+
+    ListHook<LinkEndpoint> of_session;
+    ListHook<LinkEndpoint> dirty;
+    ListHook<LinkEndpoint> in_scheduler;
+
+private:
+    struct PendingDetach {
+        bool closed = true;
+        bool at_once = false;  ///< an error: what is queued for sending is not waited for
+        std::optional<codec::ErrorCondition> error;
+    };
+
+    void move(LinkInput input);
+    void mark_dirty();
+    void take_over(const codec::Attach& remote);
+    void prepare_attach(const LinkOptions& options);
+    void prepare_refusal();
+    void request_detach(PendingDetach detach);
+    bool alive() const noexcept;
+    void finish(Initiator initiator, bool closed, std::optional<codec::ErrorCondition> error);
+    void drop_partial();
+    void queue_flowed();
+    void queue_news(Delivery& delivery);
+    void mark_remote_settled(Delivery& delivery) noexcept;
+    void leave_unsettled(Delivery& delivery) noexcept;
+    void erase(Delivery& delivery);
+    void release_cost(Delivery& delivery) noexcept;
+    bool may_drain_now() const noexcept;
+    void write_flow(Outbox& outbox, codec::Flow& flow);
+    Fault begin_incoming(codec::Transfer& transfer);
+    Fault check_continuation(const codec::Transfer& transfer) const;
+    void fail_oversized();
+
+    EndpointContext& context_;
+    SessionEndpoint& session_;
+    LinkId id_;
+    LinkId predecessor_;
+    std::string name_;
+    codec::Role role_ = codec::Role::sender;
+    LinkState state_ = LinkState::detached;
+    std::uint32_t handle_ = 0;
+    std::optional<std::uint32_t> remote_handle_;
+    bool local_ = false;            // we asked for the link
+    bool known_ = false;            // the application has an id for it
+    bool remote_attached_ = false;  // the peer's attach has come
+    bool opened_ = false;           // LinkOpened was told, or the link accepted
+    bool refused_ = false;          // the peer answered with a null terminus
+    bool detach_written_ = false;
+    bool flow_due_ = false;
+    bool flowed_queued_ = false;
+
+    std::unique_ptr<codec::Attach> attach_;         // ours, until it is written
+    std::unique_ptr<codec::Attach> remote_attach_;  // theirs, until accepted or refused
+    std::optional<PendingDetach> detach_;           // until it is written
+    std::optional<codec::Detach> remote_detach_;
+    std::optional<codec::ErrorCondition> fault_;    // what we detached with
+
+    codec::SenderSettleMode snd_settle_mode_ = codec::SenderSettleMode::mixed;
+    codec::ReceiverSettleMode rcv_settle_mode_ = codec::ReceiverSettleMode::first;
+    std::uint64_t message_size_max_ = 0;         // ours, for what comes. Bytes, 0 = no limit
+    std::uint64_t remote_message_size_max_ = 0;  // theirs
+
+    SenderCredit sender_credit_;
+    ReceiverCredit receiver_credit_;
+    std::uint32_t available_ = 0;
+    std::uint64_t next_tag_ = 0;
+
+    IntrusiveList<Delivery, &Delivery::of_link> deliveries_;
+    IntrusiveList<Delivery, &Delivery::waiting> waiting_;
+    std::size_t unsettled_ = 0;
+    TagTable tags_;                 // incoming
+    Delivery* partial_ = nullptr;   // incoming, its last frame is still to come
+    bool skipping_ = false;         // a resumed delivery that we do not know is passing by [2.6.13-b]
+};
+
+}  // namespace aprotic::engine::core

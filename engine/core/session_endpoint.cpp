@@ -1,0 +1,270 @@
+#include <aprotic/engine/core/session_endpoint.hpp>
+
+#include <utility>
+
+#include <fmt/core.h>
+
+#include <aprotic/engine/core/endpoint_context.hpp>
+#include <aprotic/engine/event.hpp>
+#include <aprotic/engine/failure.hpp>
+
+// The session's life, its links, and what comes in. What goes out is in session_output.cpp.
+
+namespace aprotic::engine::core {
+namespace {
+
+/// A fault of a link is the link's to bear; wider ones go on to whoever they concern.
+Fault contain(LinkEndpoint& link, Fault fault) {
+    if (!fault || fault->scope != FaultScope::link) return fault;
+    link.fail(to_condition(*fault));
+    return {};
+}
+
+Fault unattached(std::uint32_t handle) {
+    return session_fault(codec::condition::unattached_handle, "2.6.2-e", fmt::format("no link is attached on handle {}", handle));
+}
+
+}  // namespace
+
+SessionEndpoint::SessionEndpoint(EndpointContext& context, std::uint16_t channel, const SessionOptions& options)
+    : windows(options.incoming_window.value_or(context.options.limits.incoming_window)),
+      context_(context),
+      channel_(channel),
+      options_(options) {}
+
+void SessionEndpoint::move(SessionInput input) {
+    const std::optional<SessionState> following = next(state_, input);
+    APROTIC_ASSERT(following);
+    state_ = *following;
+}
+
+void SessionEndpoint::mark_dirty() { context_.dirty_sessions.push_back(*this); }
+
+void SessionEndpoint::mark_dirty(LinkEndpoint& link) {
+    dirty_links_.push_back(link);
+    mark_dirty();
+}
+
+bool SessionEndpoint::drops_input() const noexcept {
+    return state_ == SessionState::end_sent || state_ == SessionState::discarding || finished_;
+}
+
+// --- life --------------------------------------------------------------------------------------------------------------------
+
+void SessionEndpoint::recv_begin(std::uint16_t remote_channel, codec::Begin begin) {
+    if (state_ == SessionState::unmapped) local_ = false;
+    move(SessionInput::recv_begin);
+    remote_channel_ = remote_channel;
+    remote_begun_ = true;
+    remote_handle_max_ = begin.handle_max;
+    windows.recv_begin(SerialNumber(begin.next_outgoing_id), begin.incoming_window, begin.outgoing_window);
+    if (finished_ || end_written_) return;
+    context_.events.push(Event(SessionOpened{id_, !local_, std::move(begin)}));
+    mark_dirty();
+    links_.for_each([this](LinkEndpoint& link) {
+        if (link.state() == LinkState::detached && !may_use(link.handle())) {
+            link.cut(Initiator::us, codec::ErrorCondition{codec::Symbol(codec::condition::resource_limit_exceeded),
+                                                          "the peer's handle-max leaves no room for the link", {}});
+        }
+    });
+}
+
+codec::Result<void> SessionEndpoint::end(std::optional<codec::ErrorCondition> error) {
+    if (finished_ || end_due_ || end_written_) return make_error_code(Errc::wrong_state);
+    if (state_ == SessionState::unmapped) {
+        // The peer has never heard of it.
+        begin_due_ = false;
+        state_ = SessionState::ended;
+        cut_links(Initiator::us, error);
+        finish(Initiator::us, std::move(error));
+        return {};
+    }
+    end_due_ = true;
+    end_at_once_ = error.has_value();
+    end_error_ = std::move(error);
+    mark_dirty();
+    return {};
+}
+
+void SessionEndpoint::fail(codec::ErrorCondition error) {
+    if (finished_ || end_written_) return;
+    cut_links(Initiator::us, error);
+    end_due_ = end_at_once_ = true;
+    end_error_ = std::move(error);
+    mark_dirty();
+}
+
+void SessionEndpoint::recv_end(codec::End end) {
+    move(SessionInput::recv_end);
+    if (state_ == SessionState::ended) {
+        finish(Initiator::us, end_error_ ? std::move(end_error_) : std::move(end.error));
+        return;
+    }
+    // It is answered by itself; the application is told at once, there is nothing left to do for it. [2.5.2-a]
+    cut_links(Initiator::peer, end.error);
+    end_due_ = end_at_once_ = true;
+    end_error_.reset();
+    finish(Initiator::peer, std::move(end.error));
+    mark_dirty();
+}
+
+void SessionEndpoint::cut(Initiator initiator, const std::optional<codec::ErrorCondition>& error) {
+    cut_links(initiator, error);
+    state_ = SessionState::ended;
+    finish(initiator, error);
+}
+
+void SessionEndpoint::cut_links(Initiator initiator, const std::optional<codec::ErrorCondition>& error) {
+    links_.for_each([&](LinkEndpoint& link) { link.cut(initiator, error); });
+}
+
+void SessionEndpoint::finish(Initiator initiator, std::optional<codec::ErrorCondition> error) {
+    if (std::exchange(finished_, true)) return;
+    context_.events.push(Event(SessionEnded{id_, initiator, std::move(error)}));
+}
+
+// --- links -------------------------------------------------------------------------------------------------------------------
+
+std::optional<std::uint32_t> SessionEndpoint::free_handle_number() const noexcept {
+    std::uint32_t handle = 0;  // the lowest that is free [2.6.2-f]
+    while (handle < handles_.size() && handles_[handle] != nullptr) ++handle;
+    if (remote_begun_ && handle > remote_handle_max_) return std::nullopt;
+    return handle;
+}
+
+LinkEndpoint& SessionEndpoint::add_link(LinkId& id, std::uint32_t handle) {
+    const auto [made, link] = context_.links.emplace(context_, *this);
+    id = made;
+    if (handle >= handles_.size()) handles_.resize(handle + 1);
+    handles_[handle] = link;
+    links_.push_back(*link);
+    return *link;
+}
+
+void SessionEndpoint::free_handle(const LinkEndpoint& link) noexcept {
+    if (link.handle() < handles_.size() && handles_[link.handle()] == &link) handles_[link.handle()] = nullptr;
+}
+
+void SessionEndpoint::forget(LinkEndpoint& link) noexcept {
+    links_.remove(link);
+    dirty_links_.remove(link);
+}
+
+codec::Result<LinkId> SessionEndpoint::attach(const LinkOptions& options) {
+    if (finished_ || end_due_ || end_written_) return make_error_code(Errc::wrong_state);
+    std::string name = options.name;
+    if (name.empty()) name = fmt::format("aprotic-{:016x}-{}", context_.seed, ++context_.names_made);
+    std::string key = EndpointContext::name_key(options.role, name);
+    if (context_.names.contains(key)) return make_error_code(Errc::wrong_state);  // [2.6.1-b]
+    const auto handle = free_handle_number();
+    if (!handle) return make_error_code(Errc::limit_reached);
+    LinkId id;
+    LinkEndpoint& link = add_link(id, *handle);
+    context_.names.emplace(std::move(key), &link);
+    link.start(id, *handle, options, std::move(name));
+    return id;
+}
+
+Fault SessionEndpoint::recv_attach(codec::Attach attach) {
+    if (attach.handle > context_.options.limits.handle_max) {
+        return connection_fault(codec::condition::framing_error, "2.7.2-c",
+                                fmt::format("handle {} is above our handle-max {}", attach.handle, context_.options.limits.handle_max));
+    }
+    if (remote_handles_.find(attach.handle) != nullptr) {
+        return session_fault(codec::condition::handle_in_use, "2.6.2-c", fmt::format("handle {} is in use", attach.handle));
+    }
+    const auto named = context_.names.find(EndpointContext::name_key(codec::opposite(attach.role), attach.name));
+    LinkEndpoint* const namesake = named != context_.names.end() ? named->second : nullptr;
+    if (namesake != nullptr && &namesake->session() == this && namesake->awaits_attach()) {
+        remote_handles_.insert(attach.handle, *namesake);
+        return contain(*namesake, namesake->recv_attach(std::move(attach)));
+    }
+    return recv_attach_request(std::move(attach), namesake);
+}
+
+Fault SessionEndpoint::recv_attach_request(codec::Attach attach, LinkEndpoint* namesake) {
+    const auto handle = free_handle_number();
+    if (!handle) {
+        return session_fault(codec::condition::resource_limit_exceeded, "2.7.2-b",
+                             "no handle that the peer takes is left to answer its attach");
+    }
+    LinkId predecessor;
+    if (namesake != nullptr) {
+        predecessor = namesake->id();
+        // A link that is attached again has moved; where it was, it is stolen. One that the peer has detached has just gone. [2.6.1-d]
+        if (namesake->state() != LinkState::detach_received) {
+            namesake->fail({codec::Symbol(codec::condition::stolen), "the link was attached again", {}});
+        }
+    }
+    const std::uint32_t remote_handle = attach.handle;
+    LinkId id;
+    LinkEndpoint& link = add_link(id, *handle);
+    context_.names[EndpointContext::name_key(codec::opposite(attach.role), attach.name)] = &link;
+    remote_handles_.insert(remote_handle, link);
+    return contain(link, link.start_requested(id, *handle, std::move(attach), predecessor));
+}
+
+Fault SessionEndpoint::recv_detach(codec::Detach detach) {
+    LinkEndpoint* const link = remote_handles_.find(detach.handle);
+    if (link == nullptr) return unattached(detach.handle);
+    return link->recv_detach(std::move(detach));
+}
+
+// --- flow, transfers, dispositions -----------------------------------------------------------------------------------------
+
+Fault SessionEndpoint::recv_flow(const codec::Flow& flow) {
+    std::optional<SerialNumber> next_incoming_id;
+    if (flow.next_incoming_id) next_incoming_id = SerialNumber(*flow.next_incoming_id);
+    const bool was_closed = windows.sendable() == 0;
+    windows.recv_flow(next_incoming_id, flow.incoming_window, SerialNumber(flow.next_outgoing_id), flow.outgoing_window);
+    if (was_closed && windows.sendable() > 0) {
+        links_.for_each([this](LinkEndpoint& link) { context_.scheduler.consider(link); });
+    }
+    if (!flow.handle) {
+        if (flow.echo) {  // [2.6.7-p]
+            flow_due_ = true;
+            mark_dirty();
+        }
+        return {};
+    }
+    LinkEndpoint* const link = remote_handles_.find(*flow.handle);
+    if (link == nullptr) return unattached(*flow.handle);
+    return contain(*link, link->recv_flow(flow));
+}
+
+Fault SessionEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes payload) {
+    // Every frame takes its part of the window, whatever becomes of it. [2.7.5-v]
+    if (!windows.recv_transfer()) {
+        return session_fault(codec::condition::window_violation, "2.5.6-f", "a transfer came outside of our incoming window");
+    }
+    if (windows.should_reopen()) {
+        flow_due_ = true;
+        mark_dirty();
+    }
+    LinkEndpoint* const link = remote_handles_.find(transfer.handle);
+    if (link == nullptr) return unattached(transfer.handle);
+    if (link->drops_input()) {
+        if (transfer.delivery_id && transfer.delivery_id == next_incoming_delivery_id_) ++*next_incoming_delivery_id_;
+        return {};
+    }
+    return contain(*link, link->recv_transfer(transfer, std::move(payload)));
+}
+
+Fault SessionEndpoint::recv_delivery_id(std::uint32_t number) {
+    if (next_incoming_delivery_id_ && *next_incoming_delivery_id_ != number) {
+        return session_fault(codec::condition::invalid_field, "2.7.5-e",
+                             fmt::format("delivery-id {} came where {} was due", number, *next_incoming_delivery_id_));
+    }
+    next_incoming_delivery_id_ = number + 1;
+    return {};
+}
+
+void SessionEndpoint::recv_disposition(const codec::Disposition& disposition) {
+    // The role is that of the writer: a receiver speaks about what we have sent. [2.7.6-c]
+    const Unsettled& meant = disposition.role == codec::Role::receiver ? outgoing : incoming;
+    found_.clear();
+    meant.find_range(disposition.first, disposition.last.value_or(disposition.first), found_);
+    for (Delivery* const delivery : found_) delivery->link->recv_state(*delivery, disposition);
+}
+
+}  // namespace aprotic::engine::core

@@ -1,0 +1,138 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <aprotic/codec/bytes.hpp>
+#include <aprotic/codec/performatives.hpp>
+#include <aprotic/codec/result.hpp>
+#include <aprotic/engine/core/fault.hpp>
+#include <aprotic/engine/core/id_table.hpp>
+#include <aprotic/engine/core/intrusive_list.hpp>
+#include <aprotic/engine/core/link_endpoint.hpp>
+#include <aprotic/engine/core/outbox.hpp>
+#include <aprotic/engine/core/session_windows.hpp>
+#include <aprotic/engine/core/states.hpp>
+#include <aprotic/engine/core/unsettled.hpp>
+#include <aprotic/engine/ids.hpp>
+#include <aprotic/engine/options.hpp>
+
+namespace aprotic::engine::core {
+
+/// Our half of one session: its life, its windows, its handles, and the delivery-ids of both directions. [2.5]
+class SessionEndpoint {
+public:
+    SessionEndpoint(EndpointContext& context, std::uint16_t channel, const SessionOptions& options);
+    SessionEndpoint(const SessionEndpoint&) = delete;
+    SessionEndpoint& operator=(const SessionEndpoint&) = delete;
+
+    void set_id(SessionId id) noexcept { id_ = id; }
+
+    // --- what the peer sends -------------------------------------------------------------------------------------------------
+
+    /// The peer's begin, asking or answering.
+    void recv_begin(std::uint16_t remote_channel, codec::Begin begin);
+    Fault recv_attach(codec::Attach attach);
+    Fault recv_flow(const codec::Flow& flow);
+    Fault recv_transfer(codec::Transfer& transfer, codec::Bytes payload);
+    void recv_disposition(const codec::Disposition& disposition);
+    Fault recv_detach(codec::Detach detach);
+    void recv_end(codec::End end);
+    /// Everything but an end is dropped: we have ended, or an error has. [2.5.4-b]
+    bool drops_input() const noexcept;
+
+    // --- commands ------------------------------------------------------------------------------------------------------------
+
+    codec::Result<LinkId> attach(const LinkOptions& options);
+    codec::Result<void> end(std::optional<codec::ErrorCondition> error);
+    /// The peer broke a rule of the session: ends it with the error.
+    void fail(codec::ErrorCondition error);
+    /// The connection is over, and this session with it.
+    void cut(Initiator initiator, const std::optional<codec::ErrorCondition>& error);
+
+    // --- output, in the connection's order -------------------------------------------------------------------------------------
+
+    /// Begin, attaches, flows of receivers, dispositions.
+    void write_opening(Outbox& outbox);
+    /// Flows of senders, detaches, end.
+    void write_closing(Outbox& outbox);
+    bool needs_output() const noexcept;
+
+    // --- for the links -----------------------------------------------------------------------------------------------------------
+
+    /// Both windows into a flow that is being written: the whole incoming window is given again. [2.7.4]
+    void fill(codec::Flow& flow) noexcept;
+    std::uint32_t next_delivery_id() noexcept { return next_outgoing_delivery_id_++; }
+    /// The delivery-id of a delivery that begins. [2.7.5-e]
+    Fault recv_delivery_id(std::uint32_t number);
+    void mark_dirty(LinkEndpoint& link);
+    void mark_dirty();
+    /// A link that has gone lets its handles go.
+    void free_handle(const LinkEndpoint& link) noexcept;
+    void free_remote_handle(std::uint32_t handle) noexcept { remote_handles_.erase(handle); }
+    void forget(LinkEndpoint& link) noexcept;
+
+    SessionId id() const noexcept { return id_; }
+    std::uint16_t channel() const noexcept { return channel_; }
+    std::optional<std::uint16_t> remote_channel() const noexcept { return remote_channel_; }
+    void free_remote_channel() noexcept { remote_channel_.reset(); }
+    SessionState state() const noexcept { return state_; }
+    bool awaits_begin() const noexcept { return local_ && !remote_begun_ && state_ != SessionState::ended; }
+    /// Frames of links may be written.
+    bool can_send() const noexcept { return begin_written_ && !end_written_ && state_ != SessionState::ended; }
+    /// Handles we may use, as far as we know: every peer takes handle 0, more only as its begin says. [2.7.2-b]
+    bool may_use(std::uint32_t handle) const noexcept { return remote_begun_ ? handle <= remote_handle_max_ : handle == 0; }
+    bool remote_begun() const noexcept { return remote_begun_; }
+    /// The application has heard that the session has ended.
+    bool reported = false;
+
+    SessionWindows windows;
+    Unsettled outgoing;                ///< deliveries of ours that the peer may name
+    Unsettled incoming;                ///< deliveries of theirs that they may name
+    DispositionQueue told_as_receiver;
+    DispositionQueue told_as_sender;
+
+    ListHook<SessionEndpoint> dirty;
+
+private:
+    void move(SessionInput input);
+    void write_begin(Outbox& outbox);
+    void write_flow(Outbox& outbox);
+    void write_dispositions(Outbox& outbox, codec::Role role, DispositionQueue& queue);
+    void write_end(Outbox& outbox);
+    std::optional<std::uint32_t> free_handle_number() const noexcept;
+    LinkEndpoint& add_link(LinkId& id, std::uint32_t handle);
+    Fault recv_attach_request(codec::Attach attach, LinkEndpoint* namesake);
+    void cut_links(Initiator initiator, const std::optional<codec::ErrorCondition>& error);
+    void finish(Initiator initiator, std::optional<codec::ErrorCondition> error);
+    bool any_sendable() const noexcept;
+
+    EndpointContext& context_;
+    SessionId id_;
+    std::uint16_t channel_;
+    std::optional<std::uint16_t> remote_channel_;
+    SessionOptions options_;
+    SessionState state_ = SessionState::unmapped;
+    bool local_ = true;          // we began it
+    bool remote_begun_ = false;
+    bool begin_due_ = true;
+    bool begin_written_ = false;
+    bool flow_due_ = false;
+    bool end_due_ = false;
+    bool end_at_once_ = false;
+    bool end_written_ = false;
+    bool finished_ = false;      // SessionEnded is queued
+    std::optional<codec::ErrorCondition> end_error_;
+    std::uint32_t remote_handle_max_ = 0;
+    std::uint32_t next_outgoing_delivery_id_ = 0;
+    std::optional<std::uint32_t> next_incoming_delivery_id_;
+
+    IntrusiveList<LinkEndpoint, &LinkEndpoint::of_session> links_;
+    IntrusiveList<LinkEndpoint, &LinkEndpoint::dirty> dirty_links_;
+    std::vector<LinkEndpoint*> handles_;      // ours
+    IdTable<LinkEndpoint> remote_handles_;    // theirs
+    std::vector<Delivery*> found_;            // memory for recv_disposition
+};
+
+}  // namespace aprotic::engine::core

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <aprotic/codec/types.hpp>
+
+namespace aprotic::engine::core {
+
+using codec::SerialNumber;
+
+/// Session flow control: the numbers of transfer frames in both directions and how many more may go. [2.5.6]
+///
+/// Pure: no clock, no frames, no allocation.
+class SessionWindows {
+public:
+    /// What we tell about transfers that we could send: more than anybody can use, since our queues hold no frames but messages.
+    static constexpr std::uint32_t outgoing_window = 0x7fff'ffff;
+
+    /// `incoming_window`: transfer frames the peer may send before it hears of more.
+    constexpr explicit SessionWindows(std::uint32_t incoming_window, SerialNumber initial_outgoing_id = SerialNumber(0)) noexcept
+        : initial_outgoing_id_(initial_outgoing_id),
+          next_outgoing_id_(initial_outgoing_id),
+          incoming_window_max_(incoming_window),
+          incoming_window_(incoming_window) {}
+
+    /// The peer's begin.
+    constexpr void recv_begin(SerialNumber next_outgoing_id, std::uint32_t incoming_window, std::uint32_t outgoing_window_size) noexcept {
+        next_incoming_id_ = next_outgoing_id;
+        remote_incoming_window_ = incoming_window;
+        remote_outgoing_window_ = outgoing_window_size;
+    }
+
+    /// The peer's flow. What it had not seen of our transfers when it wrote the flow is subtracted from the window it gives.
+    /// Without next_incoming_id the peer has not seen our begin. [2.5.6-c, -d, -g]
+    constexpr void recv_flow(std::optional<SerialNumber> next_incoming_id, std::uint32_t incoming_window,
+                             SerialNumber next_outgoing_id, std::uint32_t outgoing_window_size) noexcept {
+        next_incoming_id_ = next_outgoing_id;
+        remote_outgoing_window_ = outgoing_window_size;
+        const std::int32_t ahead = next_outgoing_id_.distance_from(next_incoming_id.value_or(initial_outgoing_id_));
+        const std::uint32_t in_flight = ahead > 0 ? static_cast<std::uint32_t>(ahead) : 0;
+        remote_incoming_window_ = incoming_window > in_flight ? incoming_window - in_flight : 0;
+    }
+
+    /// Transfer frames that may be sent now.
+    constexpr std::uint32_t sendable() const noexcept { return remote_incoming_window_; }
+    /// Counts a transfer frame that is sent; only while sendable().
+    constexpr void send_transfer() noexcept {
+        ++next_outgoing_id_;
+        --remote_incoming_window_;
+    }
+
+    /// Counts a transfer frame that came. Returns false, and counts nothing, when it is outside of our window. [2.5.6-f]
+    [[nodiscard]] constexpr bool recv_transfer() noexcept {
+        if (incoming_window_ == 0) return false;
+        --incoming_window_;
+        ++next_incoming_id_;
+        if (remote_outgoing_window_ > 0) --remote_outgoing_window_;
+        return true;
+    }
+
+    /// Whether the peer should hear of a new window before the old one dries up. [2.5.6-i]
+    constexpr bool should_reopen() const noexcept { return incoming_window_ <= incoming_window_max_ / 2; }
+    /// A flow is being written: the whole window is given again. Returns it.
+    constexpr std::uint32_t reopen() noexcept { return incoming_window_ = incoming_window_max_; }
+
+    constexpr SerialNumber next_incoming_id() const noexcept { return next_incoming_id_; }
+    constexpr SerialNumber next_outgoing_id() const noexcept { return next_outgoing_id_; }
+    constexpr std::uint32_t incoming_window() const noexcept { return incoming_window_; }
+    constexpr std::uint32_t remote_outgoing_window() const noexcept { return remote_outgoing_window_; }
+
+private:
+    SerialNumber initial_outgoing_id_;
+    SerialNumber next_outgoing_id_;
+    SerialNumber next_incoming_id_;
+    std::uint32_t incoming_window_max_;
+    std::uint32_t incoming_window_;
+    std::uint32_t remote_incoming_window_ = 0;
+    std::uint32_t remote_outgoing_window_ = 0;
+};
+
+}  // namespace aprotic::engine::core
