@@ -63,6 +63,7 @@ void ConnectionEndpoint::commit_read(std::size_t n, Instant now) {
 void ConnectionEndpoint::close_read(std::error_code why, Instant now) {
     now_ = now;
     if (std::exchange(read_over_, true) || ended_ || remote_closed_) return;
+    if (why) close_due_ = false;  // nobody will read it
     // A peer that drops the stream instead of answering our close is gone all the same.
     if (!failure_ && !close_written_) {
         const std::string reason = why ? why.message() : "the peer ended the stream without a close frame";
@@ -70,7 +71,6 @@ void ConnectionEndpoint::close_read(std::error_code why, Instant now) {
         failure_ = Failure{make_error_code(Errc::connection_lost), Initiator::transport, {},
                            fmt::format("the connection was lost{}: {}", stage, reason)};
     }
-    close_due_ = false;
     finish();
 }
 
@@ -95,7 +95,11 @@ void ConnectionEndpoint::close_write(std::error_code why, Instant now) {
 void ConnectionEndpoint::commit_write(std::size_t n, Instant now) {
     now_ = now;
     context_.outbox.commit(n);
-    if (n > 0) restart_idle_send(now);
+    if (n > 0) {
+        restart_idle_send(now);
+        // A peer that reads what is queued before our close is not slow to answer it.
+        if (timers_.is_set(Timer::close) && !ended_) timers_.set(Timer::close, now + context_.options.close_timeout);
+    }
     while (!context_.sent_settled.empty() && context_.sent_settled.front().position <= context_.outbox.committed()) {
         const DeliveryId id = context_.sent_settled.pop_front().delivery;
         if (Delivery* const delivery = context_.deliveries.find(id)) delivery->link->sent_settled(*delivery);
@@ -110,6 +114,7 @@ bool ConnectionEndpoint::wants_close() const noexcept {
 // --- time ------------------------------------------------------------------------------------------------------------------------
 
 std::optional<Instant> ConnectionEndpoint::poll_timeout() const noexcept {
+    if (wants_close()) return std::nullopt;
     if (close_timer_due_) return now_;
     return timers_.next();
 }

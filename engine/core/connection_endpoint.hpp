@@ -59,6 +59,8 @@ public:
     void abort(Failure failure, Instant now);
     /// Nothing more will come but what has been polled or waits in poll_event.
     bool ended() const noexcept { return ended_; }
+    /// Why it ends, or is about to, is known already.
+    bool has_failed() const noexcept { return failure_.has_value(); }
 
     // --- the stream's side -------------------------------------------------------------------------------------------------
 
@@ -117,7 +119,7 @@ private:
     void fail(const ProtocolFault& fault);
 
     // connection_output.cpp
-    void build(Instant now, std::size_t entries_max);
+    void build(std::size_t entries_max);
     void write_open();
     void write_sessions(std::size_t entries_max);
     void write_close();

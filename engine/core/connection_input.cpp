@@ -96,6 +96,8 @@ Fault ConnectionEndpoint::recv_close(const codec::FrameView& frame) {
     if (close) error = std::move(close->error);
     move(ConnectionInput::recv_close);
     remote_closed_ = read_over_ = true;
+    timers_.stop(Timer::open);
+    timers_.stop(Timer::idle_receive);
     // Our own closing is the reason unless the peer has a better one.
     const bool ours = (close_due_ || close_written_) && !error;
     const bool lost = failure_ && failure_->code == Errc::connection_lost;
@@ -149,7 +151,7 @@ Fault ConnectionEndpoint::recv_session_frame(const codec::FrameView& frame) {
     if (frame.is(descriptor::end)) {
         auto end = frame.as<codec::End>();
         if (!end) return undecodable(end.error(), "end cannot be read");
-        remote_channels_.erase(frame.channel);
+        remote_channels_.erase(frame.channel, *session);
         session->free_remote_channel();
         session->recv_end(std::move(*end));
         return {};

@@ -20,16 +20,16 @@ std::size_t ConnectionEndpoint::prepare_write(std::span<codec::ConstBuffer> out,
     now_ = now;
     if (close_timer_due_) arm_close_timer(now);
     if (write_closed_) return 0;
-    build(now, out.size());
+    build(out.size());
     return context_.outbox.gather(out);
 }
 
-void ConnectionEndpoint::build(Instant now, std::size_t entries_max) {
+void ConnectionEndpoint::build(std::size_t entries_max) {
     if (!output_started_) return;
     if ((open_due_ || close_due_) && next(state_, ConnectionInput::send_open)) write_open();
-    if (close_due_ && (close_at_once_ || ended_)) {
+    if (close_due_ && (close_at_once_ || remote_closed_ || ended_)) {
         write_close();
-    } else if (next(state_, ConnectionInput::send_frame) && !ended_) {
+    } else if (next(state_, ConnectionInput::send_frame) && !remote_closed_ && !ended_) {
         write_sessions(entries_max);
         if (close_due_ && !context_.scheduler.has_work()) write_close();
     }
@@ -38,8 +38,7 @@ void ConnectionEndpoint::build(Instant now, std::size_t entries_max) {
         if (context_.outbox.empty() && next(state_, ConnectionInput::send_frame)) context_.outbox.append_empty_frame();
         empty_frame_due_ = false;
     }
-    if (context_.outbox.empty()) finish_if_done();
-    static_cast<void>(now);
+    finish_if_done();
 }
 
 void ConnectionEndpoint::write_open() {
@@ -88,6 +87,9 @@ void ConnectionEndpoint::write_close() {
     }
     close_due_ = false;
     close_written_ = true;
+    // From here on close_timeout is the only clock.
+    timers_.stop(Timer::open);
+    timers_.stop(Timer::idle_receive);
     open_due_ = false;
     move(close_error_ ? ConnectionInput::send_error_close : ConnectionInput::send_close);
 }

@@ -17,7 +17,7 @@ class LinkEndpoint;
 
 /// One delivery, from its first frame (or from send) until both the wire and the application are done with it.
 struct Delivery {
-    explicit Delivery(LinkEndpoint& owner) : link(&owner) {}
+    explicit Delivery(LinkEndpoint* owner) : link(owner) {}
 
     DeliveryId id;
     LinkEndpoint* link;

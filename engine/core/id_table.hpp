@@ -22,18 +22,18 @@ public:
         }
     }
 
-    /// The number must not be in the table.
+    /// A number that is in the table already stays; find() then gives either of the two.
     void insert(std::uint32_t number, T& object) {
         if ((size_ + 1) * 2 > places_.size()) grow();
         put(number, object);
         ++size_;
     }
 
-    /// Does nothing if the number is not in the table.
-    void erase(std::uint32_t number) noexcept {
+    /// Does nothing if the object is not in the table under this number.
+    void erase(std::uint32_t number, const T& object) noexcept {
         if (places_.empty()) return;
         std::size_t at = home(number);
-        while (places_[at].object != nullptr && places_[at].number != number) at = (at + 1) & mask();
+        while (places_[at].object != nullptr && places_[at].object != &object) at = (at + 1) & mask();
         if (places_[at].object == nullptr) return;
         --size_;
         // Close the gap: move up whatever would not be found any more.

@@ -166,7 +166,7 @@ void LinkEndpoint::request_detach(PendingDetach pending) {
 
 Fault LinkEndpoint::recv_detach(codec::Detach detach) {
     move(LinkInput::recv_detach);
-    session_.free_remote_handle(*remote_handle_);
+    session_.free_remote_handle(*remote_handle_, *this);
     remote_handle_.reset();
     drop_partial();
     if (state_ == LinkState::ended) {
@@ -205,7 +205,7 @@ void LinkEndpoint::finish(Initiator initiator, bool closed, std::optional<codec:
     detach_.reset();
     drop_partial();
     session_.free_handle(*this);
-    if (remote_handle_) session_.free_remote_handle(*remote_handle_);
+    if (remote_handle_) session_.free_remote_handle(*remote_handle_, *this);
     remote_handle_.reset();
     context_.scheduler.remove(*this);
     const auto named = context_.names.find(EndpointContext::name_key(role_, name_));

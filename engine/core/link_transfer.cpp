@@ -28,7 +28,7 @@ codec::Result<DeliveryId> LinkEndpoint::send(codec::EncodedMessage message, cons
     if (remote_message_size_max_ != 0 && message.size() > remote_message_size_max_) {
         return make_error_code(Errc::message_too_large);  // [2.7.3-m]
     }
-    const auto [id, delivery] = context_.deliveries.emplace(*this);
+    const auto [id, delivery] = context_.deliveries.emplace(this);
     delivery->id = id;
     delivery->tag = options.tag ? *options.tag : codec::DeliveryTag::from_number(next_tag_++);
     delivery->message_format = options.message_format != 0 ? options.message_format : message.message_format();
@@ -275,7 +275,7 @@ Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
     if (tags_.find(*transfer.delivery_tag) != nullptr) {
         return link_fault(codec::condition::not_allowed, "2.6.12-c", "the tag of an unsettled delivery was used again");
     }
-    const auto [id, delivery] = context_.deliveries.emplace(*this);
+    const auto [id, delivery] = context_.deliveries.emplace(this);
     delivery->id = id;
     delivery->tag = *transfer.delivery_tag;
     delivery->number = *transfer.delivery_id;

@@ -110,6 +110,7 @@ void SessionEndpoint::recv_end(codec::End end) {
 
 void SessionEndpoint::cut(Initiator initiator, const std::optional<codec::ErrorCondition>& error) {
     cut_links(initiator, error);
+    begin_due_ = flow_due_ = end_due_ = false;
     state_ = SessionState::ended;
     finish(initiator, error);
 }

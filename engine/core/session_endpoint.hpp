@@ -70,7 +70,7 @@ public:
     void mark_dirty();
     /// A link that has gone lets its handles go.
     void free_handle(const LinkEndpoint& link) noexcept;
-    void free_remote_handle(std::uint32_t handle) noexcept { remote_handles_.erase(handle); }
+    void free_remote_handle(std::uint32_t handle, const LinkEndpoint& link) noexcept { remote_handles_.erase(handle, link); }
     void forget(LinkEndpoint& link) noexcept;
 
     SessionId id() const noexcept { return id_; }

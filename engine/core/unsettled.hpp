@@ -17,9 +17,7 @@ namespace aprotic::engine::core {
 class Unsettled {
 public:
     void insert(Delivery& delivery) { table_.insert(delivery.number, delivery); }
-    void erase(const Delivery& delivery) noexcept {
-        if (table_.find(delivery.number) == &delivery) table_.erase(delivery.number);
-    }
+    void erase(const Delivery& delivery) noexcept { table_.erase(delivery.number, delivery); }
     Delivery* find(std::uint32_t number) const noexcept { return table_.find(number); }
     std::size_t size() const noexcept { return table_.size(); }
 
