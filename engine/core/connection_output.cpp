@@ -26,7 +26,7 @@ std::size_t ConnectionEndpoint::prepare_write(std::span<codec::ConstBuffer> out,
 
 void ConnectionEndpoint::build(std::size_t entries_max) {
     if (!output_started_) return;
-    if ((open_due_ || close_due_) && next(state_, ConnectionInput::send_open)) write_open();
+    if (((open_due_ && !ended_) || close_due_) && next(state_, ConnectionInput::send_open)) write_open();
     if (close_due_ && (close_at_once_ || remote_closed_ || ended_)) {
         write_close();
     } else if (next(state_, ConnectionInput::send_frame) && !remote_closed_ && !ended_) {

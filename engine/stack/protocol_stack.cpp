@@ -196,7 +196,7 @@ void ProtocolStack::end_early(Errc code, Initiator initiator, const std::string&
 }
 
 bool ProtocolStack::waits_for_open() const {
-    return !closing_ && !endpoint_.ended() && endpoint_.remote_open() == nullptr;
+    return !closing_ && !endpoint_.ended() && !endpoint_.has_failed() && endpoint_.remote_open() == nullptr;
 }
 
 /// Continues "the peer ended the connection …" with where in the handshake that was and what the cause may be. Many

@@ -57,7 +57,8 @@ public:
     virtual std::vector<std::byte> take_output(std::size_t max) = 0;
     /// It wants its stream closed.
     virtual bool closed() const = 0;
-    virtual void advance(Duration by) = 0;
+    /// Moves the clock to its next deadline, or by `at_most` if that is nearer; returns by how much.
+    virtual Duration advance(Duration at_most) = 0;
     /// The peer has finished writing.
     virtual void end_of_input() = 0;
     /// Breaks the stream and checks that the machine comes to its end in bounded time; throws ScriptError if it does

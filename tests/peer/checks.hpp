@@ -8,6 +8,18 @@ namespace aprotic::peer {
 
 namespace detail {
 
+inline const char* name_of(Cut cut) {
+    switch (cut) {
+        case Cut::reset:
+            return "stream reset";
+        case Cut::eof:
+            return "stream half-closed";
+        case Cut::silence:
+            break;
+    }
+    return "silence";
+}
+
 template <class Script>
 void run_planned(Script& script, Plan& plan, const std::string& what) {
     try {
@@ -52,7 +64,8 @@ void check_failures(Script script) {
             plan.fail_at_step = step;
             plan.cut = cut;
             try {
-                detail::run_planned(script, plan, "stream cut at step " + std::to_string(step));
+                detail::run_planned(script, plan,
+                                    std::string(detail::name_of(cut)) + " at step " + std::to_string(step));
                 break;
             } catch (const StreamCut&) {
             }

@@ -13,8 +13,8 @@ void MemoryChannel::write(std::span<const std::byte> bytes) {
 std::vector<std::byte> MemoryChannel::read(Duration patience) {
     push();
     pull();
-    if (from_machine_.empty() && patience > Duration::zero()) {
-        machine_.advance(patience);
+    while (from_machine_.empty() && patience > Duration::zero() && !machine_.closed()) {
+        patience -= machine_.advance(patience);
         pull();
     }
     return std::exchange(from_machine_, {});

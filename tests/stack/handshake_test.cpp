@@ -53,12 +53,15 @@ TEST_CASE("a client without credentials says the AMQP header and open at once", 
         stage.peer.expect_open().with(&codec::Open::container_id, "client").on_channel(0);
         stage.engine.expect_no_event();
         stage.peer.send_header();
-        CHECK(stage.engine.expect_event<engine::Authenticated>().identity.mechanism.empty());
+        const auto who = stage.engine.expect_event<engine::Authenticated>().identity;
+        CHECK(who.mechanism.empty());
         stage.peer.send(peer::open().container_id("elsewhere"));
-        CHECK(stage.engine.expect_event<engine::ConnectionOpened>().remote.container_id == "elsewhere");
+        const auto opened = stage.engine.expect_event<engine::ConnectionOpened>();
+        CHECK(opened.remote.container_id == "elsewhere");
         stage.engine->close();
         stage.peer.expect_close().respond();
-        CHECK_FALSE(stage.engine.expect_event<engine::ConnectionEnded>().failure);
+        const auto ended = stage.engine.skip_to_event<engine::ConnectionEnded>();
+        CHECK_FALSE(ended.failure);
         stage.peer.expect_end_of_stream();
     });
 }
@@ -74,11 +77,13 @@ TEST_CASE("a client with a user name goes through SASL", "[5.3-a] [5.3.3-e]") {
         stage.peer.send(peer::sasl_outcome(codec::SaslCode::ok));
         stage.peer.expect_header().respond();
         stage.peer.expect_open().respond();
-        CHECK(stage.engine.expect_event<engine::Authenticated>().identity.user == "guest");
+        const auto who = stage.engine.expect_event<engine::Authenticated>().identity;
+        CHECK(who.user == "guest");
         stage.engine.expect_event<engine::ConnectionOpened>();
         stage.engine->close();
         stage.peer.expect_close().respond();
-        CHECK_FALSE(stage.engine.expect_event<engine::ConnectionEnded>().failure);
+        const auto ended = stage.engine.skip_to_event<engine::ConnectionEnded>();
+        CHECK_FALSE(ended.failure);
     });
 }
 
@@ -193,9 +198,9 @@ TEST_CASE("a handshake that does not go on is given up after the connect time-ou
     auto options = guest_options();
     options.connect_timeout = 3s;
     const auto check = [](Stage& stage) {
-        stage.engine.advance(2999ms);
+        stage.engine.pass(2999ms);
         CHECK_FALSE(stage.engine.closed());
-        stage.engine.advance(1ms);
+        stage.engine.pass(1ms);
         const auto failure = failure_of(stage);
         CHECK(failure.code == Errc::connect_timed_out);
         return failure.text;
@@ -249,7 +254,8 @@ TEST_CASE("a server takes clients with and without SASL", "[2.2-d] [5.3-a]") {
         stage.peer.send_header();
         stage.peer.expect_header();
         stage.peer.send(peer::open());
-        CHECK(stage.engine.expect_event<engine::Authenticated>().identity.mechanism.empty());
+        const auto who = stage.engine.expect_event<engine::Authenticated>().identity;
+        CHECK(who.mechanism.empty());
         stage.engine.expect_event<engine::ConnectionOpened>();
         static_cast<void>(stage.engine->open());
         stage.peer.expect_open();

@@ -111,20 +111,24 @@ public:
 
     bool closed() const override { return engine_.wants_close(); }
 
-    /// Moves the clock, stopping at every deadline on the way.
-    void advance(peer::Duration by) override {
-        const engine::Instant end = now_ + by;
-        for (int turns = 0; turns < 100'000; ++turns) {
-            const std::optional<engine::Instant> next = engine_.poll_timeout();
-            if (!next || *next > end) {
-                now_ = end;
-                return;
-            }
-            now_ = std::max(now_, *next);
-            engine_.handle_timeout(now_);
-            drain_events();
+    peer::Duration advance(peer::Duration at_most) override {
+        const std::optional<engine::Instant> next = engine_.poll_timeout();
+        if (!next || *next > now_ + at_most) {
+            now_ += at_most;
+            return at_most;
         }
-        throw peer::ScriptError("handle_timeout does not move the deadline");
+        const engine::Instant before = now_;
+        now_ = std::max(now_, *next);
+        engine_.handle_timeout(now_);
+        drain_events();
+        idle_turns_ = now_ > before ? 0 : idle_turns_ + 1;
+        if (idle_turns_ > 1000) throw peer::ScriptError("handle_timeout does not move the deadline");
+        return now_ - before;
+    }
+
+    /// Lets time go by with nobody reading what the engine writes.
+    void pass(peer::Duration by) {
+        while (by > peer::Duration::zero()) by -= advance(by);
     }
 
     void end_of_input() override {
@@ -150,7 +154,7 @@ public:
         }
         for (int turns = 0; turns < 1000 && !engine_.wants_close(); ++turns) {
             take_output(SIZE_MAX);
-            advance(std::chrono::seconds(1));
+            pass(std::chrono::seconds(1));
         }
         if (!engine_.wants_close()) throw peer::ScriptError("the engine does not want its broken stream closed");
         drain_events();
@@ -179,6 +183,7 @@ private:
     std::deque<engine::Event> events_;
     std::optional<engine::Failure> failure_;
     bool ended_ = false;
+    int idle_turns_ = 0;
 };
 
 }  // namespace aprotic::test
