@@ -251,7 +251,9 @@ public:
 
     /// False when nothing more can be read.
     bool step(std::span<const std::byte> rest) {
-        if (const Result<ProtocolHeader> header = ProtocolHeader::parse(rest)) {
+        const Result<ProtocolHeader> header = ProtocolHeader::parse(rest);
+        if (header.error() == Errc::incomplete) return incomplete("protocol header", rest.size(), ProtocolHeader::size);
+        if (header) {
             to_.offset(at_);
             to_.put("AMQP header id={} version={}.{}.{}\n", header->id, header->major, header->minor, header->revision);
             at_ += ProtocolHeader::size;
@@ -259,10 +261,7 @@ public:
         }
         const FrameParser::Step found = FrameParser(0xffff'ffff).next(rest);
         if (found.status == FrameParser::Status::need_more) {
-            result_.left = rest.size();
-            to_.offset(at_);
-            to_.put("incomplete frame: {} of {} octets\n", rest.size(), found.size);
-            return false;
+            return incomplete("frame", rest.size(), found.size);
         }
         if (found.status == FrameParser::Status::error) {
             result_.ok = false;
@@ -280,6 +279,12 @@ public:
     bool ok() const noexcept { return result_.ok; }
 
 private:
+    bool incomplete(std::string_view what, std::size_t octets, std::size_t wanted) {
+        result_.left = octets;
+        to_.offset(at_);
+        to_.put("incomplete {}: {} of {} octets\n", what, octets, wanted);
+        return false;
+    }
     void head(const FrameView& frame) {
         told_ = false;
         ++result_.frames;
