@@ -26,10 +26,10 @@ struct Outcome {
         in_doubt,   ///< it left, and the link was lost before an outcome: it may or may not have been taken
     };
     Kind kind = Kind::in_doubt;
-    std::optional<codec::ErrorCondition> condition;  ///< rejected
+    std::optional<codec::ErrorCondition> condition{};  ///< rejected
     bool delivery_failed = false;                    ///< modified
     bool undeliverable_here = false;                 ///< modified
-    std::optional<Failure> failure;                  ///< not_sent, in_doubt
+    std::optional<Failure> failure{};                  ///< not_sent, in_doubt
 
     bool accepted() const noexcept { return kind == Kind::accepted; }
     /// One line for people.

@@ -55,17 +55,17 @@ enum class FaultScope { link, session, connection };
 /// A rule the peer broke: what goes into our detach, end or close, and which clause says so. [2.8.14]
 struct ProtocolFault {
     FaultScope scope = FaultScope::connection;
-    std::string_view condition;  ///< static storage; for example codec::condition::framing_error
-    std::string_view rule;       ///< static storage; clause id, for example "2.7.5"
-    std::string text;            ///< one sentence in our words; becomes the description
+    std::string_view condition{};  ///< static storage; for example codec::condition::framing_error
+    std::string_view rule{};     ///< static storage; clause id, for example "2.7.5"
+    std::string text{};          ///< one sentence in our words; becomes the description
 };
 
 /// Why something ended. `text` is ours; what the peer said is in `condition` alone, untrusted and of unknown intent.
 struct Failure {
-    std::error_code code;
+    std::error_code code{};
     Initiator initiator = Initiator::us;
-    std::optional<codec::ErrorCondition> condition;  ///< the peer's, or what we told the peer
-    std::string text;                                ///< what happened, to which address, which option changes it
+    std::optional<codec::ErrorCondition> condition{};  ///< the peer's, or what we told the peer
+    std::string text{};                              ///< what happened, to which address, which option changes it
 
     /// One line for people: our text and, quoted, the peer's condition and description.
     std::string message() const;

@@ -37,16 +37,16 @@ struct Limits {
 
 /// One connection, either role. Plain data.
 struct ConnectionOptions {
-    std::string container_id;                  ///< empty: the Container's
-    std::optional<std::string> hostname;       ///< open's hostname; empty: the host of the URL (client) or none (server)
+    std::string container_id{};                ///< empty: the Container's
+    std::optional<std::string> hostname{};     ///< open's hostname; empty: the host of the URL (client) or none (server)
     /// We give a silent peer up after this; half of it is announced. nullopt = never. At least 2 ms. [2.4.5]
-    std::optional<Duration> idle_timeout;
-    Limits limits;
-    std::vector<codec::Symbol> offered_capabilities;
-    std::vector<codec::Symbol> desired_capabilities;
-    codec::Map properties;                     ///< symbol keys
-    SaslClientOptions sasl;                    ///< client role
-    SaslServerOptions sasl_server;             ///< server role
+    std::optional<Duration> idle_timeout{};
+    Limits limits{};
+    std::vector<codec::Symbol> offered_capabilities{};
+    std::vector<codec::Symbol> desired_capabilities{};
+    codec::Map properties{};                   ///< symbol keys
+    SaslClientOptions sasl{};                  ///< client role
+    SaslServerOptions sasl_server{};           ///< server role
     /// From the first address tried to open received. Client role; the server gives a peer the same time to open.
     Duration connect_timeout = std::chrono::seconds(10);
     /// How long a peer may take to answer our close before the stream is cut.
@@ -55,28 +55,28 @@ struct ConnectionOptions {
 
 /// One session. [2.7.2]
 struct SessionOptions {
-    std::optional<std::uint32_t> incoming_window;  ///< frames; nullopt: Limits::incoming_window
-    codec::Map properties;
+    std::optional<std::uint32_t> incoming_window{};  ///< frames; nullopt: Limits::incoming_window
+    codec::Map properties{};
 };
 
 /// Our half of one link, as it goes into attach. [2.7.3]
 struct LinkOptions {
-    std::string name;                              ///< unique per direction and pair of containers; empty: one is made
+    std::string name{};                            ///< unique per direction and pair of containers; empty: one is made
     codec::Role role = codec::Role::sender;        ///< ours
     codec::SenderSettleMode snd_settle_mode = codec::SenderSettleMode::mixed;
     codec::ReceiverSettleMode rcv_settle_mode = codec::ReceiverSettleMode::first;
-    std::optional<codec::Source> source;
-    std::optional<codec::AttachTarget> target;
-    std::optional<std::uint64_t> message_size_max; ///< nullopt: Limits::message_size_max
-    std::vector<codec::Symbol> offered_capabilities;
-    std::vector<codec::Symbol> desired_capabilities;
-    codec::Map properties;
+    std::optional<codec::Source> source{};
+    std::optional<codec::AttachTarget> target{};
+    std::optional<std::uint64_t> message_size_max{}; ///< nullopt: Limits::message_size_max
+    std::vector<codec::Symbol> offered_capabilities{};
+    std::vector<codec::Symbol> desired_capabilities{};
+    codec::Map properties{};
 };
 
 /// One message handed to a sending link.
 struct SendOptions {
     bool settled = false;                          ///< fire and forget: no outcome will come
-    std::optional<codec::DeliveryTag> tag;         ///< nullopt: the link counts
+    std::optional<codec::DeliveryTag> tag{};       ///< nullopt: the link counts
     std::uint32_t message_format = 0;
 };
 

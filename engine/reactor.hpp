@@ -20,7 +20,7 @@ namespace aprotic::engine {
 struct Address {
     enum class Kind { tcp, unix_socket };
     Kind kind = Kind::tcp;
-    std::string host;          ///< name or literal address; for unix_socket the path
+    std::string host{};        ///< name or literal address; for unix_socket the path
     std::uint16_t port = 0;    ///< tcp; listening on 0 takes a free one
 
     /// `host:port`, `[v6]:port`, `:port` (all interfaces), `unix:PATH`. The failure's text says what was expected.

@@ -14,7 +14,7 @@ namespace aprotic::engine {
 
 /// A receiving link beyond its address.
 struct ReceiverOptions {
-    LinkOptions link;            ///< name, modes, capabilities; termini are filled in when absent
+    LinkOptions link{};          ///< name, modes, capabilities; termini are filled in when absent
     /// Deliveries the peer may have under way: topped up as they are settled, so credit plus unsettled never exceeds it. 0: the
     /// application grants by add_credit.
     std::uint32_t credit = 100;

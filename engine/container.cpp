@@ -1,0 +1,153 @@
+#include <aprotic/engine/container.hpp>
+
+#include <chrono>
+#include <future>
+#include <stdexcept>
+
+#include <fmt/core.h>
+
+#include <aprotic/engine/asio_reactor.hpp>
+#include <aprotic/engine/state/connect_url.hpp>
+#include <aprotic/engine/state/container_state.hpp>
+
+namespace aprotic::engine {
+namespace {
+
+std::shared_ptr<ContainerState> make_state(std::shared_ptr<Loop> loop, std::string id) {
+    if (id.empty()) id = fmt::format("aprotic-{:016x}", loop->reactor.random());
+    return std::make_shared<ContainerState>(std::move(loop), std::move(id));
+}
+
+}  // namespace
+
+struct Listener::State {
+    ~State() {
+        if (!acceptor || loop->reactor.on_thread()) return;
+        // An acceptor goes on its reactor's thread. Where that has stopped, the post drops it here instead, which is as good.
+        loop->reactor.post([gone = std::move(acceptor)] {});
+    }
+
+    std::shared_ptr<Loop> loop;
+    std::unique_ptr<Acceptor> acceptor;
+    Address address;
+};
+
+const Address& Listener::address() const { return state_->address; }
+
+Container::Container(std::string id)
+    : state_(make_state(std::make_shared<Loop>(std::make_unique<AsioReactor>()), std::move(id))) {}
+
+Container::Container(Reactor& reactor, std::string id)
+    : state_(make_state(std::make_shared<Loop>(reactor), std::move(id))) {}
+
+Container::~Container() {
+    Reactor& reactor = state_->loop->reactor;
+    if (!state_->loop->own) {
+        if (reactor.on_thread()) {
+            state_->shut_down();
+        } else {
+            reactor.post([state = state_] { state->shut_down(); });
+        }
+        return;
+    }
+    // Whatever threads have asked for before is in the queue, and so runs first.
+    std::promise<void> asked;
+    reactor.post([&, state = state_] {
+        state->shut_down();
+        asked.set_value();
+    });
+    asked.get_future().wait();
+    {
+        // shut_down() has a timer that cuts what does not end by itself.
+        std::unique_lock lock(state_->mutex);
+        state_->changed.wait(lock, [this] { return state_->empty; });
+    }
+    state_->loop->own->stop();
+}
+
+const std::string& Container::id() const noexcept { return state_->id; }
+Reactor& Container::reactor() const noexcept { return state_->loop->reactor; }
+
+Connection Container::connect(std::string_view url, ConnectionOptions options,
+                              std::shared_ptr<ConnectionHandler> handler) {
+    auto parsed = ConnectUrl::parse(url);
+    if (!parsed) throw std::invalid_argument(parsed.error());
+    if (options.sasl.username.empty() && !parsed->username.empty()) {
+        options.sasl.username = parsed->username;
+        if (options.sasl.password.empty()) options.sasl.password = parsed->password;
+    }
+    return connect(parsed->address, std::move(options), std::move(handler));
+}
+
+Connection Container::connect(const Address& to, ConnectionOptions options,
+                              std::shared_ptr<ConnectionHandler> handler) {
+    if (!options.hostname && to.kind == Address::Kind::tcp && !to.host.empty()) options.hostname = to.host;
+    const auto connection =
+        state_->make_connection(EngineRole::client, std::move(options), std::move(handler), to.to_string());
+    Connection handle = ContainerState::make_handle(connection);
+    connection->run([state = state_, connection, to] {
+        state->add(connection);
+        connection->connect(to);
+    });
+    return handle;
+}
+
+Connection Container::adopt(std::unique_ptr<Stream> stream, bool as_server, ConnectionOptions options,
+                            std::shared_ptr<ConnectionHandler> handler) {
+    APROTIC_ASSERT(state_->loop->reactor.on_thread());
+    const auto connection = state_->make_connection(as_server ? EngineRole::server : EngineRole::client,
+                                                    std::move(options), std::move(handler), stream->peer_name());
+    Connection handle = ContainerState::make_handle(connection);
+    state_->add(connection);
+    connection->start(std::move(stream));
+    return handle;
+}
+
+codec::Result<Listener, Failure> Container::listen(const Address& at, ConnectionOptions options,
+                                                   HandlerFactory make_handler) {
+    using Made = codec::Result<Listener, Failure>;
+    if (const auto valid = validate(options); !valid) {
+        return Failure{.code = Errc::invalid_option, .condition = {}, .text = valid.error()};
+    }
+    auto do_listen = [state = state_, at, options = std::move(options), make_handler = std::move(make_handler)]() mutable -> Made {
+        auto accepted = [weak = std::weak_ptr(state), options = std::move(options),
+                         make_handler = std::move(make_handler)](std::unique_ptr<Stream> stream) mutable {
+            const auto container = weak.lock();
+            if (!container) return;
+            std::shared_ptr<ConnectionHandler> handler;
+            try {
+                handler = make_handler();
+            } catch (...) {
+                return;  // as if it had refused: the peer sees its connection closed
+            }
+            if (!handler) return;
+            const std::string peer_name = stream->peer_name();
+            const auto connection =
+                container->make_connection(EngineRole::server, options, std::move(handler), peer_name);
+            container->add(connection);
+            connection->start(std::move(stream));
+        };
+        auto acceptor = state->loop->reactor.listen(at, std::move(accepted));
+        if (!acceptor) return acceptor.error();
+        auto listener = std::make_shared<Listener::State>();
+        listener->loop = state->loop;
+        listener->acceptor = std::move(*acceptor);
+        listener->address = listener->acceptor->local_address();
+        return Listener(std::move(listener));
+    };
+    if (state_->loop->reactor.on_thread()) return do_listen();
+
+    std::promise<Made> promise;
+    auto made = promise.get_future();
+    state_->loop->reactor.post([promise = std::move(promise), do_listen = std::move(do_listen)]() mutable {
+        promise.set_value(do_listen());
+    });
+    // A borrowed loop that nobody runs would keep us here for ever.
+    if (made.wait_for(std::chrono::seconds(10)) != std::future_status::ready) {
+        return Failure{.code = Errc::timed_out, .condition = {},
+                       .text = fmt::format("cannot listen on {}: nobody runs the container's reactor", at.to_string())};
+    }
+    return made.get();
+}
+
+}  // namespace aprotic::engine

@@ -1,0 +1,21 @@
+#include <aprotic/codec/definitions.hpp>
+#include <aprotic/engine/connection.hpp>
+#include <aprotic/engine/handler.hpp>
+
+namespace aprotic::engine {
+namespace {
+
+codec::ErrorCondition not_implemented() {
+    return {.condition = codec::condition::not_implemented, .description = "links from this side are not taken", .info = {}};
+}
+
+}  // namespace
+
+void ConnectionHandler::on_close(Connection&, const std::optional<Failure>&) {}
+void ConnectionHandler::on_sender_requested(Connection&, LinkRequest request) { request.refuse(not_implemented()); }
+void ConnectionHandler::on_receiver_requested(Connection&, LinkRequest request) { request.refuse(not_implemented()); }
+
+void SenderHandler::on_close(Sender&, const std::optional<Failure>&) {}
+void ReceiverHandler::on_close(Receiver&, const std::optional<Failure>&) {}
+
+}  // namespace aprotic::engine

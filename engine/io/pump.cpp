@@ -1,0 +1,111 @@
+#include <aprotic/engine/io/pump.hpp>
+
+namespace aprotic::engine::io {
+
+Pump::Pump(Reactor& reactor, Engine engine, std::unique_ptr<Stream> stream, std::weak_ptr<Client> client)
+    : reactor_(reactor), engine_(std::move(engine)), client_(std::move(client)), stream_(std::move(stream)) {}
+
+Pump::~Pump() {
+    if (timer_ != 0) reactor_.cancel_timer(timer_);
+}
+
+void Pump::wake() {
+    if (in_turn_) {
+        dirty_ = true;
+        return;
+    }
+    if (finished_ || std::exchange(scheduled_, true)) return;
+    reactor_.post([weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->scheduled_ = false;
+        self->turn();
+    });
+}
+
+void Pump::cut(std::error_code why) {
+    if (finished_) return;
+    if (stream_) stream_->close();
+    reading_ = writing_ = false;
+    const Instant now = reactor_.now();
+    if (!std::exchange(read_closed_, true)) engine_.close_read(why, now);
+    if (!std::exchange(write_closed_, true)) engine_.close_write(why, now);
+    wake();
+}
+
+void Pump::turn() {
+    const auto self = shared_from_this();  // a handler may drop what owns us
+    const auto client = client_.lock();
+    if (!client || in_turn_ || finished_) return;
+    in_turn_ = true;
+    do {
+        dirty_ = false;
+        const Instant now = reactor_.now();
+        if (const auto due = engine_.poll_timeout(); due && *due <= now) engine_.handle_timeout(now);
+        while (auto event = engine_.poll_event()) client->on_event(*event);
+        client->on_events_done();
+        write();
+    } while (dirty_);
+    read();
+    in_turn_ = false;
+    if (engine_.wants_close() || (read_closed_ && write_closed_)) return finish(*client);
+    arm();
+}
+
+void Pump::write() {
+    if (writing_ || write_closed_) return;
+    const Instant now = reactor_.now();
+    const std::size_t count = engine_.prepare_write(gather_, now);
+    if (count == 0) return;
+    writing_ = true;
+    stream_->write(std::span(gather_).first(count), [this](std::error_code error, std::size_t n) {
+        writing_ = false;
+        const Instant then = reactor_.now();
+        if (n > 0) engine_.commit_write(n, then);
+        if (error) {
+            write_closed_ = true;
+            engine_.close_write(error, then);
+        }
+        turn();
+    });
+}
+
+void Pump::read() {
+    if (reading_ || read_closed_) return;
+    const std::span<std::byte> into = engine_.prepare_read();
+    if (into.empty()) return;
+    reading_ = true;
+    stream_->read(into, [this](std::error_code error, std::size_t n) {
+        reading_ = false;
+        const Instant now = reactor_.now();
+        if (n > 0) engine_.commit_read(n, now);
+        if (error || n == 0) {
+            read_closed_ = true;
+            engine_.close_read(error, now);
+        }
+        turn();
+    });
+}
+
+void Pump::arm() {
+    const auto due = engine_.poll_timeout();
+    // An earlier wake-up is left as it is: idle deadlines move with every frame, and setting the timer anew each time costs more.
+    if (due && armed_ && *armed_ <= *due) return;
+    if (timer_ != 0) reactor_.cancel_timer(std::exchange(timer_, 0));
+    armed_ = due;
+    if (!due) return;
+    timer_ = reactor_.start_timer(*due, [this] {
+        timer_ = 0;
+        armed_.reset();
+        turn();
+    });
+}
+
+void Pump::finish(Client& client) {
+    finished_ = true;
+    if (timer_ != 0) reactor_.cancel_timer(std::exchange(timer_, 0));
+    stream_.reset();
+    client.on_finished();
+}
+
+}  // namespace aprotic::engine::io

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <system_error>
+
+#include <aprotic/engine/engine.hpp>
+#include <aprotic/engine/reactor.hpp>
+
+namespace aprotic::engine::io {
+
+/// The one loop: moves bytes between a Stream and an Engine, gives the engine's events to its client, keeps its timer, and closes
+/// the stream when the engine is done. The client's handlers run from here after the engine has returned, never from inside one
+/// another: a command given in a callback only makes the loop go round again. Commands given outside of it, however many, lead to
+/// one turn and one write. Reactor's thread only.
+///
+/// A turn is time-out, events, write, until nothing changes any more. Events come before the write so that what handlers answer to
+/// everything one read has brought leaves together, and so that a sender asked to drain can still send before its credit goes
+/// back. [2.6.7]
+class Pump : public std::enable_shared_from_this<Pump> {
+public:
+    class Client {
+    public:
+        virtual ~Client() = default;
+        /// Must not throw.
+        virtual void on_event(Event& event) = 0;
+        /// All events have been given: last chance for commands before the write.
+        virtual void on_events_done() = 0;
+        /// The stream is closed and nothing more will come. The last call.
+        virtual void on_finished() = 0;
+    };
+
+    /// `reactor` must outlive the pump.
+    Pump(Reactor& reactor, Engine engine, std::unique_ptr<Stream> stream, std::weak_ptr<Client> client);
+    ~Pump();
+    Pump(const Pump&) = delete;
+    Pump& operator=(const Pump&) = delete;
+
+    Engine& engine() noexcept { return engine_; }
+    const Engine& engine() const noexcept { return engine_; }
+    /// A command was given: goes round soon.
+    void wake();
+    /// Cuts the stream now; the engine ends with `why`. Its last events come with the next turn.
+    void cut(std::error_code why);
+
+private:
+    void turn();
+    void write();
+    void read();
+    void arm();
+    void finish(Client& client);
+
+    Reactor& reactor_;
+    Engine engine_;
+    std::weak_ptr<Client> client_;
+    std::array<codec::ConstBuffer, 64> gather_;
+    Reactor::TimerId timer_ = 0;
+    std::optional<Instant> armed_;
+    bool scheduled_ = false;
+    bool in_turn_ = false;
+    bool dirty_ = false;
+    bool reading_ = false;
+    bool writing_ = false;
+    bool read_closed_ = false;
+    bool write_closed_ = false;
+    bool finished_ = false;
+    std::unique_ptr<Stream> stream_;  // last: gone before the memory it reads into and writes from
+};
+
+}  // namespace aprotic::engine::io

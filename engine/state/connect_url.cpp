@@ -1,0 +1,79 @@
+#include <charconv>
+#include <optional>
+
+#include <fmt/core.h>
+
+#include <aprotic/engine/state/connect_url.hpp>
+
+namespace aprotic::engine {
+namespace {
+
+constexpr std::string_view expected = "expected amqp://[USER[:PASSWORD]@]HOST[:PORT] or unix:PATH";
+
+/// Empty when a percent sign is not followed by two hexadecimal digits.
+std::optional<std::string> percent_decoded(std::string_view text) {
+    std::string decoded;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            decoded += text[i];
+            continue;
+        }
+        const std::string_view digits = text.substr(i + 1, 2);
+        unsigned value = 0;
+        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+        if (digits.size() != 2 || error != std::errc{} || end != digits.data() + 2) return std::nullopt;
+        decoded += static_cast<char>(value);
+        i += 2;
+    }
+    return decoded;
+}
+
+}  // namespace
+
+codec::Result<ConnectUrl, std::string> ConnectUrl::parse(std::string_view url) {
+    ConnectUrl result;
+    if (url.starts_with("unix:")) {
+        auto address = Address::parse(url);
+        if (!address) return address.error();
+        result.address = *address;
+        return result;
+    }
+    constexpr std::string_view scheme = "amqp://";
+    if (url.starts_with("amqps://")) return fmt::format("amqps:// needs TLS, which is not built in: {}", expected);
+    if (!url.starts_with(scheme)) {
+        // What stands before "://" is no secret; the rest may be.
+        const std::size_t end = url.find("://");
+        return end == std::string_view::npos ? fmt::format("the URL has no scheme: {}", expected)
+                                             : fmt::format("the URL has the scheme \"{}\": {}", url.substr(0, end), expected);
+    }
+    std::string_view rest = url.substr(scheme.size());
+    if (const std::size_t slash = rest.find_first_of("/?#"); slash != std::string_view::npos) {
+        if (rest.substr(slash) != "/") {
+            return fmt::format("\"{}\" after the host is not understood: {}", rest.substr(slash), expected);
+        }
+        rest = rest.substr(0, slash);
+    }
+    if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
+        const std::string_view userinfo = rest.substr(0, at);
+        rest = rest.substr(at + 1);
+        const std::size_t colon = userinfo.find(':');
+        const auto username = percent_decoded(userinfo.substr(0, colon));
+        const auto password =
+            percent_decoded(colon == std::string_view::npos ? std::string_view{} : userinfo.substr(colon + 1));
+        if (!username || !password) {
+            return fmt::format("the user or password has a '%' that two hexadecimal digits do not follow: {}", expected);
+        }
+        if (username->empty()) return fmt::format("the user before '@' is empty: {}", expected);
+        result.username = *username;
+        result.password = *password;
+    }
+    if (rest.empty() || rest.front() == ':') return fmt::format("the URL has no host: {}", expected);
+    auto address = Address::parse(rest);
+    if (!address) return address.error();
+    if (address->kind != Address::Kind::tcp) return fmt::format("\"{}\" is no host: {}", rest, expected);
+    if (address->port == 0) return fmt::format("port 0 cannot be connected to: {}", expected);
+    result.address = *address;
+    return result;
+}
+
+}  // namespace aprotic::engine

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <aprotic/codec/result.hpp>
+#include <aprotic/engine/reactor.hpp>
+
+namespace aprotic::engine {
+
+/// `amqp://[user[:password]@]host[:port]` or `unix:PATH`, taken apart.
+struct ConnectUrl {
+    Address address;
+    std::string username;
+    std::string password;
+
+    /// The failure's text says what was expected; it never repeats the userinfo.
+    static codec::Result<ConnectUrl, std::string> parse(std::string_view url);
+};
+
+}  // namespace aprotic::engine

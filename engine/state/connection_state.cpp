@@ -1,0 +1,379 @@
+#include <algorithm>
+
+#include <fmt/chrono.h>
+#include <fmt/core.h>
+
+#include <aprotic/engine/state/connection_state.hpp>
+#include <aprotic/engine/state/container_state.hpp>
+#include <aprotic/engine/state/link_request_state.hpp>
+#include <aprotic/engine/state/sender_state.hpp>
+
+namespace aprotic::engine {
+
+ConnectionState::ConnectionState(const std::shared_ptr<ContainerState>& its_container, EngineRole its_role,
+                                 ConnectionOptions its_options, std::shared_ptr<ConnectionHandler> its_handler,
+                                 std::string peer)
+    : loop(its_container->loop),
+      container(its_container),
+      role(its_role),
+      peer_name(std::move(peer)),
+      options(std::move(its_options)),
+      handler_(std::move(its_handler)),
+      name_seed_(loop->reactor.random()) {}
+
+/// Only when the reactor went first are there links left: nobody can be told any more, but nothing may point here.
+ConnectionState::~ConnectionState() {
+    for (auto& [id, link] : links_) link->connection = nullptr;
+    for (auto& link : waiting_) link->connection = nullptr;
+}
+
+// --- any thread ------------------------------------------------------------------------------------------------------------
+
+void ConnectionState::handles_gone() {
+    run([this] {
+        held_ = false;
+        close_unheld();
+    });
+}
+
+codec::Result<void, Failure> ConnectionState::wait_open(Duration timeout) {
+    std::unique_lock lock(mutex_);
+    const auto decided = [this] { return opened_ || ended_; };
+    if (!decided()) {
+        if (loop->reactor.on_thread()) {
+            return Failure{.code = Errc::would_deadlock, .condition = {}, .text = "wait_open() on the reactor's own thread"};
+        }
+        if (!changed_.wait_for(lock, bounded(timeout), decided)) {
+            return Failure{.code = Errc::timed_out, .condition = {},
+                           .text = fmt::format("{} has not opened the connection in time", peer_name)};
+        }
+    }
+    if (ended_) return *ended_;
+    return {};
+}
+
+codec::Result<void, Failure> ConnectionState::wait_closed(Duration timeout) {
+    std::unique_lock lock(mutex_);
+    if (ended_) return {};
+    if (loop->reactor.on_thread()) {
+        return Failure{.code = Errc::would_deadlock, .condition = {}, .text = "wait_closed() on the reactor's own thread"};
+    }
+    if (!changed_.wait_for(lock, bounded(timeout), [this] { return ended_.has_value(); })) {
+        return Failure{.code = Errc::timed_out, .condition = {},
+                       .text = fmt::format("the connection to {} is still there", peer_name)};
+    }
+    return {};
+}
+
+bool ConnectionState::is_open() {
+    const std::lock_guard lock(mutex_);
+    return opened_ && !ended_;
+}
+
+// --- life ------------------------------------------------------------------------------------------------------------------
+
+void ConnectionState::connect(const Address& to) {
+    if (over_ || closing_) return;
+    Reactor& reactor = loop->reactor;
+    connect_deadline_ = reactor.now() + options.connect_timeout;
+    connecting_ = reactor.connect(to, connect_deadline_,
+                                  [weak = weak_from_this()](codec::Result<std::unique_ptr<Stream>, Failure> result) {
+                                      if (const auto self = weak.lock()) self->connected(std::move(result));
+                                  });
+}
+
+void ConnectionState::connected(codec::Result<std::unique_ptr<Stream>, Failure> result) {
+    connecting_ = 0;
+    if (over_ || closing_) return;
+    if (!result) {
+        Failure why = result.error();
+        if (why.code == Errc::connect_timed_out) why.text += " (option connect_timeout)";
+        return end_without_stream(std::move(why));
+    }
+    // The engine watches over the rest of the time to open.
+    options.connect_timeout = std::max<Duration>(connect_deadline_ - loop->reactor.now(), std::chrono::milliseconds(1));
+    start(std::move(*result));
+}
+
+void ConnectionState::start(std::unique_ptr<Stream> stream) {
+    Reactor& reactor = loop->reactor;
+    Engine engine(role, options, reactor.now(), reactor.random(), stream->is_private());
+    pump_ = std::make_shared<io::Pump>(reactor, std::move(engine), std::move(stream),
+                                       std::weak_ptr<io::Pump::Client>(shared_from_this()));
+    // A server waits for the peer's open, so that a handler can still refuse it.
+    if (role == EngineRole::client) static_cast<void>(pump_->engine().open());
+    for (const auto& link : std::exchange(waiting_, {})) attach(link);
+    pump_->wake();
+}
+
+void ConnectionState::close(std::optional<codec::ErrorCondition> error) {
+    if (over_ || std::exchange(closing_, true)) return;
+    if (pump_) {
+        pump_->engine().close(std::move(error));
+        pump_->wake();
+        return;
+    }
+    if (connecting_ != 0) loop->reactor.cancel_connect(std::exchange(connecting_, 0));
+    loop->reactor.post([self = shared_from_this()] { self->end_without_stream({}); });
+}
+
+void ConnectionState::cut() {
+    closing_ = true;
+    if (pump_) return pump_->cut(make_error_code(Errc::closed));
+    if (connecting_ != 0) loop->reactor.cancel_connect(std::exchange(connecting_, 0));
+    end_without_stream({});
+}
+
+void ConnectionState::end_without_stream(std::optional<Failure> why) {
+    end(std::move(why));
+    on_finished();
+}
+
+void ConnectionState::end(std::optional<Failure> why) {
+    if (over_) return;
+    if (threw_) why = threw_;
+    std::vector<std::shared_ptr<LinkState>> links = std::exchange(waiting_, {});
+    for (const auto& [id, link] : links_) links.push_back(link);
+    for (const auto& link : links) link->before_detach();  // while the engine still knows what has not left
+    over_ = true;
+    links_.clear();
+    {
+        const std::lock_guard lock(mutex_);
+        ended_ = why ? *why : Failure{.code = Errc::closed, .condition = {},
+                                      .text = fmt::format("the connection to {} was closed by us", peer_name)};
+        changed_.notify_all();
+    }
+    for (const auto& link : links) link->end(why);
+    sessions_.clear();
+    common_session_.reset();
+    rechecks_.clear();
+    if (const auto handler = std::exchange(handler_, nullptr)) {
+        Connection handle(shared_from_this());
+        call([&] { handler->on_close(handle, why); });
+    }
+}
+
+void ConnectionState::on_finished() {
+    const auto self = shared_from_this();
+    end(Failure{.code = Errc::connection_lost, .initiator = Initiator::transport, .condition = {},
+                .text = fmt::format("{}: the connection was lost", peer_name)});
+    finished_ = true;
+    // What was put off during the last callbacks has no pump to run it any more.
+    for (auto& task : std::exchange(later_, {})) loop->reactor.post(std::move(task));
+    if (const auto owner = container.lock()) owner->remove(*this);
+}
+
+void ConnectionState::later(Function<void()> task) {
+    if (finished_ || !pump_) {
+        loop->reactor.post([self = shared_from_this(), task = std::move(task)]() mutable { task(); });
+        return;
+    }
+    later_.push_back(std::move(task));
+    pump_->wake();
+}
+
+void ConnectionState::wake() {
+    if (pump_) pump_->wake();
+}
+
+void ConnectionState::close_unheld() {
+    if (!handler_ && !held_ && handled_links_ == 0) close({});
+}
+
+void ConnectionState::handler_threw(const char* what) {
+    if (over_) return;
+    // The peer learns that it was us, not our words: they may hold what is none of its business.
+    codec::ErrorCondition condition{.condition = codec::condition::internal_error, .description = {}, .info = {}};
+    if (!threw_) {
+        threw_ = Failure{.code = Errc::closed, .condition = condition,
+                         .text = fmt::format("the connection to {} was closed because a handler threw: {}", peer_name, what)};
+    }
+    close(std::move(condition));
+}
+
+// --- links and sessions ----------------------------------------------------------------------------------------------------
+
+void ConnectionState::add_link(const std::shared_ptr<LinkState>& link) {
+    if (!link->session) {
+        if (!common_session_ || common_session_->over) {
+            common_session_ = std::make_shared<SessionState>(shared_from_this(), SessionOptions{}, true);
+        }
+        link->session = common_session_;
+    }
+    ++link->session->links;
+    if (link->handled) ++handled_links_;
+    if (over_) {
+        const std::lock_guard lock(mutex_);
+        return link->end_later(ended_);
+    }
+    if (!pump_) {
+        waiting_.push_back(link);
+        return;
+    }
+    attach(link);
+    wake();
+}
+
+void ConnectionState::forget_waiting(const LinkState& link) {
+    std::erase_if(waiting_, [&](const auto& waiting) { return waiting.get() == &link; });
+}
+
+codec::Result<SessionId> ConnectionState::begun(const std::shared_ptr<SessionState>& session) {
+    if (session->id) return *session->id;
+    if (session->over) return make_error_code(Errc::no_such_endpoint);
+    const auto id = pump_->engine().begin(session->options);
+    if (!id) return id;
+    session->id = *id;
+    sessions_.emplace(*id, session);
+    return id;
+}
+
+void ConnectionState::attach(const std::shared_ptr<LinkState>& link) {
+    const auto session = begun(link->session);
+    const auto id = session ? pump_->engine().attach(*session, link->options) : codec::Result<LinkId>(session.error());
+    if (!id) {
+        link->end_later(Failure{.code = id.error(), .condition = {},
+                                .text = fmt::format("{} cannot be attached: {}", link->description(), id.error().message())});
+        return;
+    }
+    links_.emplace(*id, link);
+    link->attached(*id);
+}
+
+void ConnectionState::accept_link(const std::shared_ptr<LinkState>& link, LinkId id) {
+    if (link->handled) ++handled_links_;
+    const auto accepted = engine() ? engine()->accept(id, link->options)
+                                   : codec::Result<void>(make_error_code(Errc::no_such_endpoint));
+    if (!accepted) {
+        link->end_later(Failure{.code = accepted.error(), .condition = {},
+                                .text = fmt::format("{} is not there any more", link->description())});
+        return;
+    }
+    links_.emplace(id, link);
+    link->attached(id);
+    later([link] { link->opened(*link->remote); });
+}
+
+void ConnectionState::link_ended(const LinkState& link) {
+    if (!link.handled) return;
+    --handled_links_;
+    close_unheld();
+}
+
+std::shared_ptr<LinkState> ConnectionState::find(LinkId id) {
+    const auto found = links_.find(id);
+    return found == links_.end() ? nullptr : found->second;
+}
+
+// --- events ----------------------------------------------------------------------------------------------------------------
+
+void ConnectionState::on_event(Event& event) {
+    std::visit([this](auto& what) { handle(what); }, event);
+}
+
+void ConnectionState::on_events_done() {
+    for (const auto& sender : std::exchange(rechecks_, {})) sender->recheck();
+    while (!later_.empty()) {
+        for (auto& task : std::exchange(later_, {})) task();
+    }
+}
+
+void ConnectionState::handle(Authenticated& event) { identity = std::move(event.identity); }
+
+void ConnectionState::handle(ConnectionOpened&) {
+    if (role == EngineRole::server) static_cast<void>(pump_->engine().open());
+    {
+        const std::lock_guard lock(mutex_);
+        opened_ = true;
+        changed_.notify_all();
+    }
+    wake();
+    if (!handler_) return;
+    Connection handle(shared_from_this());
+    call([&] { handler_->on_open(handle); });
+}
+
+void ConnectionState::handle(ConnectionClosedByPeer& event) {
+    closing_ = true;
+    wake();
+    if (!handler_) return;
+    Connection handle(shared_from_this());
+    call([&] { handler_->on_remote_close(handle, event.error); });
+}
+
+void ConnectionState::handle(ConnectionEnded& event) {
+    std::optional<Failure> why = std::move(event.failure);
+    if (why) why->text = fmt::format("{}: {}", peer_name, why->text.empty() ? why->code.message() : why->text);
+    end(std::move(why));
+}
+
+void ConnectionState::handle(SessionEnded& event) {
+    const auto entry = sessions_.extract(event.session);
+    if (!entry) return;
+    entry.mapped()->over = true;
+    entry.mapped()->id.reset();
+    if (common_session_ == entry.mapped()) common_session_.reset();
+}
+
+void ConnectionState::handle(LinkRequested& event) {
+    const bool peer_receives = event.remote.role == codec::Role::receiver;
+    LinkRequest request(std::make_unique<LinkRequest::State>(weak_from_this(), event.link, std::move(event.remote)));
+    wake();
+    if (!handler_) return;  // the request refuses itself
+    Connection handle(shared_from_this());
+    call([&] {
+        if (peer_receives) {
+            handler_->on_sender_requested(handle, std::move(request));
+        } else {
+            handler_->on_receiver_requested(handle, std::move(request));
+        }
+    });
+}
+
+void ConnectionState::handle(LinkOpened& event) {
+    if (const auto link = find(event.link)) link->opened(event.remote);
+}
+
+void ConnectionState::handle(LinkDetaching& event) {
+    const auto link = find(event.link);
+    if (!link) {
+        // Asked for and not yet answered: the request, answered late, will find nothing.
+        static_cast<void>(pump_->engine().detach(event.link, event.closed));
+        return wake();
+    }
+    if (link->remote) link->opened(*link->remote);  // accepted by us in this turn
+    link->detaching(event);
+}
+
+void ConnectionState::handle(LinkDetached& event) {
+    const auto entry = links_.extract(event.link);
+    if (!entry) return;
+    const auto& link = entry.mapped();
+    if (link->remote) link->opened(*link->remote);
+    std::optional<Failure> why;
+    if (event.initiator != Initiator::us) {
+        // What was not announced by a detach went with its session.
+        const Errc code = event.refused ? Errc::refused : Errc::ended_by_peer;
+        why = Failure{.code = code, .initiator = event.initiator, .condition = std::move(event.error),
+                      .text = fmt::format("the peer {} {}", event.refused ? "refused" : "ended the session of",
+                                          link->description())};
+    }
+    link->end(std::move(why));
+}
+
+void ConnectionState::handle(LinkFlowed& event) {
+    const auto link = find(event.link);
+    if (!link) return;
+    if (link->remote) link->opened(*link->remote);
+    link->flowed();
+}
+
+void ConnectionState::handle(DeliveryReceived& event) {
+    if (const auto link = find(event.link)) link->delivery_received(event.delivery);
+}
+
+void ConnectionState::handle(DeliveryUpdated& event) {
+    if (const auto link = find(event.link)) link->delivery_updated(event);
+}
+
+}  // namespace aprotic::engine

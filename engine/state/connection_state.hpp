@@ -1,0 +1,159 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <aprotic/engine/connection.hpp>
+#include <aprotic/engine/engine.hpp>
+#include <aprotic/engine/io/pump.hpp>
+#include <aprotic/engine/state/link_state.hpp>
+#include <aprotic/engine/state/loop.hpp>
+#include <aprotic/engine/state/session_state.hpp>
+
+namespace aprotic::engine {
+
+struct ContainerState;
+struct SenderState;
+
+/// One connection from the attempt to connect until its stream is closed. Owns the engine through the pump, and all links.
+///
+/// Members are for the reactor's thread unless they say otherwise. What is asked before there is a stream waits in order.
+struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<ConnectionState> {
+    ConnectionState(const std::shared_ptr<ContainerState>& its_container, EngineRole its_role, ConnectionOptions its_options,
+                    std::shared_ptr<ConnectionHandler> its_handler, std::string peer);
+    ~ConnectionState() override;
+
+    // --- any thread --------------------------------------------------------------------------------------------------------
+
+    template <class F>
+    void run(F command) {
+        if (loop->reactor.on_thread()) return command();
+        loop->reactor.post([self = shared_from_this(), command = std::move(command)]() mutable { command(); });
+    }
+    void handles_gone();
+    static Connection make_handle(const std::shared_ptr<ConnectionState>& state) { return Connection(make_held(state)); }
+    static Sender open_sender(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
+                              std::shared_ptr<SessionState> session, const std::string& address, SenderOptions options,
+                              std::shared_ptr<SenderHandler> handler);
+    static Receiver open_receiver(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
+                                  std::shared_ptr<SessionState> session, const std::string& address,
+                                  ReceiverOptions options, std::shared_ptr<ReceiverHandler> handler);
+    static Session open_session(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
+                                SessionOptions options);
+    std::string next_link_name() const;
+    codec::Result<void, Failure> wait_open(Duration timeout);
+    codec::Result<void, Failure> wait_closed(Duration timeout);
+    bool is_open();
+
+    const std::shared_ptr<Loop> loop;
+    const std::weak_ptr<ContainerState> container;
+    const EngineRole role;
+    const std::string peer_name;
+
+    // --- reactor's thread --------------------------------------------------------------------------------------------------
+
+    void connect(const Address& to);
+    /// Goes on over `stream`.
+    void start(std::unique_ptr<Stream> stream);
+    void close(std::optional<codec::ErrorCondition> error);
+    /// Closes the stream at once, without a word to the peer.
+    void cut();
+    bool over() const noexcept { return over_; }
+    bool finished() const noexcept { return finished_; }
+
+    /// Runs a handler's callback; what it throws closes the connection.
+    template <class F>
+    void call(F&& callback) {
+        try {
+            callback();
+        } catch (const std::exception& thrown) {
+            handler_threw(thrown.what());
+        } catch (...) {
+            handler_threw("something that is no std::exception");
+        }
+    }
+    /// Runs `task` from the pump, after the present callback or command has returned.
+    void later(Function<void()> task);
+    /// The pump must go round: a command was given to the engine.
+    void wake();
+    /// Null before there is a stream, and when the connection is over.
+    Engine* engine() noexcept { return pump_ && !over_ ? &pump_->engine() : nullptr; }
+    const codec::Open* remote_open() const { return pump_ ? pump_->engine().remote_open() : nullptr; }
+    void add_link(const std::shared_ptr<LinkState>& link);
+    /// The sender looks for credit again in the next turn.
+    void recheck(std::shared_ptr<SenderState> sender) { rechecks_.push_back(std::move(sender)); }
+    /// The link has been closed before it was attached.
+    void forget_waiting(const LinkState& link);
+    /// It may have been the last thing that held the connection.
+    void link_ended(const LinkState& link);
+    void close_unheld();
+    /// A request is answered: hands the link to the engine under the id the peer's attach has.
+    void accept_link(const std::shared_ptr<LinkState>& link, LinkId id);
+
+    PeerIdentity identity;
+    ConnectionOptions options;
+    std::uint64_t number = 0;  ///< the container's
+
+private:
+    friend struct SessionState;
+
+    void on_event(Event& event) override;
+    void on_events_done() override;
+    void on_finished() override;
+
+    void handle(Authenticated& event);
+    void handle(ConnectionOpened& event);
+    void handle(ConnectionClosedByPeer& event);
+    void handle(ConnectionEnded& event);
+    void handle(SessionOpened&) {}
+    void handle(SessionEnded& event);
+    void handle(LinkRequested& event);
+    void handle(LinkOpened& event);
+    void handle(LinkDetaching& event);
+    void handle(LinkDetached& event);
+    void handle(LinkFlowed& event);
+    void handle(DeliveryReceived& event);
+    void handle(DeliveryUpdated& event);
+
+    void connected(codec::Result<std::unique_ptr<Stream>, Failure> result);
+    void attach(const std::shared_ptr<LinkState>& link);
+    codec::Result<SessionId> begun(const std::shared_ptr<SessionState>& session);
+    std::shared_ptr<LinkState> find(LinkId id);
+    /// Tells links and handler that it is over. `why` empty: closed by us in order.
+    void end(std::optional<Failure> why);
+    void end_without_stream(std::optional<Failure> why);
+    void handler_threw(const char* what);
+
+    std::shared_ptr<ConnectionHandler> handler_;
+    std::shared_ptr<io::Pump> pump_;
+    Reactor::ConnectId connecting_ = 0;
+    Instant connect_deadline_{};
+    std::shared_ptr<SessionState> common_session_;
+    std::map<SessionId, std::shared_ptr<SessionState>> sessions_;
+    std::map<LinkId, std::shared_ptr<LinkState>> links_;
+    std::vector<std::shared_ptr<LinkState>> waiting_;  ///< links asked for before there is a stream
+    std::vector<Function<void()>> later_;
+    std::vector<std::shared_ptr<SenderState>> rechecks_;
+    std::optional<Failure> threw_;
+    std::size_t handled_links_ = 0;
+    bool held_ = true;
+    bool closing_ = false;
+    bool over_ = false;
+    bool finished_ = false;
+
+    std::mutex mutex_;  // for what follows
+    std::condition_variable changed_;
+    bool opened_ = false;
+    std::optional<Failure> ended_;
+    const std::uint64_t name_seed_;
+    mutable std::atomic<std::uint64_t> link_names_ = 0;
+};
+
+}  // namespace aprotic::engine

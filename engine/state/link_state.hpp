@@ -1,0 +1,97 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include <aprotic/codec/performatives.hpp>
+#include <aprotic/engine/event.hpp>
+#include <aprotic/engine/failure.hpp>
+#include <aprotic/engine/options.hpp>
+#include <aprotic/engine/state/loop.hpp>
+
+namespace aprotic::engine {
+
+struct ConnectionState;
+struct SessionState;
+
+/// What sending and receiving links have in common: the way from attach to detach, told to threads that wait and to the handler.
+///
+/// Members are for the reactor's thread unless they say otherwise. A link ends exactly once, by end(); from then on `connection` is
+/// null and every command does nothing.
+struct LinkState : std::enable_shared_from_this<LinkState> {
+    LinkState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options, bool has_handler);
+    virtual ~LinkState() = default;
+
+    // --- any thread --------------------------------------------------------------------------------------------------------
+
+    /// Runs `command` on the reactor's thread: at once when this is it.
+    template <class F>
+    void run(F command) {
+        if (loop->reactor.on_thread()) return command();
+        loop->reactor.post([self = shared_from_this(), command = std::move(command)]() mutable { command(); });
+    }
+    void handles_gone();
+    codec::Result<void, Failure> wait_open(Duration timeout);
+    bool is_open();
+    std::string current_address();
+    /// Why nothing goes any more; nullopt while the link lives.
+    std::optional<Failure> over();
+    /// "the sender to 'orders' at localhost:5672", for texts.
+    std::string description() const;
+
+    const std::shared_ptr<Loop> loop;
+    const LinkOptions options;
+    const std::string peer_name;
+    const bool handled;  ///< somebody else than handles holds the link open
+
+    // --- reactor's thread --------------------------------------------------------------------------------------------------
+
+    void close(std::optional<codec::ErrorCondition> error);
+    /// Our attach has been given to the engine under this id.
+    void attached(LinkId link_id);
+    /// Both halves are known. Only the first call counts.
+    void opened(const codec::Attach& attach);
+    void detaching(const LinkDetaching& event);
+    /// `why` empty: closed by us.
+    void end(std::optional<Failure> why);
+    /// end() from outside of the user's own call.
+    void end_later(std::optional<Failure> why);
+
+    virtual void after_attach() {}
+    virtual void after_open() {}
+    virtual void flowed() {}
+    virtual void delivery_received(DeliveryId) {}
+    virtual void delivery_updated(const DeliveryUpdated&) {}
+    /// The link goes away: gives back what can be given back while the engine still knows it.
+    virtual void before_detach() {}
+    /// Ends what hangs on the link. `why` says why, also after an orderly close.
+    virtual void after_end(const Failure& why) = 0;
+    virtual void tell_open() = 0;
+    virtual void tell_remote_close(const std::optional<codec::ErrorCondition>& error) = 0;
+    virtual void tell_close(const std::optional<Failure>& why) = 0;
+
+    ConnectionState* connection;
+    std::shared_ptr<SessionState> session;  ///< null: one that the peer began
+    std::optional<LinkId> id;
+    std::optional<codec::Attach> remote;
+    std::optional<Failure> end_reason;      ///< known before the link has ended
+    bool opened_once = false;
+    bool closing = false;                   ///< our detach has been given
+
+    // --- under `mutex` -----------------------------------------------------------------------------------------------------
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool open = false;
+    std::optional<Failure> ended;
+    std::string address;
+
+private:
+    /// From now on nothing can be asked of the link.
+    void stop(const Failure& why);
+    std::string address_of(const std::optional<codec::Attach>& peer) const;
+};
+
+}  // namespace aprotic::engine

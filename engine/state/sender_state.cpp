@@ -1,0 +1,372 @@
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include <aprotic/engine/state/connection_state.hpp>
+#include <aprotic/engine/state/sender_state.hpp>
+
+namespace aprotic::engine {
+namespace {
+
+/// What a state of the peer means for whoever sent the message; nullopt while it is no end.
+struct OutcomeOf {
+    std::optional<Outcome> operator()(const codec::Accepted&) const { return Outcome{.kind = Outcome::Kind::accepted}; }
+    std::optional<Outcome> operator()(const codec::Rejected& state) const {
+        return Outcome{.kind = Outcome::Kind::rejected, .condition = state.error};
+    }
+    std::optional<Outcome> operator()(const codec::Released&) const { return Outcome{.kind = Outcome::Kind::released}; }
+    std::optional<Outcome> operator()(const codec::Modified& state) const {
+        return Outcome{.kind = Outcome::Kind::modified,
+                       .delivery_failed = state.delivery_failed.value_or(false),
+                       .undeliverable_here = state.undeliverable_here.value_or(false)};
+    }
+    std::optional<Outcome> operator()(const codec::Declared&) const { return Outcome{.kind = Outcome::Kind::accepted}; }
+    std::optional<Outcome> operator()(const codec::Received&) const { return std::nullopt; }
+    std::optional<Outcome> operator()(const codec::TransactionalState& state) const {
+        return state.outcome ? std::visit(*this, *state.outcome) : std::nullopt;
+    }
+};
+
+}  // namespace
+
+/// A message on its way to the reactor's thread. Should the reactor stop first, the message has certainly not been sent.
+struct SenderState::HandOver {
+    HandOver(std::shared_ptr<SenderState> s, TrackerState t) : sender(std::move(s)), tracker(std::move(t)) {}
+    HandOver(HandOver&&) noexcept = default;
+    ~HandOver() {
+        if (tracker) static_cast<void>(tracker->finish(sender->not_sent(Errc::closed, "the reactor has stopped")));
+    }
+    void operator()() { sender->enqueue(std::exchange(tracker, nullptr)); }
+
+    std::shared_ptr<SenderState> sender;
+    TrackerState tracker;
+};
+
+SenderState::SenderState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options,
+                         std::size_t queue_bytes_max, std::shared_ptr<SenderHandler> its_handler)
+    : LinkState(std::move(its_loop), its_connection, std::move(its_options), its_handler != nullptr),
+      handler_(std::move(its_handler)),
+      budget_(queue_bytes_max) {}
+
+/// With something left only when the reactor went before the link could end: who waits in another thread is still told.
+SenderState::~SenderState() {
+    for (const auto& tracker : queue_) static_cast<void>(tracker->finish(not_sent(Errc::closed, "the reactor has stopped")));
+    for (const auto& [id_, tracker] : unfinished_) {
+        static_cast<void>(tracker->finish({.kind = Outcome::Kind::in_doubt}));
+    }
+}
+
+Outcome SenderState::not_sent(Errc code, std::string text) const {
+    return {.kind = Outcome::Kind::not_sent,
+            .failure = Failure{.code = code, .condition = {}, .text = fmt::format("{}: {}", description(), text)}};
+}
+
+// --- any thread ------------------------------------------------------------------------------------------------------------
+
+Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& parameters) {
+    const auto self = std::static_pointer_cast<SenderState>(shared_from_this());
+    const auto tracker = std::make_shared<Tracker::State>(loop, self, std::move(message));
+    const bool on_thread = loop->reactor.on_thread();
+    tracker->options.settled = parameters.settled;
+    // [2.8.2] What the link has agreed on goes before what one message wants.
+    if (options.snd_settle_mode == codec::SenderSettleMode::settled) tracker->options.settled = true;
+    if (options.snd_settle_mode == codec::SenderSettleMode::unsettled) tracker->options.settled = false;
+    tracker->options.tag = parameters.tag;
+    tracker->options.message_format = tracker->message.message_format();
+    if (parameters.timeout) tracker->deadline = loop->reactor.now() + bounded(*parameters.timeout);
+
+    const auto refuse = [&](Outcome outcome) {
+        static_cast<void>(tracker->finish(std::move(outcome)));  // nobody can have asked to be called yet
+        tracker->stage = Tracker::State::Stage::finished;
+        return Tracker(tracker);
+    };
+    switch (budget_.take(tracker->bytes, !on_thread, parameters.timeout)) {
+        case ByteBudget::Answer::taken: break;
+        case ByteBudget::Answer::full:
+            return refuse(not_sent(Errc::queue_full, "the queue is full (option queue_bytes_max)"));
+        case ByteBudget::Answer::timed_out:
+            return refuse(not_sent(Errc::timed_out, "no room in the queue in time (option queue_bytes_max)"));
+        case ByteBudget::Answer::closed:
+            return refuse({.kind = Outcome::Kind::not_sent, .failure = over()});
+    }
+    tracker->counted = true;
+    if (on_thread) {
+        enqueue(tracker);
+    } else {
+        loop->reactor.post(HandOver(self, tracker));
+    }
+    return Tracker(tracker);
+}
+
+// --- reactor's thread ------------------------------------------------------------------------------------------------------
+
+void SenderState::enqueue(TrackerState tracker) {
+    tracker->number = ++last_number_;
+    if (auto failure = over(); failure || connection == nullptr) {
+        return finish(tracker, {.kind = Outcome::Kind::not_sent, .failure = std::move(failure)}, Callback::later);
+    }
+    if (tracker->cancelled) return finish(tracker, not_sent(Errc::closed, "the message was taken back"), Callback::later);
+    if (tracker->deadline) {
+        deadlines_.emplace(*tracker->deadline, tracker);
+        arm_deadline();
+    }
+    queue_.push_back(std::move(tracker));
+    ++queued_;
+    serve();
+}
+
+void SenderState::serve() {
+    if (!opened_once || closing || connection == nullptr) return;
+    Engine* engine = connection->engine();
+    if (engine == nullptr) return;
+    while (queued_ > 0 && spare_ > 0) {
+        const TrackerState tracker = std::move(queue_.front());
+        queue_.pop_front();
+        if (tracker->stage != Tracker::State::Stage::queued) continue;
+        --queued_;
+        hand_over(tracker);
+    }
+    if (queued_ == 0) queue_.clear();
+    const auto available = static_cast<std::uint32_t>(std::min<std::size_t>(queued_, UINT32_MAX));
+    if (available != available_told_) {
+        available_told_ = available;
+        static_cast<void>(engine->set_available(*id, available));
+    }
+    if (queued_ > 0 && recheck_due_) {
+        recheck_due_ = false;
+        connection->recheck(std::static_pointer_cast<SenderState>(shared_from_this()));
+    }
+}
+
+void SenderState::hand_over(const TrackerState& tracker) {
+    const auto sent = connection->engine()->send(*id, std::move(tracker->message), tracker->options);
+    tracker->message = {};
+    if (!sent) {
+        Outcome outcome{.kind = Outcome::Kind::not_sent,
+                        .failure = Failure{.code = sent.error(), .condition = {},
+                                           .text = fmt::format("{}: {}", description(), sent.error().message())}};
+        return finish(tracker, std::move(outcome), Callback::later);
+    }
+    --spare_;
+    tracker->id = *sent;
+    tracker->stage = Tracker::State::Stage::with_engine;
+    unfinished_.emplace(*sent, tracker);
+    connection->wake();
+}
+
+/// A message partly on the wire has used its credit and is still counted as queued, so the difference may be too small by one;
+/// then it is worth another look when that message has gone.
+void SenderState::refresh_credit() {
+    spare_ = 0;
+    recheck_due_ = false;
+    Engine* engine = connection ? connection->engine() : nullptr;
+    if (engine == nullptr || !id) return;
+    const auto status = engine->status(*id);
+    if (!status) return;
+    const auto queued = static_cast<std::uint32_t>(std::min<std::size_t>(status->queued, UINT32_MAX));
+    spare_ = status->credit > queued ? status->credit - queued : 0;
+    recheck_due_ = status->credit > 0 && queued > 0;
+}
+
+void SenderState::recheck() {
+    refresh_credit();
+    serve();
+}
+
+void SenderState::flowed() {
+    const std::uint32_t before = spare_;
+    refresh_credit();
+    const bool rose = spare_ > before;
+    serve();
+    Engine* engine = connection ? connection->engine() : nullptr;
+    if (engine == nullptr || !handler_ || closing) return;
+    const auto status = engine->status(*id);
+    Sender handle(std::static_pointer_cast<SenderState>(shared_from_this()));
+    if (status && status->draining) connection->call([&] { handler_->on_drain(handle); });
+    if (connection != nullptr && !closing && rose && queued_ == 0 && spare_ > 0) {
+        connection->call([&] { handler_->on_credit(handle); });
+    }
+}
+
+std::uint32_t SenderState::credit() const { return spare_; }
+std::size_t SenderState::pending() const { return queued_ + unfinished_.size(); }
+
+void SenderState::delivery_updated(const DeliveryUpdated& event) {
+    const auto found = unfinished_.find(event.delivery);
+    if (found == unfinished_.end()) return;
+    const TrackerState tracker = found->second;
+    std::optional<Outcome> outcome;
+    if (tracker->options.settled) {
+        if (event.settled) outcome = Outcome{.kind = Outcome::Kind::sent};
+    } else {
+        if (event.state) outcome = std::visit(OutcomeOf{}, *event.state);
+        if (!outcome && event.settled) {
+            // [3.5.3] Settled without an outcome: the source's default holds, if it has one.
+            const auto& source = remote && remote->source ? remote->source : options.source;
+            if (source && source->default_outcome) outcome = std::visit(OutcomeOf{}, *source->default_outcome);
+            if (!outcome) {
+                outcome = Outcome{.kind = Outcome::Kind::in_doubt,
+                                  .failure = Failure{.code = Errc::detached_by_peer, .initiator = Initiator::peer,
+                                                     .condition = {},
+                                                     .text = description() + ": the peer settled without an outcome"}};
+            }
+        }
+    }
+    if (!outcome) return;
+    unfinished_.erase(found);
+    // The outcome is known: we forget the delivery, and say so when the peer waits for it. [2.6.12]
+    if (Engine* engine = connection->engine(); engine != nullptr && !event.settled) {
+        static_cast<void>(engine->settle(event.delivery));
+        connection->wake();
+    }
+    finish(tracker, std::move(*outcome), Callback::now);
+}
+
+void SenderState::finish(const TrackerState& tracker, Outcome outcome, Callback when) {
+    tracker->stage = Tracker::State::Stage::finished;
+    tracker->message = {};
+    if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
+    auto callback = tracker->finish(std::move(outcome));
+    if (!callback) return;
+    if (when == Callback::now && connection != nullptr) {
+        connection->call([&] { callback(*tracker->outcome); });
+        return;
+    }
+    auto due = [self = shared_from_this(), tracker, callback = std::move(callback)]() mutable {
+        call_back(static_cast<SenderState&>(*self).connection, callback, *tracker->outcome);
+    };
+    if (connection != nullptr) {
+        connection->later(std::move(due));
+    } else {
+        loop->reactor.post(std::move(due));
+    }
+}
+
+void SenderState::call_back(ConnectionState* on, Function<void(const Outcome&)>& callback, const Outcome& outcome) {
+    if (on != nullptr) return on->call([&] { callback(outcome); });
+    try {
+        callback(outcome);
+    } catch (...) {
+        // Its connection, which this would close, has gone already.
+    }
+}
+
+bool SenderState::take_back(const TrackerState& tracker) {
+    using Stage = Tracker::State::Stage;
+    if (tracker->stage == Stage::queued) {
+        --queued_;  // its place in the queue is skipped later
+        return true;
+    }
+    Engine* engine = connection ? connection->engine() : nullptr;
+    if (tracker->stage != Stage::with_engine || engine == nullptr || !engine->retract(tracker->id)) return false;
+    unfinished_.erase(tracker->id);
+    recheck();
+    connection->wake();
+    return true;
+}
+
+void SenderState::cancel(const TrackerState& tracker) {
+    if (tracker->number == 0) {
+        tracker->cancelled = true;
+        return;
+    }
+    if (connection == nullptr || !take_back(tracker)) return;
+    finish(tracker, not_sent(Errc::closed, "the message was taken back"), Callback::later);
+}
+
+// --- deadlines -------------------------------------------------------------------------------------------------------------
+
+void SenderState::arm_deadline() {
+    while (!deadlines_.empty()) {
+        const auto tracker = deadlines_.begin()->second.lock();
+        if (tracker && tracker->stage != Tracker::State::Stage::finished) break;
+        deadlines_.erase(deadlines_.begin());
+    }
+    Reactor& reactor = loop->reactor;
+    if (deadlines_.empty()) {
+        if (deadline_timer_ != 0) reactor.cancel_timer(std::exchange(deadline_timer_, 0));
+        return;
+    }
+    const Instant earliest = deadlines_.begin()->first;
+    if (deadline_timer_ != 0) {
+        if (deadline_armed_ <= earliest) return;
+        reactor.cancel_timer(deadline_timer_);
+    }
+    deadline_armed_ = earliest;
+    deadline_timer_ = reactor.start_timer(earliest, [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (self) static_cast<SenderState&>(*self).deadline_passed();
+    });
+}
+
+void SenderState::deadline_passed() {
+    deadline_timer_ = 0;
+    const Instant now = loop->reactor.now();
+    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+        const auto tracker = deadlines_.begin()->second.lock();
+        deadlines_.erase(deadlines_.begin());
+        // What is on the wire goes on: its outcome may still come.
+        if (!tracker || connection == nullptr || !take_back(tracker)) continue;
+        std::string text = opened_once ? "no credit for the message in time" : "the link was not open in time";
+        finish(tracker, not_sent(Errc::timed_out, std::move(text)), Callback::now);
+    }
+    if (connection != nullptr) arm_deadline();
+}
+
+// --- the link's end --------------------------------------------------------------------------------------------------------
+
+void SenderState::before_detach() {
+    budget_.close();
+    Engine* engine = connection ? connection->engine() : nullptr;
+    if (engine == nullptr) return;
+    for (auto entry = unfinished_.begin(); entry != unfinished_.end();) {
+        if (!engine->retract(entry->first)) {
+            ++entry;
+            continue;
+        }
+        returned_.push_back(entry->second);
+        entry = unfinished_.erase(entry);
+    }
+}
+
+void SenderState::after_end(const Failure& why) {
+    budget_.close();
+    if (deadline_timer_ != 0) loop->reactor.cancel_timer(std::exchange(deadline_timer_, 0));
+    deadlines_.clear();
+    std::vector<std::pair<TrackerState, Outcome::Kind>> ends;
+    for (const auto& tracker : std::exchange(returned_, {})) ends.emplace_back(tracker, Outcome::Kind::not_sent);
+    for (const auto& tracker : std::exchange(queue_, {})) {
+        if (tracker->stage == Tracker::State::Stage::queued) ends.emplace_back(tracker, Outcome::Kind::not_sent);
+    }
+    for (const auto& [delivery, tracker] : std::exchange(unfinished_, {})) {
+        // Sent settled, it was never to have an outcome; whether it left is not known.
+        ends.emplace_back(tracker, Outcome::Kind::in_doubt);
+    }
+    queued_ = 0;
+    // In the order in which they were sent, which is the same in every run.
+    std::sort(ends.begin(), ends.end(), [](const auto& a, const auto& b) { return a.first->number < b.first->number; });
+    for (const auto& [tracker, kind] : ends) finish(tracker, {.kind = kind, .failure = why}, Callback::now);
+}
+
+void SenderState::after_open() { recheck(); }
+
+void SenderState::tell_open() {
+    if (!handler_) return;
+    Sender handle(std::static_pointer_cast<SenderState>(shared_from_this()));
+    handler_->on_open(handle);
+}
+
+void SenderState::tell_remote_close(const std::optional<codec::ErrorCondition>& error) {
+    if (!handler_) return;
+    Sender handle(std::static_pointer_cast<SenderState>(shared_from_this()));
+    handler_->on_remote_close(handle, error);
+}
+
+void SenderState::tell_close(const std::optional<Failure>& why) {
+    const auto handler = std::exchange(handler_, nullptr);
+    if (!handler) return;
+    Sender handle(std::static_pointer_cast<SenderState>(shared_from_this()));
+    handler->on_close(handle, why);
+}
+
+}  // namespace aprotic::engine
