@@ -1,0 +1,190 @@
+#include <aprotic/engine/core/inbox.hpp>
+#include <aprotic/engine/core/outbox.hpp>
+
+#include "support/prng.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+using namespace aprotic;
+using namespace aprotic::engine::core;
+using Status = codec::FrameParser::Status;
+
+namespace {
+
+std::string frame_with(std::size_t payload) {
+    codec::Transfer transfer;
+    transfer.delivery_id = static_cast<std::uint32_t>(payload);
+    return std::string(codec::encode_frame(3, transfer, codec::as_bytes(std::string(payload, 'x'))).text());
+}
+
+/// Hands over as much as the inbox takes at once, up to `chunk`.
+void put(Inbox& inbox, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const auto room = inbox.prepare_read();
+        const std::size_t n = std::min(room.size(), bytes.size());
+        std::copy_n(codec::as_bytes(bytes).begin(), n, room.begin());
+        inbox.commit_read(n);
+        bytes.remove_prefix(n);
+    }
+}
+
+std::string drain(Outbox& outbox, std::size_t step) {
+    std::string all;
+    std::array<codec::ConstBuffer, 4> buffers;
+    while (!outbox.empty()) {
+        const std::size_t count = outbox.gather(buffers);
+        std::string round;
+        for (std::size_t i = 0; i < count; ++i) round += codec::as_text({buffers[i].data, buffers[i].size});
+        round.resize(std::min(round.size(), step));
+        outbox.commit(round.size());
+        all += round;
+    }
+    return all;
+}
+
+struct Recorder : engine::TraceSink {
+    void frame(bool outgoing, std::span<const std::byte> bytes) override {
+        (outgoing ? out : in).emplace_back(codec::as_text(bytes));
+    }
+    std::vector<std::string> out, in;
+};
+
+}  // namespace
+
+TEST_CASE("frames come out whole however the stream was cut", "[2.3-h]") {
+    std::string stream;
+    std::vector<std::size_t> sizes;
+    test::Prng prng(1);
+    for (int i = 0; i < 40; ++i) {
+        sizes.push_back(prng.below(i % 10 == 0 ? 60'000 : 600));
+        stream += frame_with(sizes.back());
+    }
+    for (const std::size_t chunk : {std::size_t{1}, std::size_t{7}, std::size_t{4096}, stream.size()}) {
+        Inbox inbox(64 * 1024);
+        std::size_t frames = 0;
+        std::vector<codec::Bytes> kept;
+        for (std::size_t at = 0; at < stream.size(); at += chunk) {
+            put(inbox, std::string_view(stream).substr(at, chunk));
+            for (;;) {
+                const auto step = inbox.next();
+                if (step.status == Status::need_more) break;
+                REQUIRE(step.status == Status::frame);
+                REQUIRE(step.frame.payload.size() == sizes[frames]);
+                kept.push_back(inbox.share(step.frame.payload));
+                ++frames;
+            }
+        }
+        REQUIRE(frames == sizes.size());
+        // What was kept is untouched by all that was read after it.
+        for (std::size_t i = 0; i < kept.size(); ++i) REQUIRE(kept[i].text() == std::string(sizes[i], 'x'));
+    }
+}
+
+TEST_CASE("a frame larger than agreed is refused before its body has come", "[2.7.1-i]") {
+    Inbox inbox(1024);
+    put(inbox, frame_with(2000).substr(0, 8));
+    CHECK(inbox.next().status == Status::error);
+}
+
+TEST_CASE("a frame larger than a slab is contiguous", "[2.7.1-j]") {
+    Inbox inbox(1024 * 1024);
+    put(inbox, frame_with(10) + frame_with(500'000));
+    CHECK(inbox.next().frame.payload.size() == 10);
+    const auto step = inbox.next();
+    REQUIRE(step.status == Status::frame);
+    CHECK(step.frame.payload.size() == 500'000);
+}
+
+TEST_CASE("what stands before the first frame can be taken byte by byte", "[2.2-d]") {
+    Inbox inbox(512);
+    put(inbox, "AMQP0100" + frame_with(1));
+    CHECK(codec::as_text(inbox.unread()).substr(0, 8) == "AMQP0100");
+    inbox.consume(8);
+    CHECK(inbox.next().status == Status::frame);
+    CHECK(inbox.next().status == Status::need_more);
+}
+
+TEST_CASE("bytes leave in the order in which they were put, whatever is written at once", "[2.3-a]") {
+    test::Prng prng(4);
+    codec::ByteChain message;
+    for (const std::size_t size : {10, 300, 255, 256, 5000, 1}) message.append(codec::Bytes::copy_of(prng.text(size)));
+    for (const std::size_t step : {std::size_t{1}, std::size_t{13}, SIZE_MAX}) {
+        Outbox outbox;
+        std::string expected;
+        for (int i = 0; i < 50; ++i) {
+            const std::size_t offset = prng.below(message.size());
+            const std::size_t length = prng.below(message.size() - offset + 1);
+            codec::Transfer transfer;
+            transfer.delivery_id = i;
+            outbox.append_transfer(1, transfer, message, offset, length);
+            expected += codec::encode_frame(1, transfer, codec::as_bytes(message.slice(offset, length).to_string())).text();
+            if (prng.one_in(3)) {
+                outbox.append_empty_frame();
+                expected += codec::as_text(codec::empty_frame());
+            }
+        }
+        CHECK(outbox.size() == expected.size());
+        CHECK(outbox.end_position() == expected.size());
+        CHECK((drain(outbox, step) == expected));
+        CHECK(outbox.committed() == expected.size());
+    }
+}
+
+TEST_CASE("small frames share one entry and large payloads are not copied", "[core]") {
+    Outbox outbox;
+    codec::Transfer transfer;
+    const codec::ByteChain small(codec::Bytes::copy_of("hello"));
+    for (int i = 0; i < 20; ++i) outbox.append_transfer(0, transfer, small, 0, 5);
+    CHECK(outbox.entries() == 1);
+    const codec::Bytes large = codec::Bytes::copy_of(std::string(1000, 'x'));
+    outbox.append_transfer(0, transfer, large, 0, 1000);
+    REQUIRE(outbox.entries() == 2);
+    std::array<codec::ConstBuffer, 4> buffers;
+    CHECK(outbox.gather(buffers) == 2);
+    CHECK(buffers[1].data == large.data());
+    CHECK(large.use_count() > 1);
+    outbox.commit(outbox.size());
+    CHECK(large.use_count() == 1);
+}
+
+TEST_CASE("what was lent stays where it is while more is put behind it", "[core]") {
+    Outbox outbox;
+    outbox.append(codec::as_bytes("first"));
+    std::array<codec::ConstBuffer, 64> before, after;
+    REQUIRE(outbox.gather(before) == 1);
+    for (int i = 0; i < 5000; ++i) outbox.append_empty_frame();
+    REQUIRE(outbox.gather(after) >= 1);
+    CHECK(before[0].data == after[0].data);
+    CHECK(codec::as_text({before[0].data, before[0].size}) == "first");
+}
+
+TEST_CASE("a frame above the limit is not written at all", "[2.7.1-h]") {
+    Outbox outbox;
+    codec::Close close;
+    close.error = codec::ErrorCondition{"a", std::string(600, 'x'), {}};
+    CHECK_FALSE(outbox.append_frame(0, close, 512));
+    CHECK(outbox.empty());
+    CHECK(outbox.append_frame(0, close, 1024));
+    close.error->description = std::string(20'000, 'x');
+    CHECK_FALSE(outbox.append_frame(0, close, 1024));
+    CHECK(outbox.append_frame(0, close, 65'536));
+}
+
+TEST_CASE("the trace sees each frame whole", "[core]") {
+    Outbox outbox;
+    Recorder recorder;
+    outbox.set_trace(&recorder);
+    outbox.append(codec::as_bytes("AMQP0100"));
+    const codec::ByteChain message(codec::Bytes::copy_of(std::string(1000, 'x')));
+    outbox.append_transfer(0, {}, message, 10, 500);
+    outbox.append_frame(0, codec::End{}, 512);
+    outbox.append_empty_frame();
+    const std::string all = drain(outbox, SIZE_MAX);
+    REQUIRE(recorder.out.size() == 3);
+    CHECK(("AMQP0100" + recorder.out[0] + recorder.out[1] + recorder.out[2] == all));
+}

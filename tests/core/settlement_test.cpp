@@ -1,0 +1,316 @@
+#include "core/endpoint.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace aprotic;
+using namespace aprotic::test;
+
+namespace {
+
+const codec::Role ours_receiving = codec::Role::receiver;
+
+std::vector<codec::DeliveryState> outcomes() {
+    return {codec::Accepted{}, codec::Rejected{peer::error_condition("amqp:decode-error", "bad")}, codec::Released{},
+            codec::Modified{true, false, codec::Map{{codec::Value(codec::Symbol("x-opt")), codec::Value(1)}}}};
+}
+
+DeliveryId deliver(Scene& scene, std::uint32_t id, bool settled = false) {
+    scene.peer.send(peer::transfer(0).delivery_id(id).delivery_tag(std::to_string(id)).settled(settled).payload("m"));
+    const DeliveryId delivery = scene.machine.expect_event<DeliveryReceived>().delivery;
+    scene.machine->take(delivery).value();
+    return delivery;
+}
+
+}  // namespace
+
+TEST_CASE("every outcome reaches the sender as it was given", "[3.4-a][3.4.3-a][3.4.5-d][2.6.12-f]") {
+    Scene scene;
+    const LinkId link = scene.sender(scene.begin());
+    scene.grant(0, 100);
+    for (const codec::DeliveryState& outcome : outcomes()) {
+        const DeliveryId delivery = scene.machine->send(link, octets("m")).value();
+        const auto id = *scene.peer.expect_transfer()->delivery_id;
+        scene.peer.send(peer::disposition(codec::Role::receiver, id).settled().state(outcome));
+        const auto updated = scene.machine.expect_event<DeliveryUpdated>();
+        CHECK(updated.delivery == delivery);
+        CHECK(updated.link == link);
+        CHECK(updated.settled);
+        CHECK((updated.state == outcome));
+        scene.peer.expect_nothing();
+        CHECK(scene.machine->settle(delivery).error() == Errc::no_such_endpoint);
+    }
+    CHECK(scene.machine->status(link)->unsettled == 0);
+}
+
+TEST_CASE("every outcome of ours leaves as it was given", "[2.7.5-m][3.4-a]") {
+    Scene scene;
+    const LinkId link = scene.receiver(scene.begin(), 100);
+    std::uint32_t id = 0;
+    for (const codec::DeliveryState& outcome : outcomes()) {
+        const DeliveryId delivery = deliver(scene, id);
+        scene.machine->settle(delivery, outcome).value();
+        CHECK_FALSE(scene.machine->settle(delivery, outcome));
+        scene.peer.expect(peer::disposition(ours_receiving, id).settled().state(outcome));
+        ++id;
+    }
+    CHECK(scene.machine->status(link)->unsettled == 0);
+}
+
+TEST_CASE("neighbours that were settled alike leave in one frame, over all links", "[2.6.12-k][2.7.6-g]") {
+    Scene scene;
+    const SessionId session = scene.begin();
+    scene.receiver(session, 100, "a");
+    scene.receiver(session, 100, "b");
+    std::vector<DeliveryId> deliveries;
+    for (std::uint32_t id = 0; id < 6; ++id) {
+        scene.peer.send(peer::transfer(id % 2).delivery_id(id).delivery_tag(std::to_string(id)).payload("m"));
+        deliveries.push_back(scene.machine.expect_event<DeliveryReceived>().delivery);
+    }
+    for (const int i : {3, 1, 0, 2, 5}) scene.machine->settle(deliveries[static_cast<std::size_t>(i)], codec::Accepted{}).value();
+    scene.peer.expect(peer::disposition(ours_receiving, 0).last(3).settled().accepted());
+    scene.peer.expect(peer::disposition(ours_receiving, 5).settled().accepted());
+    scene.peer.expect_nothing();
+}
+
+TEST_CASE("a range settles what it names and skips what it does not", "[2.7.6-b][2.7.6-g]") {
+    Scene scene;
+    const SessionId session = scene.begin();
+    const LinkId first = scene.sender(session, "a");
+    const LinkId second = scene.sender(session, "b");
+    scene.grant(0, 100);
+    scene.grant(1, 100);
+    std::vector<DeliveryId> deliveries;
+    for (int i = 0; i < 6; ++i) {
+        deliveries.push_back(scene.machine->send(i % 2 == 0 ? first : second, octets("m"), {.settled = i == 2}).value());
+        scene.peer.expect_transfer();
+    }
+    CHECK(scene.machine.expect_event<DeliveryUpdated>().delivery == deliveries[2]);
+    scene.peer.send(peer::disposition(codec::Role::receiver, 1).last(4).settled().accepted());
+    for (const std::size_t i : {1U, 3U, 4U}) CHECK(scene.machine.expect_event<DeliveryUpdated>().delivery == deliveries[i]);
+    scene.machine.expect_no_event();
+    scene.peer.send(peer::disposition(codec::Role::receiver, 0).last(0xffff'ffff));   // runs backwards [2.7.6-d]
+    scene.peer.send(peer::disposition(codec::Role::receiver, 1).last(4).settled().released());  // known no more [2.6.12-d]
+    scene.peer.send(peer::disposition(codec::Role::receiver, 0).last(100));  // says nothing [2.7.6-e]
+    scene.peer.send(peer::disposition(codec::Role::sender, 0).last(100).settled());  // the other direction [2.7.6-c]
+    scene.machine.expect_no_event();
+    CHECK(scene.machine->status(first)->unsettled == 1);
+    scene.peer.send(peer::disposition(codec::Role::receiver, 0).last(0x7fff'ffff).settled().accepted());
+    CHECK(scene.machine.expect_event<DeliveryUpdated>().delivery == deliveries[0]);
+    CHECK(scene.machine.expect_event<DeliveryUpdated>().delivery == deliveries[5]);
+}
+
+TEST_CASE("a message sent settled is over when its last octet is written", "[2.6.12-e][2.7.5-i]") {
+    Scene scene;
+    LinkOptions ours = sending();
+    ours.snd_settle_mode = GENERATE(codec::SenderSettleMode::settled, codec::SenderSettleMode::mixed);
+    const LinkId link = scene.attach(scene.begin(), ours);
+    const bool by_mode = ours.snd_settle_mode == codec::SenderSettleMode::settled;
+    const DeliveryId delivery = scene.machine->send(link, octets("m"), {.settled = !by_mode}).value();
+    scene.machine.expect_no_event();
+    scene.grant(0, 1);
+    scene.peer.expect_transfer().with(&codec::Transfer::settled, std::optional(true));
+    const auto updated = scene.machine.expect_event<DeliveryUpdated>();
+    CHECK(updated.delivery == delivery);
+    CHECK(updated.settled);
+    CHECK_FALSE(updated.state);
+    CHECK(scene.machine->status(link)->unsettled == 0);
+}
+
+TEST_CASE("a link in mode unsettled never sends settled", "[2.7.5-j]") {
+    Scene scene;
+    LinkOptions ours = sending();
+    ours.snd_settle_mode = codec::SenderSettleMode::unsettled;
+    const LinkId link = scene.attach(scene.begin(), ours);
+    scene.grant(0, 1);
+    scene.machine->send(link, octets("m"), {.settled = true}).value();
+    scene.peer.expect_transfer().with(&codec::Transfer::settled, std::optional(false));
+}
+
+TEST_CASE("what the sender has settled gets no answer", "[2.6.12-e]") {
+    Scene scene;
+    scene.receiver(scene.begin(), 100);
+    const DeliveryId delivery = deliver(scene, 0, true);
+    CHECK_FALSE(scene.machine->settle(delivery, codec::Accepted{}));
+    scene.peer.expect_nothing();
+}
+
+TEST_CASE("a sender that settles first ends the delivery", "[2.6.12-h]") {
+    Scene scene;
+    const LinkId link = scene.receiver(scene.begin(), 100);
+    const DeliveryId delivery = deliver(scene, 0);
+    scene.peer.send(peer::disposition(codec::Role::sender, 0).settled());
+    const auto updated = scene.machine.expect_event<DeliveryUpdated>();
+    CHECK(updated.delivery == delivery);
+    CHECK(updated.settled);
+    CHECK_FALSE(scene.machine->settle(delivery, codec::Accepted{}));
+    scene.peer.expect_nothing();
+    CHECK(scene.machine->status(link)->unsettled == 0);
+}
+
+TEST_CASE("a delivery that is settled before it is taken can still be taken", "[2.6.12-h]") {
+    Scene scene;
+    scene.receiver(scene.begin(), 100);
+    scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("t").payload("m"));
+    scene.peer.send(peer::disposition(codec::Role::sender, 0).settled());
+    const DeliveryId delivery = scene.machine.expect_event<DeliveryReceived>().delivery;
+    CHECK(scene.machine.expect_event<DeliveryUpdated>().settled);
+    CHECK(octets_of(scene.machine->take(delivery).value()) == "m");
+    CHECK(scene.machine->take(delivery).error() == Errc::no_such_endpoint);
+}
+
+TEST_CASE("a sender that settles in the middle of a delivery has settled it", "[2.6.12-h]") {
+    Scene scene;
+    scene.receiver(scene.begin(), 100);
+    scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("t").more().payload("a"));
+    scene.peer.send(peer::disposition(codec::Role::sender, 0).settled());
+    scene.machine.expect_no_event();
+    scene.peer.send(peer::transfer(0).payload("b"));
+    CHECK(scene.receive().settled);
+}
+
+TEST_CASE("a receiver that settles second tells its outcome and waits", "[2.6.12-g][2.7.5-n]") {
+    Scene scene;
+    LinkOptions ours = receiving();
+    ours.rcv_settle_mode = codec::ReceiverSettleMode::second;
+    const LinkId link = scene.attach(scene.begin(), ours);
+    scene.machine->set_credit(link, 10).value();
+    scene.peer.expect_flow();
+    const DeliveryId delivery = deliver(scene, 0);
+    scene.machine->settle(delivery, codec::Accepted{}).value();
+    CHECK_FALSE(scene.machine->settle(delivery, codec::Accepted{}));
+    scene.peer.expect(peer::disposition(ours_receiving, 0).accepted());
+    CHECK(scene.machine->status(link)->unsettled == 1);
+    scene.peer.send(peer::disposition(codec::Role::sender, 0).settled());
+    scene.peer.expect_nothing();
+    scene.machine.expect_no_event();
+    CHECK(scene.machine->status(link)->unsettled == 0);
+    CHECK(scene.machine->settle(delivery).error() == Errc::no_such_endpoint);
+}
+
+TEST_CASE("a receiver may watch the second settlement", "[2.6.12-g][2.7.5-n]") {
+    Scene scene;
+    LinkOptions ours = receiving();
+    ours.rcv_settle_mode = codec::ReceiverSettleMode::second;
+    const LinkId link = scene.attach(scene.begin(), ours);
+    scene.machine->set_credit(link, 10).value();
+    scene.peer.expect_flow();
+    const DeliveryId delivery = deliver(scene, 0);
+    scene.machine->update(delivery, codec::Accepted{}).value();
+    scene.peer.expect(peer::disposition(ours_receiving, 0).accepted());
+    scene.peer.send(peer::disposition(codec::Role::sender, 0).settled());
+    CHECK(scene.machine.expect_event<DeliveryUpdated>().settled);
+}
+
+TEST_CASE("one transfer may settle first on a link that settles second", "[2.7.5-m]") {
+    Scene scene;
+    LinkOptions ours = receiving();
+    ours.rcv_settle_mode = codec::ReceiverSettleMode::second;
+    const LinkId link = scene.attach(scene.begin(), ours);
+    scene.machine->set_credit(link, 10).value();
+    scene.peer.expect_flow();
+    scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("t").rcv_settle_mode(codec::ReceiverSettleMode::first).payload("m"));
+    scene.machine->settle(scene.machine.expect_event<DeliveryReceived>().delivery, codec::Accepted{}).value();
+    scene.peer.expect(peer::disposition(ours_receiving, 0).settled().accepted());
+}
+
+TEST_CASE("an outcome that the receiver has not settled is for the sender to settle", "[2.6.12-g]") {
+    Scene scene;
+    const LinkId link = scene.sender(scene.begin());
+    scene.grant(0, 10);
+    const DeliveryId delivery = scene.machine->send(link, octets("m")).value();
+    scene.peer.expect_transfer();
+    scene.peer.send(peer::disposition(codec::Role::receiver, 0).accepted());
+    const auto updated = scene.machine.expect_event<DeliveryUpdated>();
+    CHECK_FALSE(updated.settled);
+    CHECK(updated.state == codec::DeliveryState(codec::Accepted{}));
+    scene.machine->settle(delivery).value();
+    scene.peer.expect(peer::disposition(codec::Role::sender, 0).settled());
+    CHECK(scene.machine->status(link)->unsettled == 0);
+}
+
+TEST_CASE("an outcome is final, other states are not", "[2.7.5-r][2.6.12-j][3.4-a]") {
+    Scene scene;
+    const LinkId link = scene.sender(scene.begin());
+    scene.grant(0, 10);
+    scene.machine->send(link, octets("m")).value();
+    scene.peer.expect_transfer();
+    for (std::uint32_t i = 0; i < 3; ++i) {
+        scene.peer.send(peer::disposition(codec::Role::receiver, 0).state(codec::Received{i, 0}));
+        CHECK(scene.machine.expect_event<DeliveryUpdated>().state == codec::DeliveryState(codec::Received{i, 0}));
+    }
+    scene.peer.send(peer::disposition(codec::Role::receiver, 0).accepted());
+    CHECK(scene.machine.expect_event<DeliveryUpdated>().state == codec::DeliveryState(codec::Accepted{}));
+    scene.peer.send(peer::disposition(codec::Role::receiver, 0).released());
+    scene.machine.expect_no_event();
+    scene.peer.send(peer::disposition(codec::Role::receiver, 0).released().settled());
+    const auto last = scene.machine.expect_event<DeliveryUpdated>();
+    CHECK(last.settled);
+    CHECK(last.state == codec::DeliveryState(codec::Accepted{}));
+}
+
+TEST_CASE("many words about one delivery are one event until it is polled", "[core]") {
+    Scene scene;
+    const LinkId link = scene.sender(scene.begin());
+    scene.grant(0, 10);
+    scene.machine->send(link, octets("m")).value();
+    scene.peer.expect_transfer();
+    std::string stream;
+    for (std::uint32_t i = 0; i < 50; ++i) {
+        stream += peer::disposition(codec::Role::receiver, 0).state(codec::Received{i, 0}).encode(0).text();
+    }
+    stream += peer::disposition(codec::Role::receiver, 0).accepted().settled().encode(0).text();
+    const auto room = scene.machine->prepare_read();
+    REQUIRE(room.size() > stream.size());
+    std::copy_n(codec::as_bytes(stream).begin(), stream.size(), room.begin());
+    scene.machine->commit_read(stream.size(), scene.machine.now());
+    const auto updated = scene.machine.expect_event<DeliveryUpdated>();
+    CHECK(updated.settled);
+    CHECK(updated.state == codec::DeliveryState(codec::Accepted{}));
+    scene.machine.expect_no_event();
+}
+
+TEST_CASE("a receiver may settle while the message is still on its way", "[2.6.12-f]") {
+    Scene scene(options(), peer::open().max_frame_size(512));
+    const LinkId link = scene.sender(scene.begin(peer::begin().incoming_window(1)));
+    scene.peer.send(peer::flow().incoming_window(1).handle(0).delivery_count(0).link_credit(10));
+    scene.machine.expect_event<LinkFlowed>();
+    scene.machine->send(link, octets(std::string(1000, 'x'))).value();
+    scene.peer.expect_transfer();
+    scene.peer.send(peer::disposition(codec::Role::receiver, 0).settled().rejected("amqp:not-allowed"));
+    CHECK(scene.machine.expect_event<DeliveryUpdated>().settled);
+    scene.peer.send(peer::flow().next_incoming_id(1).incoming_window(100));
+    while (scene.peer.expect_transfer()->more) {
+    }
+    scene.machine.expect_no_event();
+    CHECK(scene.machine->status(link)->queued == 0);
+}
+
+TEST_CASE("a tag is free again once its delivery is settled", "[2.6.12-b]") {
+    Scene scene;
+    scene.receiver(scene.begin(), 100);
+    for (std::uint32_t id = 0; id < 5; ++id) {
+        scene.peer.send(peer::transfer(0).delivery_id(id).delivery_tag("same").settled(id < 3).payload("m"));
+        const DeliveryId delivery = scene.machine.expect_event<DeliveryReceived>().delivery;
+        if (id >= 3) scene.machine->settle(delivery, codec::Accepted{}).value();
+    }
+    scene.machine.expect_no_event();
+}
+
+TEST_CASE("an outcome too long for the peer's frames keeps its kind and condition", "[2.7.1-h]") {
+    Scene scene(options(), peer::open().max_frame_size(512));
+    scene.receiver(scene.begin(), 100);
+    scene.machine->settle(deliver(scene, 0), codec::Rejected{peer::error_condition("amqp:decode-error", std::string(1000, 'x'))}).value();
+    scene.peer.expect(peer::disposition(ours_receiving, 0).settled().rejected("amqp:decode-error"));
+}
+
+TEST_CASE("deliveries can be settled while their link waits for our detach", "[2.6.4-b]") {
+    Scene scene;
+    const LinkId link = scene.receiver(scene.begin(), 100);
+    const DeliveryId delivery = deliver(scene, 0);
+    scene.peer.send(peer::detach(0).closed());
+    scene.machine.expect_event<LinkDetaching>();
+    scene.machine->settle(delivery, codec::Accepted{}).value();
+    scene.machine->detach(link).value();
+    scene.peer.expect_disposition();
+    scene.peer.expect_detach();
+}
