@@ -15,7 +15,7 @@ namespace aprotic::engine {
 
 /// A sending link beyond its address.
 struct SenderOptions {
-    LinkOptions link;                                   ///< name, modes, capabilities; termini are filled in when absent
+    LinkOptions link{};                                 ///< name, modes, capabilities; termini are filled in when absent
     /// Bytes handed over and not yet settled or written. Beyond it send() waits (other threads) or refuses (reactor thread).
     std::size_t queue_bytes_max = 16 * 1024 * 1024;
 };
