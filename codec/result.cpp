@@ -61,7 +61,7 @@ ErrcInfo info_of(Errc e) noexcept {
         case Errc::delivery_tag_too_long: return {"a delivery-tag of more than 32 octets", "2.8.7-a", invalid_field};
         case Errc::bad_protocol_header: return {"not a protocol header", "2.2-g", framing_error};
         case Errc::frame_size_too_small: return {"a frame size below 8", "2.3-b", framing_error};
-        case Errc::frame_too_large: return {"a frame above the maximum frame size", "2.7.1-c", framing_error};
+        case Errc::frame_too_large: return {"a frame above the maximum frame size", "2.7.1-i", framing_error};
         case Errc::frame_doff_too_small: return {"a frame data offset below 2", "2.3-c", framing_error};
         case Errc::frame_doff_beyond_size: return {"a frame data offset behind the end of the frame", "2.3-d", framing_error};
         case Errc::unknown_frame_type: return {"an unknown frame type", "2.3-f", framing_error};
