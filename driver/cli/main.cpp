@@ -1,11 +1,29 @@
 // The `aprotic` command: a broker, a server and a client to try AMQP and RPC from a shell. It uses public headers only.
 #include <aprotic/driver/cli/tool.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <exception>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <CLI/Error.hpp>
+
+namespace {
+
+/// The arguments as CLI11 wants them, last one first. It would take a message such as [1, 2] for a list; a NUL at the
+/// end, which no argument can have by itself, keeps it whole.
+std::vector<std::string> arguments(int argc, char** argv) {
+    std::vector<std::string> all(argv + std::min(argc, 1), argv + argc);
+    if (!all.empty() && all.front() == "send")
+        for (auto& argument : all)
+            if (argument.starts_with('[') && argument.ends_with(']')) argument += '\0';
+    std::reverse(all.begin(), all.end());
+    return all;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
     using namespace aprotic::driver::cli;
@@ -29,7 +47,7 @@ int main(int argc, char** argv) {
     add_dump(tool);
 
     try {
-        tool.app.parse(argc, argv);
+        tool.app.parse(arguments(argc, argv));
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return tool.app.exit(error);
         // The flag may not have been read yet when parsing fails.

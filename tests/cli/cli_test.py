@@ -89,9 +89,12 @@ class Dump(ToolTest):
         self.assertEqual(run("dump", "-", stdin=commented)[:2], (0, out))
 
     def test_malformed_input_is_told(self):
-        code, out, _ = run("dump", stdin=self.stream.hex()[:-2])
+        code, out, _ = run("dump", stdin=self.stream.hex() + "0000000c02000000005318c0")
         self.assertEqual(code, 1, out)
         self.assertIn("open", out)
+        code, out, _ = run("dump", stdin=self.stream.hex()[:-2])
+        self.assertEqual(code, 0, out)
+        self.assertIn("incomplete", out)
         self.assertEqual(run("dump", stdin="0000000702000000")[0], 1)
         self.assertEqual(run("dump", stdin="not hex, no frames either")[0], 1)
 
