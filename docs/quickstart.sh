@@ -19,12 +19,19 @@ fi
 show cmake --build build/release --target aprotic
 NINJA_STATUS='[%f of %t] ' cmake --build build/release --target aprotic --parallel "$(nproc)" >"$build_log" 2>&1 &
 build=$!
+progress() { grep -aoE '^\[[0-9]+ of [0-9]+\]' "$build_log" | tail -n 1; }
+shown=
 while kill -0 "$build" 2>/dev/null; do
-    printf '\r    %-40s' "$(grep -aoE '^\[[0-9]+ of [0-9]+\]' "$build_log" | tail -n 1)"
+    now=$(progress)
+    if [[ "$now" != "$shown" ]] && { [[ -t 1 ]] || [[ "$now" == *"0 of "* ]]; }; then
+        shown=$now
+        if [[ -t 1 ]]; then printf '\r    %s ' "$now"; else echo "    $now"; fi
+    fi
     sleep 0.2
 done
 wait "$build" || { echo; tail -n 40 "$build_log"; exit 1; }
-printf '\r    %-40s\n' "build/release/aprotic is ready"
+[[ ! -t 1 ]] || printf '\r'
+echo "    build/release/aprotic is ready"
 
 work=$(mktemp -d)
 children=()

@@ -21,7 +21,7 @@ if name == "messages":
     with Broker("--queue", "orders") as broker:
         got, expected = printed(broker.url), ["accepted\nhello\n"]
 else:
-    # The two casts may be handled before or after the call's result is printed.
+    # The cast may be handled before or after the call's result is printed.
     got, expected = "".join(sorted(printed().splitlines(True))), ["5\nlog: five\n"]
 if got not in expected:
     sys.exit(f"{name} printed {got!r}, not {expected[0]!r}")
