@@ -19,7 +19,7 @@ fi
 show cmake --build build/release --target aprotic
 NINJA_STATUS='[%f of %t] ' cmake --build build/release --target aprotic --parallel "$(nproc)" >"$build_log" 2>&1 &
 build=$!
-progress() { grep -aoE '^\[[0-9]+ of [0-9]+\]' "$build_log" | tail -n 1; }
+progress() { grep -aoE '^\[[0-9]+ of [0-9]+\]' "$build_log" | tail -n 1 || true; }
 shown=
 while kill -0 "$build" 2>/dev/null; do
     now=$(progress)
