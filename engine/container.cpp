@@ -50,6 +50,7 @@ Container::~Container() {
         }
         return;
     }
+    APROTIC_ASSERT(!reactor.on_thread());  // it would wait for itself
     // Whatever threads have asked for before is in the queue, and so runs first.
     std::promise<void> asked;
     reactor.post([&, state = state_] {

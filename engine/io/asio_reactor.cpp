@@ -112,6 +112,9 @@ public:
         if (found == deadlines_.end()) return;
         const auto task = tasks_.extract({found->second, id});  // its destructor may start or cancel timers
         deadlines_.erase(found);
+        if (!tasks_.empty() || !armed_) return;
+        armed_.reset();  // nothing is left to wait for: the owner of the io_context may want to end
+        timer_.cancel();
     }
 
     void stop() {

@@ -132,10 +132,7 @@ void SenderState::serve() {
         available_told_ = available;
         static_cast<void>(engine->set_available(*id, available));
     }
-    if (queued_ > 0 && recheck_due_) {
-        recheck_due_ = false;
-        connection->recheck(std::static_pointer_cast<SenderState>(shared_from_this()));
-    }
+    if (queued_ > 0 && may_rise_) look_again();
 }
 
 void SenderState::hand_over(const TrackerState& tracker) {
@@ -154,21 +151,29 @@ void SenderState::hand_over(const TrackerState& tracker) {
     connection->wake();
 }
 
-/// A message partly on the wire has used its credit and is still counted as queued, so the difference may be too small by one;
-/// then it is worth another look when that message has gone.
+/// A message partly on the wire has used its credit and is still counted as queued, so the difference may be too small by one
+/// until that message has gone. Credit that the peer drains goes back with the next write.
 void SenderState::refresh_credit() {
     spare_ = 0;
-    recheck_due_ = false;
+    may_rise_ = false;
     Engine* engine = connection ? connection->engine() : nullptr;
     if (engine == nullptr || !id) return;
     const auto status = engine->status(*id);
     if (!status) return;
     const auto queued = static_cast<std::uint32_t>(std::min<std::size_t>(status->queued, UINT32_MAX));
     spare_ = status->credit > queued ? status->credit - queued : 0;
-    recheck_due_ = status->credit > 0 && queued > 0;
+    may_rise_ = status->credit > 0 && queued > 0;
+    if (status->draining && status->credit > 0) look_again();
+}
+
+void SenderState::look_again() {
+    if (connection != nullptr && !std::exchange(listed_, true)) {
+        connection->recheck(std::static_pointer_cast<SenderState>(shared_from_this()));
+    }
 }
 
 void SenderState::recheck() {
+    listed_ = false;
     refresh_credit();
     serve();
 }
@@ -188,7 +193,13 @@ void SenderState::flowed() {
     }
 }
 
-std::uint32_t SenderState::credit() const { return spare_; }
+std::uint32_t SenderState::credit() const {
+    const Engine* engine = connection ? connection->engine() : nullptr;
+    const auto status = engine && id ? engine->status(*id) : codec::Result<LinkStatus>(LinkStatus{});
+    if (!status || status->queued >= status->credit) return 0;
+    return status->credit - static_cast<std::uint32_t>(status->queued);
+}
+
 std::size_t SenderState::pending() const { return queued_ + unfinished_.size(); }
 
 void SenderState::delivery_updated(const DeliveryUpdated& event) {
@@ -260,7 +271,8 @@ bool SenderState::take_back(const TrackerState& tracker) {
     Engine* engine = connection ? connection->engine() : nullptr;
     if (tracker->stage != Stage::with_engine || engine == nullptr || !engine->retract(tracker->id)) return false;
     unfinished_.erase(tracker->id);
-    recheck();
+    refresh_credit();
+    serve();
     connection->wake();
     return true;
 }
@@ -348,7 +360,14 @@ void SenderState::after_end(const Failure& why) {
     for (const auto& [tracker, kind] : ends) finish(tracker, {.kind = kind, .failure = why}, Callback::now);
 }
 
-void SenderState::after_open() { recheck(); }
+void SenderState::after_open() {
+    refresh_credit();
+    serve();
+    // Credit may have come right behind the attach; its flow event, still to come, then raises nothing.
+    if (connection == nullptr || !handler_ || closing || queued_ > 0 || spare_ == 0) return;
+    Sender handle(std::static_pointer_cast<SenderState>(shared_from_this()));
+    connection->call([&] { handler_->on_credit(handle); });
+}
 
 void SenderState::tell_open() {
     if (!handler_) return;

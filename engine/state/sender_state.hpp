@@ -34,7 +34,7 @@ struct SenderState final : LinkState {
 
     std::uint32_t credit() const;
     std::size_t pending() const;
-    /// Queued messages for which there may be credit although the last look said no: looks again.
+    /// Looks at the credit again, because it changes without an event: a message has gone, a drain has ended.
     void recheck();
     /// Calls a tracker's callback; what it throws closes the connection, if that is still there.
     static void call_back(ConnectionState* on, Function<void(const Outcome&)>& callback, const Outcome& outcome);
@@ -61,6 +61,7 @@ private:
     void serve();
     void hand_over(const TrackerState& tracker);
     void refresh_credit();
+    void look_again();
     void finish(const TrackerState& tracker, Outcome outcome, Callback when);
     /// Takes a message back if nothing of it has left. True: it is queued nowhere any more.
     bool take_back(const TrackerState& tracker);
@@ -80,7 +81,8 @@ private:
     std::uint64_t last_number_ = 0;
     std::uint32_t spare_ = 0;         ///< credit that no message with the engine will use
     std::uint32_t available_told_ = 0;
-    bool recheck_due_ = false;
+    bool may_rise_ = false;           ///< `spare_` may be too small by a message that is partly on the wire
+    bool listed_ = false;             ///< for another look
 };
 
 }  // namespace aprotic::engine
