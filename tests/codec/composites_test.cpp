@@ -50,7 +50,8 @@ void golden(const T& composite, const char* hex) {
     const Octets octets = from_hex(hex);
     CHECK(hex_of(composite) == to_hex(octets));
     const Result<T> read = decode_as<T>(octets);
-    REQUIRE(read);
+    CHECK(read);
+    if (!read) return;  // the next golden still counts
     CHECK(*read == composite);
     seen().insert(Table<T>::code);
 
@@ -106,7 +107,7 @@ void golden(const T& composite, const char* hex) {
 
 }  // namespace
 
-TEST_CASE("performatives against octets written by hand", "[2.7.1][2.7.2][2.7.3][2.7.4][2.7.5][2.7.6][2.7.7][2.7.8][2.7.9][1.4-b][1.4-d][1.5-a][1.5-b]") {
+static void golden_performatives() {
     golden(Open{.container_id = "c"}, "00 53 10 c0 04 01 a1 01 'c'");
     golden(Open{.container_id = "c", .hostname = "h", .max_frame_size = 512, .channel_max = 9, .idle_time_out = 1000,
                 .outgoing_locales = {"en-US"}, .incoming_locales = {}, .offered_capabilities = {"a", "b"}, .desired_capabilities = {},
@@ -123,10 +124,10 @@ TEST_CASE("performatives against octets written by hand", "[2.7.1][2.7.2][2.7.3]
                   .rcv_settle_mode = ReceiverSettleMode::second, .source = Source{}, .target = Target{.address = "q"},
                   .unsettled = Map{}, .incomplete_unsettled = true, .initial_delivery_count = 0, .max_message_size = 65536,
                   .offered_capabilities = {"o"}, .desired_capabilities = {"d"}, .properties = {{Symbol("k"), Value()}}},
-           "00 53 12 c0 3a 0e a1 01 'l' 52 03 42 50 01 50 01 00 53 28 45 00 53 29 c0 04 01 a1 01 'q' c1 01 00 41 43"
+           "00 53 12 c0 39 0e a1 01 'l' 52 03 42 50 01 50 01 00 53 28 45 00 53 29 c0 04 01 a1 01 'q' c1 01 00 41 43"
            "80 0000000000010000 e0 04 01 a3 01 'o' e0 04 01 a3 01 'd' c1 05 02 a3 01 'k' 40");
     golden(Attach{.name = "t", .handle = 1, .role = Role::sender, .target = Coordinator{.capabilities = {"amqp:local-transactions"}}},
-           "00 53 12 c0 2e 07 a1 01 't' 52 01 42 40 40 40 00 53 30 c0 1c 01 e0 1a 01 a3 17 'amqp:local-transactions'");
+           "00 53 12 c0 2c 07 a1 01 't' 52 01 42 40 40 40 00 53 30 c0 1d 01 e0 1a 01 a3 17 'amqp:local-transactions'");
     golden(Flow{.incoming_window = 5, .next_outgoing_id = 0, .outgoing_window = 6}, "00 53 13 c0 07 04 40 52 05 43 52 06");
     golden(Flow{.next_incoming_id = 1, .incoming_window = 2, .next_outgoing_id = 3, .outgoing_window = 4, .handle = 5,
                 .delivery_count = 6, .link_credit = 7, .available = 8, .drain = true, .echo = true, .properties = {{Symbol("k"), true}}},
@@ -148,7 +149,9 @@ TEST_CASE("performatives against octets written by hand", "[2.7.1][2.7.2][2.7.3]
            "00 53 18 c0 17 01 00 53 1d c0 11 03 a3 01 'x' a1 03 'why' c1 06 02 a3 01 'i' 52 01");
 }
 
-TEST_CASE("termini and delivery states against octets written by hand", "[3.4.1][3.4.2][3.4.3][3.4.4][3.4.5][3.5.3][3.5.4][2.8.14][4.5.1][4.5.5][4.5.6]") {
+TEST_CASE("performatives against octets written by hand", "[2.7.1][2.7.2][2.7.3][2.7.4][2.7.5][2.7.6][2.7.7][2.7.8][2.7.9][1.4-b][1.4-d][1.5-a][1.5-b]") { golden_performatives(); }
+
+static void golden_states_and_termini() {
     golden(ErrorCondition{.condition = "x"}, "00 53 1d c0 04 01 a3 01 'x'");
     golden(Received{.section_number = 1, .section_offset = 300}, "00 53 23 c0 0c 02 52 01 80 000000000000012c");
     golden(Accepted{}, "00 53 24 45");
@@ -171,7 +174,7 @@ TEST_CASE("termini and delivery states against octets written by hand", "[3.4.1]
     golden(Target{}, "00 53 29 45");
     golden(Target{.address = "a", .durable = TerminusDurability::configuration, .expiry_policy = TerminusExpiryPolicy::link_detach,
                   .timeout = 1, .dynamic = false, .dynamic_node_properties = {{Symbol("k"), 1}}, .capabilities = {"c"}},
-           "00 53 29 c0 25 07 a1 01 'a' 52 01 a3 0b 'link-detach' 52 01 40 c1 06 02 a3 01 'k' 54 01 e0 04 01 a3 01 'c'");
+           "00 53 29 c0 24 07 a1 01 'a' 52 01 a3 0b 'link-detach' 52 01 40 c1 06 02 a3 01 'k' 54 01 e0 04 01 a3 01 'c'");
     golden(DeleteOnClose{}, "00 53 2b 45");
     golden(DeleteOnNoLinks{}, "00 53 2c 45");
     golden(DeleteOnNoMessages{}, "00 53 2d 45");
@@ -180,7 +183,9 @@ TEST_CASE("termini and delivery states against octets written by hand", "[3.4.1]
     golden(Coordinator{.capabilities = {"a"}}, "00 53 30 c0 07 01 e0 04 01 a3 01 'a'");
 }
 
-TEST_CASE("SASL transactions and sections against octets written by hand", "[5.3.3][4.5.2][4.5.3][3.2.1][3.2.4]") {
+TEST_CASE("termini and delivery states against octets written by hand", "[3.4.1][3.4.2][3.4.3][3.4.4][3.4.5][3.5.3][3.5.4][2.8.14][4.5.1][4.5.5][4.5.6]") { golden_states_and_termini(); }
+
+static void golden_sasl_and_sections() {
     golden(SaslMechanisms{.sasl_server_mechanisms = {"PLAIN", "ANONYMOUS"}}, "00 53 40 c0 15 01 e0 12 02 a3 05 'PLAIN' 09 'ANONYMOUS'");
     golden(SaslInit{.mechanism = "PLAIN"}, "00 53 41 c0 08 01 a3 05 'PLAIN'");
     golden(SaslInit{.mechanism = "PLAIN", .initial_response = Binary(std::string("\0u\0p", 4)), .hostname = "h"},
@@ -205,12 +210,17 @@ TEST_CASE("SASL transactions and sections against octets written by hand", "[5.3
            "83 0000000000000002 a1 01 'g' 52 03 a1 02 'rg'");
     golden(Properties{.message_id = *Uuid::parse("00112233-4455-6677-8899-aabbccddeeff"), .correlation_id = Binary("b")},
            "00 53 73 c0 19 06 98 00112233445566778899aabbccddeeff 40 40 40 40 a0 01 'b'");
-    // The test cases above have left no composite out. (Catch runs them in the order of declaration.)
-    if (seen().size() > 12) {
-        for (const CompositeInfo& info : composites()) {
-            INFO(info.name);
-            CHECK(seen().contains(info.code));
-        }
+}
+
+TEST_CASE("SASL transactions and sections against octets written by hand", "[5.3.3][4.5.2][4.5.3][3.2.1][3.2.4]") { golden_sasl_and_sections(); }
+
+TEST_CASE("no composite is without octets written by hand", "[1.4-i]") {
+    golden_performatives();
+    golden_states_and_termini();
+    golden_sasl_and_sections();
+    for (const CompositeInfo& info : composites()) {
+        INFO(info.name);
+        CHECK(seen().contains(info.code));
     }
 }
 
