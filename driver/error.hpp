@@ -54,8 +54,8 @@ inline std::error_code make_error_code(Errc code) noexcept { return {static_cast
 struct RemoteError {
     std::string type = "RuntimeError";
     std::string module = "builtins";
-    std::string message;                    ///< str(exception)
-    std::vector<std::string> traceback;     ///< lines, each with its newline
+    std::string message = {};               ///< str(exception)
+    std::vector<std::string> traceback = {};  ///< lines, each with its newline
     Json args = Json::array();
     Json kwargs = Json::object();
 

@@ -53,7 +53,7 @@ void Bus::submit(LetterPtr letter) {
 
 void Bus::close(engine::Function<void()> done) {
     const std::lock_guard lock(gate_);
-    if (std::exchange(gate_closed_, true) && !done) return;
+    if (gate_closed_.exchange(true) && !done) return;
     reactor_.post([self = shared_from_this(), done = std::move(done)]() mutable {
         self->shut_down();
         if (done) done();
@@ -145,7 +145,7 @@ std::vector<LetterPtr> Bus::letters_at(Letter::Stage stage) const {
 
 void Bus::on_outcome(const LetterPtr& letter, const engine::Outcome& outcome) {
     using Kind = engine::Outcome::Kind;
-    if (letter->stage != Letter::Stage::handed) return;
+    if (letter->stage != Letter::Stage::handed || gate_closed_) return;  // shut_down() is under way, and tells all
     switch (outcome.kind) {
         case Kind::accepted:
         case Kind::sent:
@@ -217,7 +217,7 @@ void Bus::not_sent(const LetterPtr& letter, const engine::Outcome& outcome) {
 }
 
 void Bus::on_refused(Outbound& outbound, const engine::Failure& why) {
-    const auto at = outbounds_.find(outbound.address());
+    const auto at = gate_closed_ ? outbounds_.end() : outbounds_.find(outbound.address());
     if (at == outbounds_.end() || at->second.get() != &outbound) return;
     const auto gone = std::move(at->second);
     outbounds_.erase(at);
@@ -235,6 +235,7 @@ void Bus::on_reply_link_open() {
 }
 
 void Bus::on_reply_link_lost(bool was_open, const std::optional<engine::Failure>& why) {
+    if (gate_closed_) return;
     const std::string host = host_name();
     const auto fail = [&](const LetterPtr& letter, Errc code, std::string text) {
         CallFailure failure = failure_of(*letter, code, std::move(text));
@@ -302,10 +303,9 @@ void Bus::act(const Reconnect::Action& action) {
             });
             return;
         case Reconnect::Action::Kind::connect: {
-            {
-                const std::lock_guard lock(gate_);
-                if (gate_closed_) return;  // the container may have gone
-            }
+            // The transport, and its container with it, goes only after the gate was closed.
+            const std::lock_guard lock(gate_);
+            if (gate_closed_) return;
             reconnect_host_ = action.host;
             attempt_ = std::make_shared<Attempt>(weak_from_this());
             connection_ = connector_(action.host, attempt_);
@@ -315,7 +315,7 @@ void Bus::act(const Reconnect::Action& action) {
 }
 
 void Bus::on_open(const std::shared_ptr<Attempt>& attempt) {
-    if (attempt != attempt_ || shut_) return;
+    if (attempt != attempt_ || gate_closed_) return;
     act(reconnect_->next(Reconnect::Input::connected, 0));
     up_ = true;
     refused_logins_ = 0;
@@ -326,7 +326,7 @@ void Bus::on_open(const std::shared_ptr<Attempt>& attempt) {
 }
 
 void Bus::on_close(const std::shared_ptr<Attempt>& attempt, const std::optional<engine::Failure>& why) {
-    if (attempt != attempt_ || shut_) return;
+    if (attempt != attempt_ || gate_closed_) return;
     attempt_.reset();
     connection_ = {};
     last_failure_ = why.value_or(engine::Failure{engine::Errc::closed, engine::Initiator::us, {}, "the connection was closed"});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -102,7 +103,7 @@ private:
     Connector connector_;
 
     mutable std::mutex gate_;
-    bool gate_closed_ = false;
+    std::atomic<bool> gate_closed_ = false;  ///< changed under gate_
 
     // The reactor's thread only.
     std::unique_ptr<Addresser> addresser_;

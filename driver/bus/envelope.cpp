@@ -137,10 +137,7 @@ codec::Result<Request, std::string> read_request(const codec::MessageView& messa
 codec::Result<ReplyContent, std::string> read_reply(const codec::MessageView& message, const JsonLimits& limits) {
     if (!message.ok()) return fmt::format("the message is malformed: {}", message.error().message());
     // A body of null counts as none. [oslo wire 4]
-    if (!message.has_body()) return ReplyContent(Heartbeat{});
-    if (message.body_kind() == codec::MessageView::BodyKind::value) {
-        if (const auto value = message.body_value(); value && value->is_null()) return ReplyContent(Heartbeat{});
-    }
+    if (!message.has_body() || message.raw_body_value().is_null()) return ReplyContent(Heartbeat{});
     auto content = read_json(message, limits);
     if (!content) return content.error();
     if (!content->is_object()) return std::string("the reply is no object");
