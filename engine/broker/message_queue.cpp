@@ -37,8 +37,8 @@ void MessageQueue::put_back(StoredPtr stored) {
     });
     const auto expires = stored->expires;
     backlog_.put_back(std::move(stored));
-    dispatch();
-    if (expires && backlog_.available() != 0) arm(*expires);
+    if (expires) arm(*expires);
+    dispatch_soon();
 }
 
 bool MessageQueue::drop_oldest() { return backlog_.drop_oldest(); }
@@ -62,7 +62,7 @@ void MessageQueue::resume(Consumer& consumer) {
         consumer.in_turn_ = true;
         turns_.push_back(&consumer);
     }
-    dispatch();
+    if (backlog_.messages() != 0) dispatch_soon();
 }
 
 bool MessageQueue::passes_through() const {
@@ -72,6 +72,18 @@ bool MessageQueue::passes_through() const {
 void MessageQueue::orphan() {
     on_less_ = {};
     if (timer_ != 0) reactor_.cancel_timer(std::exchange(timer_, 0));
+}
+
+/// A consumer's new credit and the messages it gives back come in one read, in this order, and what comes back seldom comes alone.
+/// Only when all of it is in its place does anything go out, or the order of the messages would be lost.
+void MessageQueue::dispatch_soon() {
+    if (std::exchange(dispatch_due_, true)) return;
+    reactor_.post([weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->dispatch_due_ = false;
+        self->dispatch();
+    });
 }
 
 void MessageQueue::dispatch() {

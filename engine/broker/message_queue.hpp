@@ -58,6 +58,7 @@ public:
 
 private:
     void dispatch();
+    void dispatch_soon();
     void show(Consumer& consumer);
     void arm(Instant expires);
     void sweep();
@@ -72,6 +73,7 @@ private:
     std::vector<Consumer*> browsers_;  // those of consumers_ that browse
     std::deque<Consumer*> turns_;      // those of consumers_ that acquire and may have room, each once
     bool dispatching_ = false;
+    bool dispatch_due_ = false;
     Reactor::TimerId timer_ = 0;
     Instant armed_for_{};
     Instant not_before_{};
