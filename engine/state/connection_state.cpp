@@ -134,6 +134,7 @@ void ConnectionState::end(std::optional<Failure> why) {
     if (threw_) why = threw_;
     std::vector<std::shared_ptr<LinkState>> links = std::exchange(waiting_, {});
     for (const auto& [id, link] : links_) links.push_back(link);
+    for (const auto& [link, event] : std::exchange(cut_off_, {})) links.push_back(link);
     for (const auto& link : links) link->before_detach();  // while the engine still knows what has not left
     over_ = true;
     links_.clear();
@@ -272,6 +273,7 @@ void ConnectionState::on_event(Event& event) {
 }
 
 void ConnectionState::on_events_done() {
+    end_cut_off();
     for (const auto& sender : std::exchange(rechecks_, {})) sender->recheck();
     while (!later_.empty()) {
         for (auto& task : std::exchange(later_, {})) task();
@@ -350,15 +352,29 @@ void ConnectionState::handle(LinkDetached& event) {
     if (!entry) return;
     const auto& link = entry.mapped();
     if (link->remote) link->opened(*link->remote);
-    std::optional<Failure> why;
-    if (event.initiator != Initiator::us) {
-        // What was not announced by a detach went with its session.
-        const Errc code = event.refused ? Errc::refused : Errc::ended_by_peer;
-        why = Failure{.code = code, .initiator = event.initiator, .condition = std::move(event.error),
-                      .text = fmt::format("the peer {} {}", event.refused ? "refused" : "ended the session of",
-                                          link->description())};
+    if (link->closing) return link->end({});  // its own detach, or the answer to the peer's
+    // It went with what it lived in. Should that be the connection, the reason is a few events behind.
+    cut_off_.emplace_back(link, std::move(event));
+}
+
+void ConnectionState::end_cut_off() {
+    for (auto& [link, event] : std::exchange(cut_off_, {})) {
+        if (link->session && link->session->over && event.initiator == Initiator::us) {
+            link->end({});
+            continue;
+        }
+        Failure why{.code = Errc::ended_by_peer, .initiator = event.initiator, .condition = std::move(event.error), .text = {}};
+        if (event.initiator == Initiator::peer) {
+            why.text = fmt::format("the peer ended the session of {}", link->description());
+        } else {
+            // [2.7.1] [2.7.2] What the peer has room for was not known when the link was asked for; or it broke a rule.
+            const bool limit = why.condition && (why.condition->condition == codec::condition::resource_limit_exceeded ||
+                                                 why.condition->condition == codec::condition::frame_size_too_small);
+            why.code = limit ? Errc::limit_reached : Errc::protocol_violation;
+            why.text = fmt::format("we ended {}", link->description());
+        }
+        link->end(std::move(why));
     }
-    link->end(std::move(why));
 }
 
 void ConnectionState::handle(LinkFlowed& event) {

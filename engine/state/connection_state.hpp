@@ -126,6 +126,7 @@ private:
     void attach(const std::shared_ptr<LinkState>& link);
     codec::Result<SessionId> begun(const std::shared_ptr<SessionState>& session);
     std::shared_ptr<LinkState> find(LinkId id);
+    void end_cut_off();
     /// Tells links and handler that it is over. `why` empty: closed by us in order.
     void end(std::optional<Failure> why);
     void end_without_stream(std::optional<Failure> why);
@@ -139,6 +140,7 @@ private:
     std::map<SessionId, std::shared_ptr<SessionState>> sessions_;
     std::map<LinkId, std::shared_ptr<LinkState>> links_;
     std::vector<std::shared_ptr<LinkState>> waiting_;  ///< links asked for before there is a stream
+    std::vector<std::pair<std::shared_ptr<LinkState>, LinkDetached>> cut_off_;  ///< gone with a session or the connection
     std::vector<Function<void()>> later_;
     std::vector<std::shared_ptr<SenderState>> rechecks_;
     std::optional<Failure> threw_;

@@ -146,13 +146,16 @@ void ReceiverState::delivery_received(DeliveryId delivery_id) {
         if (!settled) ++held_;
         Receiver handle(self);
         connection->call([&] { handler_->on_message(handle, delivery); });
-        if (settled) top_up();
+        top_up();
         return;
     }
     ++held_;
-    const std::lock_guard lock(mutex);
-    inbox_.push_back(std::move(delivery));
-    changed.notify_one();
+    {
+        const std::lock_guard lock(mutex);
+        inbox_.push_back(std::move(delivery));
+        changed.notify_one();
+    }
+    top_up();
 }
 
 void ReceiverState::delivery_updated(const DeliveryUpdated&) {
