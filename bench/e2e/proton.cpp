@@ -205,9 +205,6 @@ public:
         sender.send(reply);
         if (digest_.count() == arguments.count) seconds_ = seconds_since(begin_);
     }
-    void on_tracker_settle(proton::tracker& tracker) override {
-        if (++settled_ == arguments.count && !arguments.listen) tracker.connection().close();
-    }
     // The requester takes its reply node with it, which ends our link to it.
     void on_sender_error(proton::sender& sender) override { sender.connection().close(); }
     void report() override { bench::report(digest_, seconds_); }
@@ -216,7 +213,6 @@ private:
     std::map<std::string, proton::sender> replies_;
     int last_ = 0;
     Digest digest_;
-    std::uint64_t settled_ = 0;
     Clock::time_point begin_;
     double seconds_ = 0;
 };

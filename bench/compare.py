@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""Runs the siblings of bench/e2e one after the other, checks that every pair passed the same set of messages, and prints medians.
+
+    compare.py BUILD-FOLDER [--repetitions N] [--scale X] [--only WORD]
+"""
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+
+LIBRARIES = ("ours", "proton")
+# name, sending mode, receiving mode, through our broker, count, window
+ROWS = [
+    ("one way, direct", "send", "receive", False, 300000, 0),
+    ("one way, through the broker", "send", "receive", True, 200000, 0),
+    ("calls, window 1, direct", "request", "respond", False, 20000, 1),
+    ("calls, window 64, direct", "request", "respond", False, 100000, 64),
+    ("calls, window 1, through the broker", "request", "respond", True, 10000, 1),
+    ("calls, window 64, through the broker", "request", "respond", True, 60000, 64),
+]
+SIZE = 100
+TIMEOUT = 180
+
+
+class Failed(Exception):
+    pass
+
+
+class Program(object):
+    def __init__(self, *command):
+        self.name = " ".join(os.path.basename(word) for word in command[:2])
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def line_starting(self, word):
+        for line in self.process.stdout:
+            if line.startswith(word):
+                return line.strip()
+        raise Failed("%s ended early" % self.name)
+
+    def result(self):
+        output, _ = self.process.communicate(timeout=TIMEOUT)
+        if self.process.returncode != 0:
+            raise Failed("%s ended with %d" % (self.name, self.process.returncode))
+        return json.loads(output.strip().splitlines()[-1])
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+        self.process.stdout.close()
+
+
+def once(folder, library, row, scale):
+    name, active, passive, through_broker, count, window = row
+    count = max(1000, int(count * scale))
+    program = os.path.join(folder, "bench_" + library)
+    common = ["--count", str(count), "--size", str(SIZE)]
+    running = []
+    try:
+        if through_broker:
+            running.append(Program(os.path.join(folder, "aprotic"), "broker", "--listen", "127.0.0.1:0"))
+            at = running[-1].line_starting("listening on ").split()[-1]
+            waiting = Program(program, passive, "--at", at, *common)
+            running.append(waiting)
+            waiting.line_starting("ready")
+        else:
+            waiting = Program(program, passive, "--listen", "--at", "127.0.0.1:0", *common)
+            running.append(waiting)
+            at = waiting.line_starting("listening on ").split()[-1]
+        acting = Program(program, active, "--at", at, "--window", str(max(1, window)), *common)
+        running.append(acting)
+        sent, got = acting.result(), waiting.result()
+    finally:
+        for process in reversed(running):
+            process.stop()
+    if sent["count"] != count or got["count"] != count or sent["digest"] != got["digest"] or sent["seconds"] <= 0:
+        raise Failed("%s, %s: not the same set on both sides: %r, %r" % (name, library, sent, got))
+    timed = got if active == "send" else sent
+    return {"rate": count / timed["seconds"], "p50": sent["p50"], "p99": sent["p99"], "digest": sent["digest"],
+            "active": 1e6 * sent["cpu"] / count, "passive": 1e6 * got["cpu"] / count}
+
+
+def output_of(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def cpu_model():
+    try:
+        with open("/proc/cpuinfo") as info:
+            return next(line.split(":", 1)[1].strip() for line in info if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1.0, help="factor for all counts")
+    parser.add_argument("--only", default="", help="rows with this word in their name")
+    options = parser.parse_args()
+    rows = [row for row in ROWS if options.only in row[0]]
+
+    print("machine    %s, %d CPUs, Linux %s, load %s" % (cpu_model(), os.cpu_count(), platform.release(), os.getloadavg()[0]))
+    print("aprotic    %s" % output_of("git", "describe", "--always", "--dirty"))
+    print("proton     %s" % output_of("dpkg-query", "-W", "-f", "${Version}", "libqpid-proton-cpp12"))
+    print("compiler   %s" % output_of("c++", "--version").splitlines()[0])
+    print("messages   %d octets of body, unsettled; %d repetitions, interleaved; scale %g" %
+          (SIZE, options.repetitions, options.scale))
+
+    results = {(row[0], library): [] for row in rows for library in LIBRARIES}
+    for repetition in range(options.repetitions):
+        for row in rows:
+            # Who goes first changes, so that neither always meets the warmer machine.
+            order = LIBRARIES if repetition % 2 == 0 else LIBRARIES[::-1]
+            pair = {library: once(options.folder, library, row, options.scale) for library in order}
+            if pair["ours"]["digest"] != pair["proton"]["digest"]:
+                raise Failed("%s: the libraries passed different sets" % row[0])
+            for library in LIBRARIES:
+                results[row[0], library].append(pair[library])
+        print("repetition %d of %d done" % (repetition + 1, options.repetitions), file=sys.stderr)
+
+    form = "%-38s %-7s %22s %7s %10s %10s %9s %9s"
+    print()
+    print(form % ("", "", "per second [min-max]", "ratio", "CPU us/msg", "CPU us/msg", "p50 us", "p99 us"))
+    print(form % ("", "", "", "", "active", "passive", "", ""))
+    for row in rows:
+        ours, proton = results[row[0], "ours"], results[row[0], "proton"]
+        ratio = statistics.median(a["rate"] / b["rate"] for a, b in zip(ours, proton))
+        for library, runs in (("ours", ours), ("proton", proton)):
+            rates = [run["rate"] for run in runs]
+
+            def median(key):
+                return statistics.median(run[key] for run in runs)
+
+            latency = ("%.0f" % median("p50"), "%.0f" % median("p99")) if row[5] else ("", "")
+            print(form % (row[0] if library == "ours" else "", library,
+                          "%.0f [%.0f-%.0f]" % (statistics.median(rates), min(rates), max(rates)),
+                          "%.2f" % ratio if library == "ours" else "", "%.2f" % median("active"), "%.2f" % median("passive"),
+                          *latency))
+    print("\nratio: median over the repetitions of ours divided by proton, each pair run one right after the other")
+
+
+try:
+    main()
+except Failed as failure:
+    sys.exit("compare.py: %s" % failure)
