@@ -77,16 +77,15 @@ class Program(object):
             raise Failed("%s ended with %d" % (self.name, self.process.returncode))
         return self.lines
 
-    def drain(self, seconds):
-        """What it says within this time, as JSON objects."""
-        deadline = time.monotonic() + seconds
-        objects = []
-        while time.monotonic() < deadline:
+    def objects(self, seconds):
+        """The JSON objects it says until it has been silent for this time."""
+        while True:
             try:
-                objects.append(json.loads(self.next_line(deadline)))
-            except (Failed, ValueError):
-                pass
-        return objects
+                line = self.next_line(time.monotonic() + seconds)
+            except Failed:
+                return
+            if line.startswith("{"):
+                yield json.loads(line)
 
     def finish(self, seconds=20):
         """Closes its standard input; it must end by itself and well."""
@@ -203,9 +202,9 @@ def run_client(start, url, *steps):
     return results
 
 
-def notes(servers, seconds=3):
+def notes(servers):
     """Who got which note, in the order of the servers' names."""
-    return sorted((note["server"], note["text"]) for server in servers.values() for note in server.drain(seconds)
+    return sorted((note["server"], note["text"]) for server in servers.values() for note in server.objects(1.5)
                   if note.get("event") == "note")
 
 
