@@ -8,13 +8,6 @@
 // connection_output.cpp.
 
 namespace aprotic::engine::core {
-namespace {
-
-// What an endpoint counts for when buffers are measured, so that a peer cannot make endless ones while it does not read.
-constexpr std::size_t endpoint_cost = 1024;
-
-}  // namespace
-
 ConnectionEndpoint::ConnectionEndpoint(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed)
     : inbox_(options.limits.frame_size_max), now_(now) {
     context_.role = role;
@@ -40,7 +33,7 @@ void ConnectionEndpoint::start_output(Instant now) {
 // --- reading and writing ---------------------------------------------------------------------------------------------------------
 
 std::size_t ConnectionEndpoint::buffered() const noexcept {
-    return context_.held_bytes + context_.events.cost() + (context_.sessions.size() + context_.links.size()) * endpoint_cost;
+    return context_.held_bytes + context_.told_bytes + context_.endpoint_bytes + context_.events.cost();
 }
 
 bool ConnectionEndpoint::wants_read() const noexcept {
@@ -184,7 +177,7 @@ void ConnectionEndpoint::finish() {
     const Initiator initiator = failure_ ? failure_->initiator : Initiator::us;
     const std::optional<codec::ErrorCondition> error = failure_ ? failure_->condition : std::nullopt;
     context_.sessions.for_each([&](SessionEndpoint& session) { session.cut(initiator, error); });
-    context_.events.push(Event(ConnectionEnded{failure_}));
+    context_.events.push(ConnectionEnded{failure_}, 0);
     // The last words have close_timeout to get out.
     if (!write_closed_ && (close_due_ || !context_.outbox.empty())) {
         arm_close_timer(now_);
@@ -228,7 +221,7 @@ std::optional<Event> ConnectionEndpoint::deliver(Event event) {
         LinkEndpoint* const link = context_.links.find(detached->link);
         APROTIC_ASSERT(link != nullptr);
         const bool known = link->known();
-        link->release_deliveries();
+        link->release();
         context_.links.erase(detached->link);
         if (!known) return std::nullopt;
     } else if (const auto* const over = std::get_if<SessionEnded>(&event)) {

@@ -33,7 +33,9 @@ void ConnectionEndpoint::recv_input(Instant now) {
             continue;
         }
         if (trace_ != nullptr) trace_->frame(false, step.frame.frame);
+        context_.frame_cost = step.frame.performative.size() * EndpointContext::decoded_per_octet;
         if (const Fault fault = recv_frame(step.frame)) fail(*fault);
+        context_.frame_cost = 0;
     }
     inbox_.consume(inbox_.unread().size());
 }
@@ -76,7 +78,7 @@ Fault ConnectionEndpoint::recv_open(const codec::FrameView& frame) {
     context_.remote_channel_max = open->channel_max;
     remote_open_ = std::move(*open);
     restart_idle_send(now_);
-    context_.events.push(Event(ConnectionOpened{*remote_open_}));
+    context_.events.push(ConnectionOpened{*remote_open_}, context_.frame_cost);
     // Sessions begun before anybody knew how many the peer takes. [2.7.1-k]
     context_.sessions.for_each([this](SessionEndpoint& session) {
         if (session.channel() <= *context_.remote_channel_max) return;
@@ -108,7 +110,7 @@ Fault ConnectionEndpoint::recv_close(const codec::FrameView& frame) {
         finish_if_done();
         return {};
     }
-    context_.events.push(Event(ConnectionClosedByPeer{std::move(error)}));
+    context_.events.push(ConnectionClosedByPeer{std::move(error)}, context_.frame_cost);
     if (write_closed_) finish();
     return {};
 }

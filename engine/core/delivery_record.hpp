@@ -2,7 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
+#include <utility>
 
 #include <aprotic/codec/bytes.hpp>
 #include <aprotic/codec/definitions.hpp>
@@ -14,6 +15,22 @@
 namespace aprotic::engine::core {
 
 class LinkEndpoint;
+
+/// A state that the peer told, once for all deliveries it was told of: a frame may name thousands. It counts in the connection's
+/// buffers as long as anybody holds it.
+struct ToldState {
+    ToldState(codec::DeliveryState told, std::size_t bytes, std::size_t& counter)
+        : state(std::move(told)), cost(bytes), counted_in(&counter) {
+        *counted_in += cost;
+    }
+    ~ToldState() { *counted_in -= cost; }
+    ToldState(const ToldState&) = delete;
+    ToldState& operator=(const ToldState&) = delete;
+
+    codec::DeliveryState state;
+    std::size_t cost;
+    std::size_t* counted_in;
+};
 
 /// One delivery, from its first frame (or from send) until both the wire and the application are done with it.
 struct Delivery {
@@ -35,7 +52,8 @@ struct Delivery {
     bool complete = false;         ///< incoming: the last frame has come
     bool taken = false;            ///< incoming: the application has the payload
 
-    std::optional<codec::DeliveryState> remote_state;  ///< the latest the peer told
+    std::shared_ptr<const ToldState> remote_state;     ///< the latest the peer told; until it is heard or, an outcome, settled
+    bool remote_outcome = false;                       ///< the peer told an outcome: it is final [2.7.5-r]
     bool remote_settled = false;                       ///< the peer has forgotten the delivery
     bool local_settled = false;                        ///< we have
     bool news_queued = false;                          ///< a DeliveryNews waits in the event queue

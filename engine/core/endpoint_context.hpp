@@ -2,11 +2,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <variant>
 
 #include <aprotic/codec/definitions.hpp>
+#include <aprotic/codec/value.hpp>
 #include <aprotic/engine/core/delivery_record.hpp>
 #include <aprotic/engine/core/event_queue.hpp>
 #include <aprotic/engine/core/intrusive_list.hpp>
@@ -28,6 +32,13 @@ struct EndpointContext {
     std::uint64_t seed = 0;
     std::uint64_t names_made = 0;
 
+    /// What a peer can make us keep, measured so that we stop reading before it is too much. Bytes, roughly. Deliveries and
+    /// sessions count themselves here and so must be destroyed first.
+    std::size_t told_bytes = 0;      ///< states of deliveries
+    std::size_t endpoint_bytes = 0;  ///< sessions and links
+    std::size_t held_bytes = 0;      ///< whole deliveries that the application has not taken
+    std::size_t partial_bytes = 0;   ///< deliveries whose last frame is still to come
+
     EventQueue events;
     Outbox outbox;
     TransferScheduler scheduler;
@@ -45,8 +56,22 @@ struct EndpointContext {
     };
     Ring<SentSettled> sent_settled;
 
-    std::size_t held_bytes = 0;     ///< whole deliveries that the application has not taken
-    std::size_t partial_bytes = 0;  ///< deliveries whose last frame is still to come
+    /// What the frame being handled may take when its performative is kept as values: a value of one octet takes the room of a
+    /// whole Value. Only an estimate, but one that a peer cannot escape.
+    std::size_t frame_cost = 0;
+    static constexpr std::size_t decoded_per_octet = sizeof(codec::Value);
+    /// What an endpoint itself counts for.
+    static constexpr std::size_t endpoint_cost = 1024;
+
+    /// Makes the state of a frame shareable. The most frequent one is made once.
+    std::shared_ptr<const ToldState> share(codec::DeliveryState state) {
+        if (!std::holds_alternative<codec::Accepted>(state)) {
+            return std::make_shared<ToldState>(std::move(state), frame_cost, told_bytes);
+        }
+        if (!accepted) accepted = std::make_shared<ToldState>(std::move(state), 0, told_bytes);
+        return accepted;
+    }
+    std::shared_ptr<const ToldState> accepted;
 
     std::optional<std::uint32_t> remote_frame_size_max;  ///< as the peer's open says
     std::optional<std::uint16_t> remote_channel_max;

@@ -22,29 +22,38 @@ class EventQueue {
 public:
     using Entry = std::variant<std::monostate, LinkFlowed, DeliveryReceived, DeliveryNews, std::unique_ptr<Event>>;
 
-    /// What an event with data counts for when buffers are measured. Bytes, roughly.
-    static constexpr std::size_t event_cost = 1024;
-
-    void push(LinkFlowed event) { entries_.push_back(event); }
-    void push(DeliveryReceived event) { entries_.push_back(event); }
-    void push(DeliveryNews news) { entries_.push_back(news); }
-    void push(Event event) {
-        entries_.push_back(std::make_unique<Event>(std::move(event)));
-        ++large_;
+    void push(LinkFlowed event) { add(event, 0); }
+    void push(DeliveryReceived event) { add(event, 0); }
+    void push(DeliveryNews news) { add(news, 0); }
+    /// `data_cost`: what the event's data take in memory, roughly.
+    void push(Event event, std::size_t data_cost) {
+        add(std::make_unique<Event>(std::move(event)), sizeof(Event) + data_cost);
     }
 
     bool empty() const noexcept { return entries_.empty(); }
-    std::size_t cost() const noexcept { return entries_.size() * sizeof(Entry) + large_ * event_cost; }
+    /// Memory that all of them take, roughly. Bytes.
+    std::size_t cost() const noexcept { return cost_; }
 
     Entry pop() {
-        Entry entry = entries_.pop_front();
-        if (std::holds_alternative<std::unique_ptr<Event>>(entry)) --large_;
-        return entry;
+        Place place = entries_.pop_front();
+        cost_ -= place.cost;
+        return std::move(place.entry);
     }
 
 private:
-    Ring<Entry> entries_;
-    std::size_t large_ = 0;
+    struct Place {
+        Entry entry;
+        std::size_t cost = 0;
+    };
+
+    void add(Entry entry, std::size_t cost) {
+        cost += sizeof(Place);
+        cost_ += cost;
+        entries_.push_back({std::move(entry), cost});
+    }
+
+    Ring<Place> entries_;
+    std::size_t cost_ = 0;
 };
 
 }  // namespace aprotic::engine::core

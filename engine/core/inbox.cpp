@@ -26,6 +26,9 @@ std::span<std::byte> Inbox::prepare_read() {
         }
     } else if (slab_.capacity() - begin_ < std::max(frame_size_, codec::FrameHeader::size_min)) {
         move_to_new_slab(frame_size_);
+    } else if (end_ == slab_.capacity()) {
+        // Whole frames lie here that nobody has asked for.
+        move_to_new_slab(2 * (end_ - begin_));
     }
     return {slab_.data() + end_, slab_.capacity() - end_};
 }

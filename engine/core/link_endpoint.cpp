@@ -36,6 +36,8 @@ void LinkEndpoint::start(LinkId id, std::uint32_t handle, const LinkOptions& opt
     role_ = options.role;
     name_ = std::move(name);
     local_ = known_ = true;
+    cost_ = EndpointContext::endpoint_cost + 2 * name_.size();
+    context_.endpoint_bytes += cost_;
     prepare_attach(options);
 }
 
@@ -46,13 +48,16 @@ Fault LinkEndpoint::start_requested(LinkId id, std::uint32_t handle, codec::Atta
     role_ = codec::opposite(remote.role);
     name_ = remote.name;
     remote_attach_ = std::make_unique<codec::Attach>(remote);
+    cost_ = EndpointContext::endpoint_cost + 2 * name_.size();
+    request_cost_ = context_.frame_cost;
+    context_.endpoint_bytes += cost_ + request_cost_;
     move(LinkInput::recv_attach);
     take_over(remote);
     if (!is_sender() && !remote.initial_delivery_count) {
         return link_fault(codec::condition::invalid_field, "2.7.3-j", "a sender's attach has no initial-delivery-count");
     }
     known_ = true;
-    context_.events.push(Event(LinkRequested{session_.id(), id_, std::move(remote)}));
+    push(LinkRequested{session_.id(), id_, std::move(remote)});
     return {};
 }
 
@@ -66,7 +71,7 @@ Fault LinkEndpoint::recv_attach(codec::Attach remote) {
     refused_ = is_sender() ? !remote.target.has_value() : !remote.source.has_value();
     if (refused_ || detach_ || detach_written_) return {};
     opened_ = true;
-    context_.events.push(Event(LinkOpened{id_, std::move(remote)}));
+    push(LinkOpened{id_, std::move(remote)});
     if (is_sender()) fail_oversized();
     return {};
 }
@@ -181,7 +186,7 @@ Fault LinkEndpoint::recv_detach(codec::Detach detach) {
         mark_dirty();
         return {};
     }
-    context_.events.push(Event(LinkDetaching{id_, remote_detach_->closed, refused_, remote_detach_->error}));
+    push(LinkDetaching{id_, remote_detach_->closed, refused_, remote_detach_->error});
     return {};
 }
 
@@ -203,6 +208,7 @@ void LinkEndpoint::finish(Initiator initiator, bool closed, std::optional<codec:
     attach_.reset();
     remote_attach_.reset();
     detach_.reset();
+    release_request();
     drop_partial();
     session_.free_handle(*this);
     if (remote_handle_) session_.free_remote_handle(*remote_handle_, *this);
@@ -211,7 +217,16 @@ void LinkEndpoint::finish(Initiator initiator, bool closed, std::optional<codec:
     const auto named = context_.names.find(EndpointContext::name_key(role_, name_));
     if (named != context_.names.end() && named->second == this) context_.names.erase(named);
     session_.forget(*this);
-    context_.events.push(Event(LinkDetached{id_, initiator, closed, refused_, std::move(error)}));
+    push(LinkDetached{id_, initiator, closed, refused_, std::move(error)});
+}
+
+void LinkEndpoint::push(Event event) { context_.events.push(std::move(event), context_.frame_cost); }
+
+void LinkEndpoint::release_request() noexcept { context_.endpoint_bytes -= std::exchange(request_cost_, 0); }
+
+void LinkEndpoint::release() {
+    while (!deliveries_.empty()) erase(*deliveries_.front());
+    context_.endpoint_bytes -= std::exchange(cost_, 0);
 }
 
 void LinkEndpoint::write_attach(Outbox& outbox) {
@@ -228,6 +243,7 @@ void LinkEndpoint::write_attach(Outbox& outbox) {
         return;
     }
     attach_.reset();
+    release_request();
     move(LinkInput::send_attach);
     if (opened_) context_.scheduler.consider(*this);
 }

@@ -50,7 +50,7 @@ public:
     Fault recv_transfer(codec::Transfer& transfer, codec::Bytes payload);
     Fault recv_detach(codec::Detach detach);
     /// The peer's word about one delivery of this link, either direction.
-    void recv_state(Delivery& delivery, const codec::Disposition& disposition);
+    void recv_state(Delivery& delivery, bool settled, const std::shared_ptr<const ToldState>& state);
 
     // --- commands ----------------------------------------------------------------------------------------------------------
 
@@ -92,8 +92,8 @@ public:
     DeliveryUpdated news_polled(Delivery& delivery);
     /// The last frame of a delivery sent settled was written.
     void sent_settled(Delivery& delivery);
-    /// Forgets every delivery; the link is about to be destroyed.
-    void release_deliveries();
+    /// Forgets everything; the link is about to be destroyed.
+    void release();
 
     LinkId id() const noexcept { return id_; }
     SessionEndpoint& session() const noexcept { return session_; }
@@ -133,6 +133,8 @@ private:
     bool alive() const noexcept;
     void finish(Initiator initiator, bool closed, std::optional<codec::ErrorCondition> error);
     void drop_partial();
+    void release_request() noexcept;
+    void push(Event event);
     void queue_flowed();
     void queue_news(Delivery& delivery);
     void mark_remote_settled(Delivery& delivery) noexcept;
@@ -162,6 +164,9 @@ private:
     bool detach_written_ = false;
     bool flow_due_ = false;
     bool flowed_queued_ = false;
+
+    std::size_t request_cost_ = 0;  // of what the peer's attach makes us keep until ours is written
+    std::size_t cost_ = 0;          // of the rest, for life
 
     std::unique_ptr<codec::Attach> attach_;         // ours, until it is written
     std::unique_ptr<codec::Attach> remote_attach_;  // theirs, until accepted or refused

@@ -47,12 +47,15 @@ codec::Result<void> LinkEndpoint::update(Delivery& delivery, codec::DeliveryStat
     return {};
 }
 
-void LinkEndpoint::recv_state(Delivery& delivery, const codec::Disposition& disposition) {
-    if (disposition.settled) mark_remote_settled(delivery);
+void LinkEndpoint::recv_state(Delivery& delivery, bool settled, const std::shared_ptr<const ToldState>& state) {
+    if (settled) mark_remote_settled(delivery);
     // An outcome is final. [2.7.5-r]
-    const bool has_outcome = delivery.remote_state && codec::is_terminal(*delivery.remote_state);
-    const bool has_news = disposition.settled || (disposition.state && !has_outcome);
-    if (disposition.state && !has_outcome) delivery.remote_state = disposition.state;
+    const bool new_state = state && !delivery.remote_outcome;
+    if (new_state) {
+        delivery.remote_state = state;
+        delivery.remote_outcome = codec::is_terminal(state->state);
+    }
+    const bool has_news = settled || new_state;
     if (delivery.local_settled) {
         // We waited for the sender to settle, and the application is done with it. [2.6.12-g]
         if (delivery.remote_settled) erase(delivery);
@@ -90,7 +93,8 @@ DeliveryUpdated LinkEndpoint::news_polled(Delivery& delivery) {
     DeliveryUpdated event;
     event.link = id_;
     event.delivery = delivery.id;
-    event.state = delivery.remote_state;
+    if (delivery.remote_state) event.state = delivery.remote_state->state;
+    if (!delivery.remote_outcome) delivery.remote_state.reset();  // an outcome is told again with the settlement
     event.settled = delivery.remote_settled || (is_sender() && delivery.settled);
     const bool done = is_sender() ? delivery.framed : delivery.taken;
     if (event.settled && done) erase(delivery);
@@ -98,10 +102,6 @@ DeliveryUpdated LinkEndpoint::news_polled(Delivery& delivery) {
 }
 
 void LinkEndpoint::sent_settled(Delivery& delivery) { queue_news(delivery); }
-
-void LinkEndpoint::release_deliveries() {
-    while (!deliveries_.empty()) erase(*deliveries_.front());
-}
 
 void LinkEndpoint::erase(Delivery& delivery) {
     leave_unsettled(delivery);

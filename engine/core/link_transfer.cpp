@@ -109,8 +109,9 @@ void LinkEndpoint::fail_oversized() {
         if (delivery.payload.size() <= remote_message_size_max_) return;
         waiting_.remove(delivery);
         delivery.framed = delivery.remote_settled = true;
-        delivery.remote_state = codec::Rejected{codec::ErrorCondition{
-            codec::Symbol(codec::condition::message_size_exceeded), "larger than the peer's max-message-size", {}}};
+        const codec::Rejected too_large{codec::ErrorCondition{codec::Symbol(codec::condition::message_size_exceeded),
+                                                              "larger than the peer's max-message-size", {}}};
+        delivery.remote_state = context_.share(too_large);
         queue_news(delivery);
     });
 }
@@ -225,7 +226,7 @@ Fault LinkEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes payloa
         delivery.settled = true;
         mark_remote_settled(delivery);
     }
-    if (transfer.state) delivery.remote_state = std::move(transfer.state);  // [2.7.5-q]
+    if (transfer.state) delivery.remote_state = context_.share(std::move(*transfer.state));  // [2.7.5-q]
     if (transfer.aborted) {
         // Nobody has heard of it: it goes without a trace but for the credit it took. [2.7.5-t]
         drop_partial();
@@ -314,7 +315,8 @@ IncomingDelivery LinkEndpoint::take(Delivery& delivery) {
     taken.message_format = delivery.message_format;
     taken.payload = std::exchange(delivery.payload, {});
     taken.settled = delivery.settled;
-    taken.state = delivery.remote_state;
+    if (delivery.remote_state) taken.state = delivery.remote_state->state;
+    if (!delivery.news_queued) delivery.remote_state.reset();
     delivery.taken = true;
     release_cost(delivery);
     // A delivery that nobody will settle is over with this; one that was settled meanwhile still has that to tell.

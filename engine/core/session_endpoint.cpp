@@ -1,5 +1,6 @@
 #include <aprotic/engine/core/session_endpoint.hpp>
 
+#include <memory>
 #include <utility>
 
 #include <fmt/core.h>
@@ -30,7 +31,11 @@ SessionEndpoint::SessionEndpoint(EndpointContext& context, std::uint16_t channel
     : windows(options.incoming_window.value_or(context.options.limits.incoming_window)),
       context_(context),
       channel_(channel),
-      options_(options) {}
+      options_(options) {
+    context_.endpoint_bytes += EndpointContext::endpoint_cost;
+}
+
+SessionEndpoint::~SessionEndpoint() { context_.endpoint_bytes -= EndpointContext::endpoint_cost; }
 
 void SessionEndpoint::move(SessionInput input) {
     const std::optional<SessionState> following = next(state_, input);
@@ -59,7 +64,7 @@ void SessionEndpoint::recv_begin(std::uint16_t remote_channel, codec::Begin begi
     remote_handle_max_ = begin.handle_max;
     windows.recv_begin(SerialNumber(begin.next_outgoing_id), begin.incoming_window, begin.outgoing_window);
     if (finished_ || end_written_) return;
-    context_.events.push(Event(SessionOpened{id_, !local_, std::move(begin)}));
+    context_.events.push(SessionOpened{id_, !local_, std::move(begin)}, context_.frame_cost);
     mark_dirty();
     links_.for_each([this](LinkEndpoint& link) {
         if (link.state() == LinkState::detached && !may_use(link.handle())) {
@@ -121,7 +126,7 @@ void SessionEndpoint::cut_links(Initiator initiator, const std::optional<codec::
 
 void SessionEndpoint::finish(Initiator initiator, std::optional<codec::ErrorCondition> error) {
     if (std::exchange(finished_, true)) return;
-    context_.events.push(Event(SessionEnded{id_, initiator, std::move(error)}));
+    context_.events.push(SessionEnded{id_, initiator, std::move(error)}, context_.frame_cost);
 }
 
 // --- links -------------------------------------------------------------------------------------------------------------------
@@ -260,12 +265,15 @@ Fault SessionEndpoint::recv_delivery_id(std::uint32_t number) {
     return {};
 }
 
-void SessionEndpoint::recv_disposition(const codec::Disposition& disposition) {
+void SessionEndpoint::recv_disposition(codec::Disposition& disposition) {
     // The role is that of the writer: a receiver speaks about what we have sent. [2.7.6-c]
     const Unsettled& meant = disposition.role == codec::Role::receiver ? outgoing : incoming;
     found_.clear();
     meant.find_range(disposition.first, disposition.last.value_or(disposition.first), found_);
-    for (Delivery* const delivery : found_) delivery->link->recv_state(*delivery, disposition);
+    if (found_.empty()) return;
+    std::shared_ptr<const ToldState> state;
+    if (disposition.state) state = context_.share(std::move(*disposition.state));
+    for (Delivery* const delivery : found_) delivery->link->recv_state(*delivery, disposition.settled, state);
 }
 
 }  // namespace aprotic::engine::core

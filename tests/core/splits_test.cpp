@@ -32,14 +32,14 @@ void life(peer::Plan& plan) {
 
     peer.send(peer::flow().handle(0).delivery_count(0).link_credit(1));
     machine.expect_event<LinkFlowed>();
-    const DeliveryId sent = machine->send(out, octets(std::string(1000, 'x'))).value();
+    const DeliveryId sent = machine->send(out, octets(std::string(500, 'x'))).value();
     std::string got;
     for (bool more = true; more;) {
         const auto transfer = peer.expect_transfer();
         got += transfer.payload().text();
         more = transfer->more;
     }
-    CHECK((got == std::string(1000, 'x')));
+    CHECK((got == std::string(500, 'x')));
     peer.send(peer::disposition(codec::Role::receiver, 0).settled().accepted());
     CHECK(machine.expect_event<DeliveryUpdated>().delivery == sent);
 
@@ -51,7 +51,7 @@ void life(peer::Plan& plan) {
     peer.expect_disposition();
     machine->drain(in).value();
     peer.expect_flow();
-    peer.send(peer::flow().next_incoming_id(3).next_outgoing_id(2).handle(1).delivery_count(2).link_credit(0).drain());
+    peer.send(peer::flow().next_incoming_id(2).next_outgoing_id(2).handle(1).delivery_count(2).link_credit(0).drain());
     machine.expect_event<LinkFlowed>();
 
     machine->detach(out).value();
