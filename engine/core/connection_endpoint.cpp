@@ -27,10 +27,12 @@ void ConnectionEndpoint::move(ConnectionInput input) {
 void ConnectionEndpoint::start_output(Instant now) {
     now_ = now;
     output_started_ = true;
-    if (context_.options.idle_timeout && !ended_) timers_.set(Timer::idle_receive, now + *context_.options.idle_timeout);
+    if (context_.options.idle_timeout && !ended_)
+        timers_.set(Timer::idle_receive, now + *context_.options.idle_timeout);
 }
 
-// --- reading and writing ---------------------------------------------------------------------------------------------------------
+// --- reading and writing
+// ---------------------------------------------------------------------------------------------------------
 
 std::size_t ConnectionEndpoint::buffered() const noexcept {
     return context_.held_bytes + context_.told_bytes + context_.endpoint_bytes + context_.events.cost();
@@ -61,7 +63,9 @@ void ConnectionEndpoint::close_read(std::error_code why, Instant now) {
     if (!failure_ && !close_written_) {
         const std::string reason = why ? why.message() : "the peer ended the stream without a close frame";
         const std::string_view stage = remote_open_ ? "" : " before its open";
-        failure_ = Failure{make_error_code(Errc::connection_lost), Initiator::transport, {},
+        failure_ = Failure{make_error_code(Errc::connection_lost),
+                           Initiator::transport,
+                           {},
                            fmt::format("the connection was lost{}: {}", stage, reason)};
     }
     finish();
@@ -74,8 +78,11 @@ void ConnectionEndpoint::close_write(std::error_code why, Instant now) {
     context_.sent_settled.clear();
     if (ended_) return;
     if (!failure_ && !close_written_) {
-        failure_ = Failure{make_error_code(Errc::connection_lost), Initiator::transport, {},
-                           fmt::format("the connection was lost: {}", why ? why.message() : "nothing can be written any more")};
+        failure_ = Failure{
+            make_error_code(Errc::connection_lost),
+            Initiator::transport,
+            {},
+            fmt::format("the connection was lost: {}", why ? why.message() : "nothing can be written any more")};
     }
     if (remote_closed_ || read_over_) {
         finish();
@@ -104,7 +111,8 @@ bool ConnectionEndpoint::wants_close() const noexcept {
     return ended_ && (write_closed_ || (context_.outbox.empty() && !close_due_));
 }
 
-// --- time ------------------------------------------------------------------------------------------------------------------------
+// --- time
+// ------------------------------------------------------------------------------------------------------------------------
 
 std::optional<Instant> ConnectionEndpoint::poll_timeout() const noexcept {
     if (wants_close()) return std::nullopt;
@@ -131,7 +139,9 @@ void ConnectionEndpoint::handle_timeout(Instant now) {
     if (timers_.take_expired(Timer::idle_send, now)) empty_frame_due_ = true;
     if (timers_.take_expired(Timer::close, now)) {
         if (!failure_ && !ended_) {
-            failure_ = Failure{make_error_code(Errc::timed_out), Initiator::transport, {},
+            failure_ = Failure{make_error_code(Errc::timed_out),
+                               Initiator::transport,
+                               {},
                                "the peer did not answer our close within close_timeout"};
         }
         context_.outbox.clear();
@@ -157,7 +167,8 @@ void ConnectionEndpoint::give_up(Errc code, std::string_view condition, std::str
     finish();
 }
 
-// --- the end ---------------------------------------------------------------------------------------------------------------------
+// --- the end
+// ---------------------------------------------------------------------------------------------------------------------
 
 void ConnectionEndpoint::abort(Failure failure, Instant now) {
     now_ = now;
@@ -187,7 +198,8 @@ void ConnectionEndpoint::finish() {
     }
 }
 
-// --- events ----------------------------------------------------------------------------------------------------------------------
+// --- events
+// ----------------------------------------------------------------------------------------------------------------------
 
 std::optional<Event> ConnectionEndpoint::poll_event() {
     while (!context_.events.empty()) {
@@ -243,7 +255,8 @@ void ConnectionEndpoint::release(SessionEndpoint& session) {
     context_.sessions.erase(session.id());
 }
 
-// --- commands --------------------------------------------------------------------------------------------------------------------
+// --- commands
+// --------------------------------------------------------------------------------------------------------------------
 
 codec::Result<void> ConnectionEndpoint::open() {
     if (ended_ || open_due_ || (state_ != ConnectionState::start && state_ != ConnectionState::open_received)) {
@@ -262,7 +275,8 @@ void ConnectionEndpoint::close(std::optional<codec::ErrorCondition> error) {
 std::optional<std::uint16_t> ConnectionEndpoint::free_channel() const noexcept {
     std::size_t channel = 0;  // the lowest that is free [2.5.1-c]
     while (channel < channels_.size() && channels_[channel] != nullptr) ++channel;
-    if (channel > context_.remote_channel_max.value_or(codec::protocol::channel_max_default)) return std::nullopt;  // [2.7.1-k]
+    if (channel > context_.remote_channel_max.value_or(codec::protocol::channel_max_default))
+        return std::nullopt;  // [2.7.1-k]
     return static_cast<std::uint16_t>(channel);
 }
 
@@ -337,7 +351,8 @@ codec::Result<void> ConnectionEndpoint::set_available(LinkId link, std::uint32_t
     return found->set_available(available);
 }
 
-codec::Result<DeliveryId> ConnectionEndpoint::send(LinkId link, codec::EncodedMessage message, const SendOptions& options) {
+codec::Result<DeliveryId> ConnectionEndpoint::send(LinkId link, codec::EncodedMessage message,
+                                                   const SendOptions& options) {
     LinkEndpoint* const found = usable(link);
     if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
     return found->send(std::move(message), options);

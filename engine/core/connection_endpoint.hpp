@@ -33,12 +33,12 @@
 
 namespace aprotic::engine::core {
 
-/// Our half of one connection from open to close, on AMQP frames: sessions, links, deliveries, flow control, time-outs and the
-/// order of output. What comes before the first frame (protocol headers, SASL) is the business of whoever owns this object: they
-/// take it from inbox() and put it into outbox(), then call start_output() and recv_input().
+/// Our half of one connection from open to close, on AMQP frames: sessions, links, deliveries, flow control, time-outs
+/// and the order of output. What comes before the first frame (protocol headers, SASL) is the business of whoever owns
+/// this object: they take it from inbox() and put it into outbox(), then call start_output() and recv_input().
 ///
-/// Pure: bytes, commands and `now` go in; bytes, events and one deadline come out. It never calls out but to the trace. The
-/// commands have the meaning documented at engine::Engine. Not movable, not thread-safe.
+/// Pure: bytes, commands and `now` go in; bytes, events and one deadline come out. It never calls out but to the trace.
+/// The commands have the meaning documented at engine::Engine. Not movable, not thread-safe.
 class ConnectionEndpoint {
 public:
     /// The time to open (ConnectionOptions::connect_timeout) runs from here.
@@ -47,7 +47,8 @@ public:
     ConnectionEndpoint(const ConnectionEndpoint&) = delete;
     ConnectionEndpoint& operator=(const ConnectionEndpoint&) = delete;
 
-    // --- for the byte layers below -----------------------------------------------------------------------------------------
+    // --- for the byte layers below
+    // -----------------------------------------------------------------------------------------
 
     Inbox& inbox() noexcept { return inbox_; }
     Outbox& outbox() noexcept { return context_.outbox; }
@@ -62,7 +63,8 @@ public:
     /// Why it ends, or is about to, is known already.
     bool has_failed() const noexcept { return failure_.has_value(); }
 
-    // --- the stream's side -------------------------------------------------------------------------------------------------
+    // --- the stream's side
+    // -------------------------------------------------------------------------------------------------
 
     std::span<std::byte> prepare_read();
     /// Puts `n` read bytes into the inbox; the caller goes on with recv_input once the headers are behind.
@@ -76,7 +78,8 @@ public:
     void handle_timeout(Instant now);
     std::optional<Event> poll_event();
 
-    // --- commands, as in engine::Engine ------------------------------------------------------------------------------------
+    // --- commands, as in engine::Engine
+    // ------------------------------------------------------------------------------------
 
     codec::Result<void> open();
     void close(std::optional<codec::ErrorCondition> error = {});
@@ -146,19 +149,19 @@ private:
     Instant now_;  // of the latest call that told the time
     TraceSink* trace_ = nullptr;
 
-    std::vector<SessionEndpoint*> channels_;     // ours
-    IdTable<SessionEndpoint> remote_channels_;   // theirs
+    std::vector<SessionEndpoint*> channels_;    // ours
+    IdTable<SessionEndpoint> remote_channels_;  // theirs
 
     bool output_started_ = false;
     bool open_due_ = false;
     bool empty_frame_due_ = false;
     bool close_due_ = false;
-    bool close_at_once_ = false;     // an error: nothing that is queued goes first
+    bool close_at_once_ = false;  // an error: nothing that is queued goes first
     bool close_written_ = false;
-    bool close_timer_due_ = false;   // to be started as soon as the time is known
+    bool close_timer_due_ = false;  // to be started as soon as the time is known
     bool remote_closed_ = false;
     bool read_over_ = false;
-    bool garbled_ = false;           // the stream lost its frame borders: what comes is dropped
+    bool garbled_ = false;  // the stream lost its frame borders: what comes is dropped
     bool write_closed_ = false;
     bool ended_ = false;
     std::optional<codec::ErrorCondition> close_error_;

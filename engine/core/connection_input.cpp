@@ -12,8 +12,10 @@ namespace {
 namespace descriptor = codec::descriptor;
 
 Fault undecodable(std::error_code why, std::string_view what) {
-    const std::string_view rule = why.category() == codec::codec_category() ? codec::clause_of(static_cast<codec::Errc>(why.value())) : "";
-    return connection_fault(codec::condition_of(why), rule.empty() ? "2.3.2-a" : rule, fmt::format("{}: {}", what, why.message()));
+    const std::string_view rule =
+        why.category() == codec::codec_category() ? codec::clause_of(static_cast<codec::Errc>(why.value())) : "";
+    return connection_fault(codec::condition_of(why), rule.empty() ? "2.3.2-a" : rule,
+                            fmt::format("{}: {}", what, why.message()));
 }
 
 }  // namespace
@@ -46,8 +48,9 @@ Fault ConnectionEndpoint::recv_frame(const codec::FrameView& frame) {
     }
     if (discards_input() && !frame.is(descriptor::close)) return {};  // [2.4.3-i]
     if (frame.channel > context_.options.limits.channel_max) {
-        return connection_fault(codec::condition::framing_error, "2.7.1-l",
-                                fmt::format("channel {} is above our channel-max {}", frame.channel, context_.options.limits.channel_max));
+        return connection_fault(
+            codec::condition::framing_error, "2.7.1-l",
+            fmt::format("channel {} is above our channel-max {}", frame.channel, context_.options.limits.channel_max));
     }
     if (frame.empty()) return {};  // traffic, and nothing else [2.3.2-c]
     if (frame.is(descriptor::open)) return recv_open(frame);
@@ -83,7 +86,8 @@ Fault ConnectionEndpoint::recv_open(const codec::FrameView& frame) {
     context_.sessions.for_each([this](SessionEndpoint& session) {
         if (session.channel() <= *context_.remote_channel_max) return;
         session.cut(Initiator::us, codec::ErrorCondition{codec::Symbol(codec::condition::resource_limit_exceeded),
-                                                         "the peer's channel-max leaves no room for the session", {}});
+                                                         "the peer's channel-max leaves no room for the session",
+                                                         {}});
     });
     return {};
 }
@@ -104,7 +108,8 @@ Fault ConnectionEndpoint::recv_close(const codec::FrameView& frame) {
     const bool ours = (close_due_ || close_written_) && !error;
     const bool lost = failure_ && failure_->code == Errc::connection_lost;
     if (!ours && (!failure_ || lost)) {
-        failure_ = Failure{make_error_code(Errc::closed_by_peer), Initiator::peer, error, "the peer closed the connection"};
+        failure_ =
+            Failure{make_error_code(Errc::closed_by_peer), Initiator::peer, error, "the peer closed the connection"};
     }
     if (close_written_) {
         finish_if_done();
@@ -117,7 +122,8 @@ Fault ConnectionEndpoint::recv_close(const codec::FrameView& frame) {
 
 Fault ConnectionEndpoint::recv_begin(const codec::FrameView& frame) {
     if (remote_channels_.find(frame.channel) != nullptr) {
-        return connection_fault(codec::condition::illegal_state, "2.5.1-e", fmt::format("begin came twice on channel {}", frame.channel));
+        return connection_fault(codec::condition::illegal_state, "2.5.1-e",
+                                fmt::format("begin came twice on channel {}", frame.channel));
     }
     auto begin = frame.as<codec::Begin>();
     if (!begin) return undecodable(begin.error(), "begin cannot be read");
@@ -125,7 +131,8 @@ Fault ConnectionEndpoint::recv_begin(const codec::FrameView& frame) {
         const std::uint16_t ours = *begin->remote_channel;
         SessionEndpoint* const session = ours < channels_.size() ? channels_[ours] : nullptr;
         if (session == nullptr || !session->awaits_begin() || session->state() == SessionState::unmapped) {
-            return connection_fault(codec::condition::not_allowed, "2.5.1-d", fmt::format("begin answers channel {}, where no session waits", ours));
+            return connection_fault(codec::condition::not_allowed, "2.5.1-d",
+                                    fmt::format("begin answers channel {}, where no session waits", ours));
         }
         remote_channels_.insert(frame.channel, *session);
         session->recv_begin(frame.channel, std::move(*begin));
@@ -148,7 +155,8 @@ Fault ConnectionEndpoint::recv_begin(const codec::FrameView& frame) {
 Fault ConnectionEndpoint::recv_session_frame(const codec::FrameView& frame) {
     SessionEndpoint* const session = remote_channels_.find(frame.channel);
     if (session == nullptr) {
-        return connection_fault(codec::condition::not_allowed, "2.5.1-f", fmt::format("no session is on channel {}", frame.channel));
+        return connection_fault(codec::condition::not_allowed, "2.5.1-f",
+                                fmt::format("no session is on channel {}", frame.channel));
     }
     if (frame.is(descriptor::end)) {
         auto end = frame.as<codec::End>();
@@ -167,8 +175,9 @@ Fault ConnectionEndpoint::recv_session_frame(const codec::FrameView& frame) {
     Fault fault;
     switch (frame.code) {
         case descriptor::transfer:
-            fault = apply(frame.as<codec::Transfer>(), "transfer",
-                          [&](codec::Transfer& transfer) { return session->recv_transfer(transfer, inbox_.share(frame.payload)); });
+            fault = apply(frame.as<codec::Transfer>(), "transfer", [&](codec::Transfer& transfer) {
+                return session->recv_transfer(transfer, inbox_.share(frame.payload));
+            });
             break;
         case descriptor::disposition:
             fault = apply(frame.as<codec::Disposition>(), "disposition", [&](codec::Disposition& disposition) {
@@ -180,13 +189,16 @@ Fault ConnectionEndpoint::recv_session_frame(const codec::FrameView& frame) {
             fault = apply(frame.as<codec::Flow>(), "flow", [&](codec::Flow& flow) { return session->recv_flow(flow); });
             break;
         case descriptor::attach:
-            fault = apply(frame.as<codec::Attach>(), "attach", [&](codec::Attach& attach) { return session->recv_attach(std::move(attach)); });
+            fault = apply(frame.as<codec::Attach>(), "attach",
+                          [&](codec::Attach& attach) { return session->recv_attach(std::move(attach)); });
             break;
         case descriptor::detach:
-            fault = apply(frame.as<codec::Detach>(), "detach", [&](codec::Detach& detach) { return session->recv_detach(std::move(detach)); });
+            fault = apply(frame.as<codec::Detach>(), "detach",
+                          [&](codec::Detach& detach) { return session->recv_detach(std::move(detach)); });
             break;
         default:
-            return connection_fault(codec::condition::not_implemented, "2.3.2-a", fmt::format("unknown performative {:#x}", frame.code));
+            return connection_fault(codec::condition::not_implemented, "2.3.2-a",
+                                    fmt::format("unknown performative {:#x}", frame.code));
     }
     if (!fault || fault->scope != FaultScope::session) return fault;
     session->fail(to_condition(*fault));

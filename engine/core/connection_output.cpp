@@ -4,9 +4,9 @@
 
 #include <aprotic/engine/core/connection_endpoint.hpp>
 
-// What we write, and in which order: open, begin, attach, receiver's flow, dispositions, transfers, sender's flow, detach, end,
-// close; an empty frame only when nothing else is due. Only a close with an error jumps the queue. Frames are built when the
-// stream can take them, so that flows and dispositions coalesce and links take turns.
+// What we write, and in which order: open, begin, attach, receiver's flow, dispositions, transfers, sender's flow,
+// detach, end, close; an empty frame only when nothing else is due. Only a close with an error jumps the queue. Frames
+// are built when the stream can take them, so that flows and dispositions coalesce and links take turns.
 
 namespace aprotic::engine::core {
 namespace {

@@ -16,8 +16,8 @@ namespace aprotic::engine::core {
 
 class LinkEndpoint;
 
-/// A state that the peer told, once for all deliveries it was told of: a frame may name thousands. It counts in the connection's
-/// buffers as long as anybody holds it.
+/// A state that the peer told, once for all deliveries it was told of: a frame may name thousands. It counts in the
+/// connection's buffers as long as anybody holds it.
 struct ToldState {
     ToldState(codec::DeliveryState told, std::size_t bytes, std::size_t& counter)
         : state(std::move(told)), cost(bytes), counted_in(&counter) {
@@ -40,27 +40,28 @@ struct Delivery {
     LinkEndpoint* link;
     codec::DeliveryTag tag;
     std::uint32_t message_format = 0;
-    std::uint32_t number = 0;      ///< delivery-id of the session; meaningless until `numbered`
+    std::uint32_t number = 0;  ///< delivery-id of the session; meaningless until `numbered`
     bool numbered = false;
-    codec::ByteChain payload;      ///< incoming: what has come; outgoing: the whole message, kept until settled
-    std::size_t cost = 0;          ///< incoming: what it counts for in the connection's buffers. Bytes
-    std::size_t sent = 0;          ///< outgoing: bytes of payload that are framed
-    bool framed = false;           ///< outgoing: the last frame is built
+    codec::ByteChain payload;  ///< incoming: what has come; outgoing: the whole message, kept until settled
+    std::size_t cost = 0;      ///< incoming: what it counts for in the connection's buffers. Bytes
+    std::size_t sent = 0;      ///< outgoing: bytes of payload that are framed
+    bool framed = false;       ///< outgoing: the last frame is built
 
-    bool settled = false;          ///< the sender sent it settled
-    bool settle_second = false;    ///< the receiver waits for the sender's settlement [2.7.5-n]
-    bool complete = false;         ///< incoming: the last frame has come
-    bool taken = false;            ///< incoming: the application has the payload
+    bool settled = false;        ///< the sender sent it settled
+    bool settle_second = false;  ///< the receiver waits for the sender's settlement [2.7.5-n]
+    bool complete = false;       ///< incoming: the last frame has come
+    bool taken = false;          ///< incoming: the application has the payload
 
-    std::shared_ptr<const ToldState> remote_state;     ///< the latest the peer told; until it is heard or, an outcome, settled
-    bool remote_outcome = false;                       ///< the peer told an outcome: it is final [2.7.5-r]
-    bool remote_settled = false;                       ///< the peer has forgotten the delivery
-    bool local_settled = false;                        ///< we have
-    bool news_queued = false;                          ///< a DeliveryNews waits in the event queue
-    std::uint32_t disposition_epoch = 0;               ///< when we last told a state; see DispositionQueue
+    std::shared_ptr<const ToldState>
+        remote_state;                     ///< the latest the peer told; until it is heard or, an outcome, settled
+    bool remote_outcome = false;          ///< the peer told an outcome: it is final [2.7.5-r]
+    bool remote_settled = false;          ///< the peer has forgotten the delivery
+    bool local_settled = false;           ///< we have
+    bool news_queued = false;             ///< a DeliveryNews waits in the event queue
+    std::uint32_t disposition_epoch = 0;  ///< when we last told a state; see DispositionQueue
 
-    ListHook<Delivery> of_link;   ///< every delivery of the link
-    ListHook<Delivery> waiting;   ///< outgoing: not wholly framed, in order
+    ListHook<Delivery> of_link;  ///< every delivery of the link
+    ListHook<Delivery> waiting;  ///< outgoing: not wholly framed, in order
 };
 
 }  // namespace aprotic::engine::core

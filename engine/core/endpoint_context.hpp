@@ -32,8 +32,8 @@ struct EndpointContext {
     std::uint64_t seed = 0;
     std::uint64_t names_made = 0;
 
-    /// What a peer can make us keep, measured so that we stop reading before it is too much. Bytes, roughly. Deliveries and
-    /// sessions count themselves here and so must be destroyed first.
+    /// What a peer can make us keep, measured so that we stop reading before it is too much. Bytes, roughly. Deliveries
+    /// and sessions count themselves here and so must be destroyed first.
     std::size_t told_bytes = 0;      ///< states of deliveries
     std::size_t endpoint_bytes = 0;  ///< sessions and links
     std::size_t held_bytes = 0;      ///< whole deliveries that the application has not taken
@@ -56,8 +56,8 @@ struct EndpointContext {
     };
     Ring<SentSettled> sent_settled;
 
-    /// What the frame being handled may take when its performative is kept as values: a value of one octet takes the room of a
-    /// whole Value. Only an estimate, but one that a peer cannot escape.
+    /// What the frame being handled may take when its performative is kept as values: a value of one octet takes the
+    /// room of a whole Value. Only an estimate, but one that a peer cannot escape.
     std::size_t frame_cost = 0;
     static constexpr std::size_t decoded_per_octet = sizeof(codec::Value);
     /// What an endpoint itself counts for.

@@ -11,13 +11,15 @@
 
 namespace aprotic::engine::core {
 
-/// A delivery has news; what they are is read from its record when the event is polled, so one entry does for many changes.
+/// A delivery has news; what they are is read from its record when the event is polled, so one entry does for many
+/// changes.
 struct DeliveryNews {
     LinkId link;
     DeliveryId delivery;
 };
 
-/// Events in the order in which they came about. The frequent ones are small and kept in place; the others own their data.
+/// Events in the order in which they came about. The frequent ones are small and kept in place; the others own their
+/// data.
 class EventQueue {
 public:
     using Entry = std::variant<std::monostate, LinkFlowed, DeliveryReceived, DeliveryNews, std::unique_ptr<Event>>;

@@ -6,8 +6,8 @@
 
 namespace aprotic::engine::core {
 
-/// Objects by a 32-bit number of the wire: handles, delivery-ids. Open addressing; the numbers of a session rise one by one, so
-/// its places are found at the first try, and a steady population allocates nothing. Owns nothing.
+/// Objects by a 32-bit number of the wire: handles, delivery-ids. Open addressing; the numbers of a session rise one by
+/// one, so its places are found at the first try, and a steady population allocates nothing. Owns nothing.
 template <class T>
 class IdTable {
 public:
@@ -71,7 +71,7 @@ private:
     }
     void grow() {
         std::vector<Place> smaller(places_.empty() ? 16 : places_.size() * 2);  // a power of two, for the mask
-        smaller.swap(places_);  // from here on it is the smaller one
+        smaller.swap(places_);                                                  // from here on it is the smaller one
         for (const Place& place : smaller) {
             if (place.object != nullptr) put(place.number, *place.object);
         }

@@ -18,7 +18,8 @@ Inbox::Inbox(std::uint32_t frame_size_max)
 std::span<std::byte> Inbox::prepare_read() {
     if (!slab_) slab_ = pool_.acquire();
     if (begin_ == end_) {
-        // Slices of deliveries keep the slab's bytes as they are; only a slab that nobody shares is used from its start again.
+        // Slices of deliveries keep the slab's bytes as they are; only a slab that nobody shares is used from its start
+        // again.
         if (slab_.unique()) {
             begin_ = end_ = 0;
         } else if (slab_.capacity() - end_ < room_min) {
@@ -47,9 +48,15 @@ void Inbox::consume(std::size_t n) {
 codec::FrameParser::Step Inbox::next() {
     codec::FrameParser::Step step = parser_.next(unread());
     switch (step.status) {
-        case codec::FrameParser::Status::frame: consume(step.size); break;
-        case codec::FrameParser::Status::need_more: frame_size_ = step.size; break;
-        case codec::FrameParser::Status::error: consume(std::min(step.size, end_ - begin_)); break;
+        case codec::FrameParser::Status::frame:
+            consume(step.size);
+            break;
+        case codec::FrameParser::Status::need_more:
+            frame_size_ = step.size;
+            break;
+        case codec::FrameParser::Status::error:
+            consume(std::min(step.size, end_ - begin_));
+            break;
     }
     return step;
 }

@@ -9,9 +9,9 @@
 
 namespace aprotic::engine::core {
 
-/// Received bytes, from the moment they are read until they are understood. Frames are handed out where they were received: each
-/// is contiguous, and payloads are shared slices of the slab. Bounded by one slab, or by one frame if that is larger, as long as the
-/// frames are taken between two reads.
+/// Received bytes, from the moment they are read until they are understood. Frames are handed out where they were
+/// received: each is contiguous, and payloads are shared slices of the slab. Bounded by one slab, or by one frame if
+/// that is larger, as long as the frames are taken between two reads.
 class Inbox {
 public:
     /// Larger frames are refused on sight of their header.

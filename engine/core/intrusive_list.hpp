@@ -14,8 +14,8 @@ struct ListHook {
     bool linked = false;
 };
 
-/// A list through the objects themselves: joining and leaving cost nothing and never allocate. It owns nothing; an object must
-/// leave before it dies.
+/// A list through the objects themselves: joining and leaving cost nothing and never allocate. It owns nothing; an
+/// object must leave before it dies.
 template <class T, ListHook<T> T::*Hook>
 class IntrusiveList {
 public:

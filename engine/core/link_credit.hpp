@@ -17,7 +17,8 @@ struct ReceiverFlow {
     bool drain = false;
 };
 
-/// The sender's half of link flow control: how many deliveries may start now, and what a drain owes the receiver. [2.6.7]
+/// The sender's half of link flow control: how many deliveries may start now, and what a drain owes the receiver.
+/// [2.6.7]
 ///
 /// Pure: no clock, no frames, no allocation.
 class SenderCredit {
@@ -33,8 +34,8 @@ public:
     /// The receiver wants what there is now and takes the rest of its credit back.
     constexpr bool draining() const noexcept { return draining_; }
 
-    /// Takes over the receiver's view. Deliveries that crossed its flow on the wire are subtracted from what it grants; the grant
-    /// itself may be anything up to 2^32 - 1, so it is never added to a serial number. [2.6.7-b, -g]
+    /// Takes over the receiver's view. Deliveries that crossed its flow on the wire are subtracted from what it grants;
+    /// the grant itself may be anything up to 2^32 - 1, so it is never added to a serial number. [2.6.7-b, -g]
     constexpr void recv_flow(const ReceiverFlow& flow) noexcept {
         const std::int32_t crossed = delivery_count_.distance_from(flow.delivery_count.value_or(initial_));
         const std::uint32_t in_flight = crossed > 0 ? static_cast<std::uint32_t>(crossed) : 0;
@@ -68,8 +69,8 @@ private:
 
 /// The receiver's half: what we have granted, what of it was used, and whether a drain of ours is under way. [2.6.7]
 ///
-/// Pure: no clock, no frames, no allocation. Credit that is taken back may already be spent on the wire, so deliveries are held
-/// against the highest limit that the sender was ever told, not against the latest one.
+/// Pure: no clock, no frames, no allocation. Credit that is taken back may already be spent on the wire, so deliveries
+/// are held against the highest limit that the sender was ever told, not against the latest one.
 class ReceiverCredit {
 public:
     /// Deliveries granted and not yet used.
@@ -101,7 +102,8 @@ public:
         return draining_;
     }
 
-    /// Counts a delivery that begins. Returns false, and counts nothing, when the sender was never given the credit. [2.6.7-n]
+    /// Counts a delivery that begins. Returns false, and counts nothing, when the sender was never given the credit.
+    /// [2.6.7-n]
     [[nodiscard]] constexpr bool begin_delivery() noexcept {
         if (told_ == 0) return false;
         use(1);
@@ -110,10 +112,12 @@ public:
     }
 
     /// Takes over the sender's view: its count moves on by what it gives back in a drain. [2.6.7-h]
-    constexpr void recv_flow(std::optional<SerialNumber> delivery_count, std::optional<std::uint32_t> available) noexcept {
+    constexpr void recv_flow(std::optional<SerialNumber> delivery_count,
+                             std::optional<std::uint32_t> available) noexcept {
         if (available) available_ = *available;
         if (!delivery_count || !attached_) return;
-        // Not a signed distance: a drain may give 2^32 - 1 back, and the sender's count never runs behind on an ordered stream.
+        // Not a signed distance: a drain may give 2^32 - 1 back, and the sender's count never runs behind on an ordered
+        // stream.
         const std::uint32_t given_back = delivery_count->value() - delivery_count_.value();
         if (given_back <= told_) {
             use(given_back);

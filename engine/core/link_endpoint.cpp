@@ -6,8 +6,8 @@
 #include <aprotic/engine/event.hpp>
 #include <aprotic/engine/failure.hpp>
 
-// The link's life: attach, detach and what the application is told of them. Transfers are in link_transfer.cpp, settlement in
-// link_settlement.cpp.
+// The link's life: attach, detach and what the application is told of them. Transfers are in link_transfer.cpp,
+// settlement in link_settlement.cpp.
 
 namespace aprotic::engine::core {
 
@@ -25,8 +25,10 @@ bool LinkEndpoint::alive() const noexcept {
         case LinkState::detached:
         case LinkState::attach_sent:
         case LinkState::attach_received:
-        case LinkState::attached: return !detach_ && !refused_;
-        default: return false;
+        case LinkState::attached:
+            return !detach_ && !refused_;
+        default:
+            return false;
     }
 }
 
@@ -54,7 +56,8 @@ Fault LinkEndpoint::start_requested(LinkId id, std::uint32_t handle, codec::Atta
     move(LinkInput::recv_attach);
     take_over(remote);
     if (!is_sender() && !remote.initial_delivery_count) {
-        return link_fault(codec::condition::invalid_field, "2.7.3-j", "a sender's attach has no initial-delivery-count");
+        return link_fault(codec::condition::invalid_field, "2.7.3-j",
+                          "a sender's attach has no initial-delivery-count");
     }
     known_ = true;
     push(LinkRequested{session_.id(), id_, std::move(remote)});
@@ -65,9 +68,11 @@ Fault LinkEndpoint::recv_attach(codec::Attach remote) {
     move(LinkInput::recv_attach);
     take_over(remote);
     if (!is_sender() && !remote.initial_delivery_count) {
-        return link_fault(codec::condition::invalid_field, "2.7.3-j", "a sender's attach has no initial-delivery-count");
+        return link_fault(codec::condition::invalid_field, "2.7.3-j",
+                          "a sender's attach has no initial-delivery-count");
     }
-    // The peer's word counts for its own terminus: without one the link is refused, and its detach is on its way. [2.6.3-b]
+    // The peer's word counts for its own terminus: without one the link is refused, and its detach is on its way.
+    // [2.6.3-b]
     refused_ = is_sender() ? !remote.target.has_value() : !remote.source.has_value();
     if (refused_ || detach_ || detach_written_) return {};
     opened_ = true;
@@ -239,7 +244,8 @@ void LinkEndpoint::write_attach(Outbox& outbox) {
         attach_.reset();
         finish(Initiator::us, false,
                codec::ErrorCondition{codec::Symbol(codec::condition::frame_size_too_small),
-                                     "the attach is larger than the peer's max-frame-size", {}});
+                                     "the attach is larger than the peer's max-frame-size",
+                                     {}});
         return;
     }
     attach_.reset();

@@ -27,22 +27,24 @@ namespace aprotic::engine::core {
 struct EndpointContext;
 class SessionEndpoint;
 
-/// Our half of one link: its life, its credit, its deliveries. Lives from attach (ours or theirs) until the application has been
-/// told that it is gone.
+/// Our half of one link: its life, its credit, its deliveries. Lives from attach (ours or theirs) until the application
+/// has been told that it is gone.
 class LinkEndpoint {
 public:
     LinkEndpoint(EndpointContext& context, SessionEndpoint& session) : context_(context), session_(session) {}
     LinkEndpoint(const LinkEndpoint&) = delete;
     LinkEndpoint& operator=(const LinkEndpoint&) = delete;
 
-    // --- birth -------------------------------------------------------------------------------------------------------------
+    // --- birth
+    // -------------------------------------------------------------------------------------------------------------
 
     /// A link of ours.
     void start(LinkId id, std::uint32_t handle, const LinkOptions& options, std::string name);
     /// A link the peer wants. `predecessor` still owes its detach under the same name: our attach waits for that.
     Fault start_requested(LinkId id, std::uint32_t handle, codec::Attach remote, LinkId predecessor);
 
-    // --- what the peer sends -----------------------------------------------------------------------------------------------
+    // --- what the peer sends
+    // -----------------------------------------------------------------------------------------------
 
     /// The answer to our attach.
     Fault recv_attach(codec::Attach remote);
@@ -52,7 +54,8 @@ public:
     /// The peer's word about one delivery of this link, either direction.
     void recv_state(Delivery& delivery, bool settled, const std::shared_ptr<const ToldState>& state);
 
-    // --- commands ----------------------------------------------------------------------------------------------------------
+    // --- commands
+    // ----------------------------------------------------------------------------------------------------------
 
     codec::Result<void> accept(const LinkOptions& options);
     codec::Result<void> refuse(codec::ErrorCondition error);
@@ -67,12 +70,14 @@ public:
     codec::Result<void> update(Delivery& delivery, codec::DeliveryState state);
     LinkStatus status() const;
 
-    /// The peer broke a rule of this link: detaches with the error and drops what comes until the peer has answered. [2.6.5]
+    /// The peer broke a rule of this link: detaches with the error and drops what comes until the peer has answered.
+    /// [2.6.5]
     void fail(codec::ErrorCondition error);
     /// The session or connection is over, and this link with it.
     void cut(Initiator initiator, const std::optional<codec::ErrorCondition>& error);
 
-    // --- output, called by the session in the connection's order --------------------------------------------------------------
+    // --- output, called by the session in the connection's order
+    // --------------------------------------------------------------
 
     void write_attach(Outbox& outbox);
     void write_receiver_flow(Outbox& outbox);
@@ -84,7 +89,8 @@ public:
     /// Whether anything but transfers waits to be written.
     bool needs_output() const noexcept;
 
-    // --- what was polled -----------------------------------------------------------------------------------------------------
+    // --- what was polled
+    // -----------------------------------------------------------------------------------------------------
 
     /// The application has heard of the flow.
     void flow_polled();
@@ -172,7 +178,7 @@ private:
     std::unique_ptr<codec::Attach> remote_attach_;  // theirs, until accepted or refused
     std::optional<PendingDetach> detach_;           // until it is written
     std::optional<codec::Detach> remote_detach_;
-    std::optional<codec::ErrorCondition> fault_;    // what we detached with
+    std::optional<codec::ErrorCondition> fault_;  // what we detached with
 
     codec::SenderSettleMode snd_settle_mode_ = codec::SenderSettleMode::mixed;
     codec::ReceiverSettleMode rcv_settle_mode_ = codec::ReceiverSettleMode::first;
@@ -187,9 +193,9 @@ private:
     IntrusiveList<Delivery, &Delivery::of_link> deliveries_;
     IntrusiveList<Delivery, &Delivery::waiting> waiting_;
     std::size_t unsettled_ = 0;
-    TagTable tags_;                 // incoming
-    Delivery* partial_ = nullptr;   // incoming, its last frame is still to come
-    bool skipping_ = false;         // a resumed delivery that we do not know is passing by [2.6.13-b]
+    TagTable tags_;                // incoming
+    Delivery* partial_ = nullptr;  // incoming, its last frame is still to come
+    bool skipping_ = false;        // a resumed delivery that we do not know is passing by [2.6.13-b]
 };
 
 }  // namespace aprotic::engine::core

@@ -10,18 +10,20 @@
 namespace aprotic::engine::core {
 namespace {
 
-// What a transfer takes of its frame at most: header, descriptor, list, handle, delivery-id, flags; the first one also carries a
-// tag of 32 octets and the format.
+// What a transfer takes of its frame at most: header, descriptor, list, handle, delivery-id, flags; the first one also
+// carries a tag of 32 octets and the format.
 constexpr std::size_t first_transfer_overhead = 80;
 constexpr std::size_t next_transfer_overhead = 40;
 
-// Memory beside its bytes that a piece of a delivery costs us, so that a peer cannot send a message octet by octet for free.
+// Memory beside its bytes that a piece of a delivery costs us, so that a peer cannot send a message octet by octet for
+// free.
 constexpr std::size_t piece_cost = 64;
 constexpr std::size_t delivery_cost = 512;
 
 }  // namespace
 
-// --- sending ---------------------------------------------------------------------------------------------------------------------
+// --- sending
+// ---------------------------------------------------------------------------------------------------------------------
 
 codec::Result<DeliveryId> LinkEndpoint::send(codec::EncodedMessage message, const SendOptions& options) {
     if (!is_sender() || !alive() || remote_attach_) return make_error_code(Errc::wrong_state);
@@ -81,8 +83,8 @@ void LinkEndpoint::write_transfer(Outbox& outbox) {
     transfer.delivery_id = delivery.number;
     transfer.settled = delivery.settled;  // the same on every frame, which some peers demand
     // Neither more than the peer takes nor, for the sake of the other links, more than we would take ourselves.
-    const std::size_t frame_size =
-        std::min(context_.frame_size_max(), std::max(context_.options.limits.frame_size_max, codec::protocol::min_max_frame_size));
+    const std::size_t frame_size = std::min(context_.frame_size_max(), std::max(context_.options.limits.frame_size_max,
+                                                                                codec::protocol::min_max_frame_size));
     const std::size_t room = frame_size - (first ? first_transfer_overhead : next_transfer_overhead);
     const std::size_t length = std::min(room, delivery.payload.size() - delivery.sent);
     transfer.more = delivery.sent + length < delivery.payload.size();
@@ -109,14 +111,15 @@ void LinkEndpoint::fail_oversized() {
         if (delivery.payload.size() <= remote_message_size_max_) return;
         waiting_.remove(delivery);
         delivery.framed = delivery.remote_settled = true;
-        const codec::Rejected too_large{codec::ErrorCondition{codec::Symbol(codec::condition::message_size_exceeded),
-                                                              "larger than the peer's max-message-size", {}}};
+        const codec::Rejected too_large{codec::ErrorCondition{
+            codec::Symbol(codec::condition::message_size_exceeded), "larger than the peer's max-message-size", {}}};
         delivery.remote_state = context_.share(too_large);
         queue_news(delivery);
     });
 }
 
-// --- flow ------------------------------------------------------------------------------------------------------------------------
+// --- flow
+// ------------------------------------------------------------------------------------------------------------------------
 
 codec::Result<void> LinkEndpoint::set_credit(std::uint32_t credit) {
     if (is_sender() || !alive() || remote_attach_) return make_error_code(Errc::wrong_state);
@@ -169,11 +172,11 @@ void LinkEndpoint::flow_polled() {
     if (state_ != LinkState::ended && may_drain_now()) mark_dirty();
 }
 
-/// The rest of the credit goes back once everything is sent, and not before the application has heard that the receiver drains:
-/// it may have messages to send. [2.6.7-i]
+/// The rest of the credit goes back once everything is sent, and not before the application has heard that the receiver
+/// drains: it may have messages to send. [2.6.7-i]
 bool LinkEndpoint::may_drain_now() const noexcept {
-    return is_sender() && state_ == LinkState::attached && sender_credit_.draining() && sender_credit_.available() > 0 &&
-           waiting_.empty() && !flowed_queued_ && !detach_;
+    return is_sender() && state_ == LinkState::attached && sender_credit_.draining() &&
+           sender_credit_.available() > 0 && waiting_.empty() && !flowed_queued_ && !detach_;
 }
 
 void LinkEndpoint::write_receiver_flow(Outbox& outbox) {
@@ -194,7 +197,8 @@ void LinkEndpoint::write_sender_flow(Outbox& outbox) {
     flow.handle = handle_;
     flow.delivery_count = sender_credit_.delivery_count().value();
     flow.link_credit = sender_credit_.available();
-    flow.available = std::max(available_, static_cast<std::uint32_t>(std::min<std::size_t>(waiting_.size(), UINT32_MAX)));
+    flow.available =
+        std::max(available_, static_cast<std::uint32_t>(std::min<std::size_t>(waiting_.size(), UINT32_MAX)));
     flow.drain = sender_credit_.draining();
     write_flow(outbox, flow);
 }
@@ -205,11 +209,13 @@ void LinkEndpoint::write_flow(Outbox& outbox, codec::Flow& flow) {
     flow_due_ = false;
 }
 
-// --- receiving -------------------------------------------------------------------------------------------------------------------
+// --- receiving
+// -------------------------------------------------------------------------------------------------------------------
 
 Fault LinkEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes payload) {
     if (is_sender()) {
-        return link_fault(codec::condition::not_allowed, "2.6.1-a", "a transfer came on a link of which the peer is the receiver");
+        return link_fault(codec::condition::not_allowed, "2.6.1-a",
+                          "a transfer came on a link of which the peer is the receiver");
     }
     const bool first = partial_ == nullptr && !skipping_;
     if (first) {
@@ -237,7 +243,8 @@ Fault LinkEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes payloa
     context_.partial_bytes += cost;
     delivery.payload.append(std::move(payload));
     if (message_size_max_ != 0 && delivery.payload.size() > message_size_max_) {
-        return link_fault(codec::condition::message_size_exceeded, "2.7.3-l", "a message is larger than our max-message-size");
+        return link_fault(codec::condition::message_size_exceeded, "2.7.3-l",
+                          "a message is larger than our max-message-size");
     }
     if (transfer.more) {
         // What waits for its end cannot be waited out by not reading.
@@ -258,7 +265,8 @@ Fault LinkEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes payloa
 
 Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
     if (!transfer.delivery_id || !transfer.delivery_tag) {
-        return link_fault(codec::condition::invalid_field, "2.7.5-b", "the first transfer of a delivery has no id or no tag");
+        return link_fault(codec::condition::invalid_field, "2.7.5-b",
+                          "the first transfer of a delivery has no id or no tag");
     }
     if (Fault fault = session_.recv_delivery_id(*transfer.delivery_id)) return fault;
     if (!receiver_credit_.begin_delivery()) {
@@ -271,7 +279,8 @@ Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
     }
     const auto mode = transfer.rcv_settle_mode.value_or(rcv_settle_mode_);
     if (rcv_settle_mode_ == codec::ReceiverSettleMode::first && mode == codec::ReceiverSettleMode::second) {
-        return link_fault(codec::condition::invalid_field, "2.7.5-o", "a transfer asks to settle second on a link that settles first");
+        return link_fault(codec::condition::invalid_field, "2.7.5-o",
+                          "a transfer asks to settle second on a link that settles first");
     }
     if (tags_.find(*transfer.delivery_tag) != nullptr) {
         return link_fault(codec::condition::not_allowed, "2.6.12-c", "the tag of an unsettled delivery was used again");
@@ -295,11 +304,13 @@ Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
 
 Fault LinkEndpoint::check_continuation(const codec::Transfer& transfer) const {
     if (transfer.delivery_id && *transfer.delivery_id != partial_->number) {
-        return link_fault(codec::condition::not_allowed, "2.6.14-d", "a delivery began before the one before it on its link ended");
+        return link_fault(codec::condition::not_allowed, "2.6.14-d",
+                          "a delivery began before the one before it on its link ended");
     }
     if ((transfer.delivery_tag && *transfer.delivery_tag != partial_->tag) ||
         (transfer.message_format && *transfer.message_format != partial_->message_format)) {
-        return link_fault(codec::condition::invalid_field, "2.7.5-d", "a transfer differs from the first of its delivery");
+        return link_fault(codec::condition::invalid_field, "2.7.5-d",
+                          "a transfer differs from the first of its delivery");
     }
     return {};
 }

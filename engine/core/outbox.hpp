@@ -12,8 +12,9 @@
 
 namespace aprotic::engine::core {
 
-/// Bytes on their way out, as a gather list: headers and small things are written into an arena, larger payloads stay where they
-/// are and are kept by reference until they are written. What gather() gave stays valid, and stays first, until commit().
+/// Bytes on their way out, as a gather list: headers and small things are written into an arena, larger payloads stay
+/// where they are and are kept by reference until they are written. What gather() gave stays valid, and stays first,
+/// until commit().
 class Outbox {
 public:
     /// Payload pieces below this are copied beside their header: a gather entry costs the kernel more than the copy.
@@ -22,13 +23,13 @@ public:
     /// Bytes that are not AMQP frames: protocol headers, SASL frames. Not shown to the trace.
     void append(std::span<const std::byte> bytes);
 
-    /// A frame, its payload being `length` bytes of `message` from `offset` on. Returns false, and writes nothing, if the frame
-    /// would be larger than `size_max`. T is a performative.
+    /// A frame, its payload being `length` bytes of `message` from `offset` on. Returns false, and writes nothing, if
+    /// the frame would be larger than `size_max`. T is a performative.
     template <class T>
     bool append_frame(std::uint16_t channel, const T& performative, std::uint32_t size_max);
     /// The header must fit into transfer_header_max octets.
-    void append_transfer(std::uint16_t channel, const codec::Transfer& transfer, const codec::ByteChain& message, std::size_t offset,
-                         std::size_t length);
+    void append_transfer(std::uint16_t channel, const codec::Transfer& transfer, const codec::ByteChain& message,
+                         std::size_t offset, std::size_t length);
     void append_empty_frame();
 
     /// Fills `out` with the front of the queue; returns how many entries were filled.
@@ -59,7 +60,8 @@ private:
     void push_arena(std::size_t size);
     void push_shared(codec::Bytes bytes);
     void append_payload(const codec::ByteChain& message, std::size_t offset, std::size_t length);
-    void show(std::span<const std::byte> header, const codec::ByteChain* message, std::size_t offset, std::size_t length) const;
+    void show(std::span<const std::byte> header, const codec::ByteChain* message, std::size_t offset,
+              std::size_t length) const;
 
     Ring<Entry> entries_;
     std::size_t size_ = 0;
@@ -70,7 +72,8 @@ private:
     TraceSink* trace_ = nullptr;
 
     static constexpr std::size_t arena_chunk = 8 * 1024;
-    // Frame header, handle, delivery-id, a tag of 32, format and flags are under 80; a transactional state with its id comes on top.
+    // Frame header, handle, delivery-id, a tag of 32, format and flags are under 80; a transactional state with its id
+    // comes on top.
     static constexpr std::size_t transfer_header_max = 1024;
 };
 

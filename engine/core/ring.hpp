@@ -8,7 +8,8 @@
 
 namespace aprotic::engine::core {
 
-/// A first-in, first-out queue that keeps its memory: after the highest fill was reached once, nothing is allocated any more.
+/// A first-in, first-out queue that keeps its memory: after the highest fill was reached once, nothing is allocated any
+/// more.
 template <class T>
 class Ring {
 public:

@@ -22,7 +22,8 @@ Fault contain(LinkEndpoint& link, Fault fault) {
 }
 
 Fault unattached(std::uint32_t handle) {
-    return session_fault(codec::condition::unattached_handle, "2.6.2-e", fmt::format("no link is attached on handle {}", handle));
+    return session_fault(codec::condition::unattached_handle, "2.6.2-e",
+                         fmt::format("no link is attached on handle {}", handle));
 }
 
 }  // namespace
@@ -54,7 +55,8 @@ bool SessionEndpoint::drops_input() const noexcept {
     return state_ == SessionState::end_sent || state_ == SessionState::discarding || finished_;
 }
 
-// --- life --------------------------------------------------------------------------------------------------------------------
+// --- life
+// --------------------------------------------------------------------------------------------------------------------
 
 void SessionEndpoint::recv_begin(std::uint16_t remote_channel, codec::Begin begin) {
     if (state_ == SessionState::unmapped) local_ = false;
@@ -69,7 +71,8 @@ void SessionEndpoint::recv_begin(std::uint16_t remote_channel, codec::Begin begi
     links_.for_each([this](LinkEndpoint& link) {
         if (link.state() == LinkState::detached && !may_use(link.handle())) {
             link.cut(Initiator::us, codec::ErrorCondition{codec::Symbol(codec::condition::resource_limit_exceeded),
-                                                          "the peer's handle-max leaves no room for the link", {}});
+                                                          "the peer's handle-max leaves no room for the link",
+                                                          {}});
         }
     });
 }
@@ -129,7 +132,8 @@ void SessionEndpoint::finish(Initiator initiator, std::optional<codec::ErrorCond
     context_.events.push(SessionEnded{id_, initiator, std::move(error)}, context_.frame_cost);
 }
 
-// --- links -------------------------------------------------------------------------------------------------------------------
+// --- links
+// -------------------------------------------------------------------------------------------------------------------
 
 std::optional<std::uint32_t> SessionEndpoint::free_handle_number() const noexcept {
     std::uint32_t handle = 0;  // the lowest that is free [2.6.2-f]
@@ -173,11 +177,13 @@ codec::Result<LinkId> SessionEndpoint::attach(const LinkOptions& options) {
 
 Fault SessionEndpoint::recv_attach(codec::Attach attach) {
     if (attach.handle > context_.options.limits.handle_max) {
-        return connection_fault(codec::condition::framing_error, "2.7.2-c",
-                                fmt::format("handle {} is above our handle-max {}", attach.handle, context_.options.limits.handle_max));
+        return connection_fault(
+            codec::condition::framing_error, "2.7.2-c",
+            fmt::format("handle {} is above our handle-max {}", attach.handle, context_.options.limits.handle_max));
     }
     if (remote_handles_.find(attach.handle) != nullptr) {
-        return session_fault(codec::condition::handle_in_use, "2.6.2-c", fmt::format("handle {} is in use", attach.handle));
+        return session_fault(codec::condition::handle_in_use, "2.6.2-c",
+                             fmt::format("handle {} is in use", attach.handle));
     }
     const auto named = context_.names.find(EndpointContext::name_key(codec::opposite(attach.role), attach.name));
     LinkEndpoint* const namesake = named != context_.names.end() ? named->second : nullptr;
@@ -197,7 +203,8 @@ Fault SessionEndpoint::recv_attach_request(codec::Attach attach, LinkEndpoint* n
     LinkId predecessor;
     if (namesake != nullptr) {
         predecessor = namesake->id();
-        // A link that is attached again has moved; where it was, it is stolen. One that the peer has detached has just gone. [2.6.1-d]
+        // A link that is attached again has moved; where it was, it is stolen. One that the peer has detached has just
+        // gone. [2.6.1-d]
         if (namesake->state() != LinkState::detach_received) {
             namesake->fail({codec::Symbol(codec::condition::stolen), "the link was attached again", {}});
         }
@@ -216,13 +223,15 @@ Fault SessionEndpoint::recv_detach(codec::Detach detach) {
     return link->recv_detach(std::move(detach));
 }
 
-// --- flow, transfers, dispositions -----------------------------------------------------------------------------------------
+// --- flow, transfers, dispositions
+// -----------------------------------------------------------------------------------------
 
 Fault SessionEndpoint::recv_flow(const codec::Flow& flow) {
     std::optional<SerialNumber> next_incoming_id;
     if (flow.next_incoming_id) next_incoming_id = SerialNumber(*flow.next_incoming_id);
     const bool was_closed = windows.sendable() == 0;
-    windows.recv_flow(next_incoming_id, flow.incoming_window, SerialNumber(flow.next_outgoing_id), flow.outgoing_window);
+    windows.recv_flow(next_incoming_id, flow.incoming_window, SerialNumber(flow.next_outgoing_id),
+                      flow.outgoing_window);
     if (was_closed && windows.sendable() > 0) {
         links_.for_each([this](LinkEndpoint& link) { context_.scheduler.consider(link); });
     }
@@ -241,7 +250,8 @@ Fault SessionEndpoint::recv_flow(const codec::Flow& flow) {
 Fault SessionEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes payload) {
     // Every frame takes its part of the window, whatever becomes of it. [2.7.5-v]
     if (!windows.recv_transfer()) {
-        return session_fault(codec::condition::window_violation, "2.5.6-f", "a transfer came outside of our incoming window");
+        return session_fault(codec::condition::window_violation, "2.5.6-f",
+                             "a transfer came outside of our incoming window");
     }
     if (windows.should_reopen()) {
         flow_due_ = true;

@@ -30,7 +30,8 @@ public:
 
     void set_id(SessionId id) noexcept { id_ = id; }
 
-    // --- what the peer sends -------------------------------------------------------------------------------------------------
+    // --- what the peer sends
+    // -------------------------------------------------------------------------------------------------
 
     /// The peer's begin, asking or answering.
     void recv_begin(std::uint16_t remote_channel, codec::Begin begin);
@@ -43,7 +44,8 @@ public:
     /// Everything but an end is dropped: we have ended, or an error has. [2.5.4-b]
     bool drops_input() const noexcept;
 
-    // --- commands ------------------------------------------------------------------------------------------------------------
+    // --- commands
+    // ------------------------------------------------------------------------------------------------------------
 
     codec::Result<LinkId> attach(const LinkOptions& options);
     codec::Result<void> end(std::optional<codec::ErrorCondition> error);
@@ -52,7 +54,8 @@ public:
     /// The connection is over, and this session with it.
     void cut(Initiator initiator, const std::optional<codec::ErrorCondition>& error);
 
-    // --- output, in the connection's order -------------------------------------------------------------------------------------
+    // --- output, in the connection's order
+    // -------------------------------------------------------------------------------------
 
     /// Begin, attaches, flows of receivers, dispositions.
     void write_opening(Outbox& outbox);
@@ -60,7 +63,8 @@ public:
     void write_closing(Outbox& outbox);
     bool needs_output() const noexcept;
 
-    // --- for the links -----------------------------------------------------------------------------------------------------------
+    // --- for the links
+    // -----------------------------------------------------------------------------------------------------------
 
     /// Both windows into a flow that is being written: the whole incoming window is given again. [2.7.4]
     void fill(codec::Flow& flow) noexcept;
@@ -71,7 +75,9 @@ public:
     void mark_dirty();
     /// A link that has gone lets its handles go.
     void free_handle(const LinkEndpoint& link) noexcept;
-    void free_remote_handle(std::uint32_t handle, const LinkEndpoint& link) noexcept { remote_handles_.erase(handle, link); }
+    void free_remote_handle(std::uint32_t handle, const LinkEndpoint& link) noexcept {
+        remote_handles_.erase(handle, link);
+    }
     void forget(LinkEndpoint& link) noexcept;
 
     SessionId id() const noexcept { return id_; }
@@ -83,14 +89,16 @@ public:
     /// Frames of links may be written.
     bool can_send() const noexcept { return begin_written_ && !end_written_ && state_ != SessionState::ended; }
     /// Handles we may use, as far as we know: every peer takes handle 0, more only as its begin says. [2.7.2-b]
-    bool may_use(std::uint32_t handle) const noexcept { return remote_begun_ ? handle <= remote_handle_max_ : handle == 0; }
+    bool may_use(std::uint32_t handle) const noexcept {
+        return remote_begun_ ? handle <= remote_handle_max_ : handle == 0;
+    }
     bool remote_begun() const noexcept { return remote_begun_; }
     /// The application has heard that the session has ended.
     bool reported = false;
 
     SessionWindows windows;
-    Unsettled outgoing;                ///< deliveries of ours that the peer may name
-    Unsettled incoming;                ///< deliveries of theirs that they may name
+    Unsettled outgoing;  ///< deliveries of ours that the peer may name
+    Unsettled incoming;  ///< deliveries of theirs that they may name
     DispositionQueue told_as_receiver;
     DispositionQueue told_as_sender;
 
@@ -115,7 +123,7 @@ private:
     std::optional<std::uint16_t> remote_channel_;
     SessionOptions options_;
     SessionState state_ = SessionState::unmapped;
-    bool local_ = true;          // we began it
+    bool local_ = true;  // we began it
     bool remote_begun_ = false;
     bool begin_due_ = true;
     bool begin_written_ = false;
@@ -123,7 +131,7 @@ private:
     bool end_due_ = false;
     bool end_at_once_ = false;
     bool end_written_ = false;
-    bool finished_ = false;      // SessionEnded is queued
+    bool finished_ = false;  // SessionEnded is queued
     std::optional<codec::ErrorCondition> end_error_;
     std::uint32_t remote_handle_max_ = 0;
     std::uint32_t next_outgoing_delivery_id_ = 0;
@@ -131,9 +139,9 @@ private:
 
     IntrusiveList<LinkEndpoint, &LinkEndpoint::of_session> links_;
     IntrusiveList<LinkEndpoint, &LinkEndpoint::dirty> dirty_links_;
-    std::vector<LinkEndpoint*> handles_;      // ours
-    IdTable<LinkEndpoint> remote_handles_;    // theirs
-    std::vector<Delivery*> found_;            // memory for recv_disposition
+    std::vector<LinkEndpoint*> handles_;    // ours
+    IdTable<LinkEndpoint> remote_handles_;  // theirs
+    std::vector<Delivery*> found_;          // memory for recv_disposition
 };
 
 }  // namespace aprotic::engine::core

@@ -9,7 +9,8 @@ namespace aprotic::engine::core {
 
 bool SessionEndpoint::needs_output() const noexcept {
     if (end_written_) return false;
-    return begin_due_ || flow_due_ || end_due_ || !dirty_links_.empty() || !told_as_receiver.empty() || !told_as_sender.empty();
+    return begin_due_ || flow_due_ || end_due_ || !dirty_links_.empty() || !told_as_receiver.empty() ||
+           !told_as_sender.empty();
 }
 
 void SessionEndpoint::write_opening(Outbox& outbox) {
@@ -85,7 +86,8 @@ void SessionEndpoint::write_dispositions(Outbox& outbox, codec::Role role, Dispo
         frame.state = range.state;
         if (outbox.append_frame(channel_, frame, context_.frame_size_max())) continue;
         // An outcome counts more than its explanation.
-        if (auto* const rejected = std::get_if<codec::Rejected>(&*frame.state); rejected != nullptr && rejected->error) {
+        if (auto* const rejected = std::get_if<codec::Rejected>(&*frame.state);
+            rejected != nullptr && rejected->error) {
             rejected->error->description.reset();
             rejected->error->info = {};
         } else if (auto* const modified = std::get_if<codec::Modified>(&*frame.state); modified != nullptr) {

@@ -14,25 +14,28 @@ using codec::SerialNumber;
 /// Pure: no clock, no frames, no allocation.
 class SessionWindows {
 public:
-    /// What we tell about transfers that we could send: more than anybody can use, since our queues hold no frames but messages.
+    /// What we tell about transfers that we could send: more than anybody can use, since our queues hold no frames but
+    /// messages.
     static constexpr std::uint32_t outgoing_window = 0x7fff'ffff;
 
     /// `incoming_window`: transfer frames the peer may send before it hears of more.
-    constexpr explicit SessionWindows(std::uint32_t incoming_window, SerialNumber initial_outgoing_id = SerialNumber(0)) noexcept
+    constexpr explicit SessionWindows(std::uint32_t incoming_window,
+                                      SerialNumber initial_outgoing_id = SerialNumber(0)) noexcept
         : initial_outgoing_id_(initial_outgoing_id),
           next_outgoing_id_(initial_outgoing_id),
           incoming_window_max_(incoming_window),
           incoming_window_(incoming_window) {}
 
     /// The peer's begin.
-    constexpr void recv_begin(SerialNumber next_outgoing_id, std::uint32_t incoming_window, std::uint32_t outgoing_window_size) noexcept {
+    constexpr void recv_begin(SerialNumber next_outgoing_id, std::uint32_t incoming_window,
+                              std::uint32_t outgoing_window_size) noexcept {
         next_incoming_id_ = next_outgoing_id;
         remote_incoming_window_ = incoming_window;
         remote_outgoing_window_ = outgoing_window_size;
     }
 
-    /// The peer's flow. What it had not seen of our transfers when it wrote the flow is subtracted from the window it gives.
-    /// Without next_incoming_id the peer has not seen our begin. [2.5.6-c, -d, -g]
+    /// The peer's flow. What it had not seen of our transfers when it wrote the flow is subtracted from the window it
+    /// gives. Without next_incoming_id the peer has not seen our begin. [2.5.6-c, -d, -g]
     constexpr void recv_flow(std::optional<SerialNumber> next_incoming_id, std::uint32_t incoming_window,
                              SerialNumber next_outgoing_id, std::uint32_t outgoing_window_size) noexcept {
         next_incoming_id_ = next_outgoing_id;
@@ -50,7 +53,8 @@ public:
         --remote_incoming_window_;
     }
 
-    /// Counts a transfer frame that came. Returns false, and counts nothing, when it is outside of our window. [2.5.6-f]
+    /// Counts a transfer frame that came. Returns false, and counts nothing, when it is outside of our window.
+    /// [2.5.6-f]
     [[nodiscard]] constexpr bool recv_transfer() noexcept {
         if (incoming_window_ == 0) return false;
         --incoming_window_;

@@ -11,8 +11,9 @@
 
 namespace aprotic::engine::core {
 
-/// Owns objects and names them by index and generation, so that an id kept after its object has gone finds nothing instead of the
-/// successor in the same place. Objects never move; places are used again, so a steady population allocates nothing.
+/// Owns objects and names them by index and generation, so that an id kept after its object has gone finds nothing
+/// instead of the successor in the same place. Objects never move; places are used again, so a steady population
+/// allocates nothing.
 template <class T, class Id>
 class SlotMap {
 public:

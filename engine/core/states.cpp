@@ -2,73 +2,137 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 
 namespace aprotic::engine::core {
 namespace {
 
-/// Rows are states, columns inputs, both in the order of their enums. `no` marks what is illegal.
-constexpr std::uint8_t no = 0xff;
+/// For every state and input the state that follows; none where the input is illegal.
 template <std::size_t States, std::size_t Inputs>
-using Transitions = std::array<std::array<std::uint8_t, Inputs>, States>;
+using Table = std::array<std::array<std::uint8_t, Inputs>, States>;
+constexpr std::uint8_t none = 0xff;
 
-template <class State>
-constexpr std::uint8_t to(State state) noexcept {
-    return static_cast<std::uint8_t>(state);
+template <class State, class Input>
+struct Row {
+    State from;
+    Input input;
+    State to;
+};
+
+/// What is not listed is illegal.
+template <std::size_t States, std::size_t Inputs, class State, class Input>
+constexpr Table<States, Inputs> make_table(std::initializer_list<Row<State, Input>> rows) {
+    Table<States, Inputs> table{};
+    for (auto& inputs : table) {
+        for (std::uint8_t& to : inputs) to = none;
+    }
+    for (const auto& row : rows) {
+        table[static_cast<std::size_t>(row.from)][static_cast<std::size_t>(row.input)] =
+            static_cast<std::uint8_t>(row.to);
+    }
+    return table;
 }
 
 template <class State, class Input, std::size_t States, std::size_t Inputs>
-std::optional<State> look_up(const Transitions<States, Inputs>& table, State state, Input input) noexcept {
-    const std::uint8_t result = table[static_cast<std::size_t>(state)][static_cast<std::size_t>(input)];
-    if (result == no) return std::nullopt;
-    return static_cast<State>(result);
+std::optional<State> look_up(const Table<States, Inputs>& table, State state, Input input) noexcept {
+    const std::uint8_t to = table[static_cast<std::size_t>(state)][static_cast<std::size_t>(input)];
+    if (to == none) return std::nullopt;
+    return static_cast<State>(to);
 }
 
 constexpr auto connection_table = [] {
     using enum ConnectionState;
-    Transitions<connection_state_count, connection_input_count> table{};
+    using enum ConnectionInput;
     // A peer that closes without having opened breaks 2.4.1-a, but its condition is worth more than our complaint.
-    //                            send_open           recv_open        send_frame          recv_frame         send_close       send_error_close recv_close
-    table[to(start)] =           {to(open_sent),      to(open_received), no,               no,                no,              no,              no};
-    table[to(open_sent)] =       {no,                 to(opened),      to(open_sent),      no,                to(close_piped), to(discarding),  to(close_received)};
-    table[to(open_received)] =   {to(opened),         no,              no,                 to(open_received), no,              no,              to(close_unopened)};
-    table[to(opened)] =          {no,                 no,              to(opened),         to(opened),        to(close_sent),  to(discarding),  to(close_received)};
-    table[to(close_piped)] =     {no,                 to(close_sent),  no,                 no,                no,              no,              to(ended)};
-    table[to(close_sent)] =      {no,                 no,              no,                 to(close_sent),    no,              no,              to(ended)};
-    table[to(discarding)] =      {no,                 to(discarding),  no,                 to(discarding),    no,              no,              to(ended)};
-    table[to(close_unopened)] =  {to(close_received), no,              no,                 no,                no,              no,              no};
-    table[to(close_received)] =  {no,                 no,              to(close_received), no,                to(ended),       to(ended),       no};
-    table[to(ended)] =           {no,                 no,              no,                 no,                no,              no,              no};
-    return table;
+    return make_table<connection_state_count, connection_input_count, ConnectionState, ConnectionInput>({
+        {start, send_open, open_sent},
+        {start, recv_open, open_received},
+        {open_sent, recv_open, opened},
+        {open_sent, send_frame, open_sent},
+        {open_sent, send_close, close_piped},
+        {open_sent, send_error_close, discarding},
+        {open_sent, recv_close, close_received},
+        {open_received, send_open, opened},
+        {open_received, recv_frame, open_received},
+        {open_received, recv_close, close_unopened},
+        {opened, send_frame, opened},
+        {opened, recv_frame, opened},
+        {opened, send_close, close_sent},
+        {opened, send_error_close, discarding},
+        {opened, recv_close, close_received},
+        {close_piped, recv_open, close_sent},
+        {close_piped, recv_close, ended},
+        {close_sent, recv_frame, close_sent},
+        {close_sent, recv_close, ended},
+        {discarding, recv_open, discarding},
+        {discarding, recv_frame, discarding},
+        {discarding, recv_close, ended},
+        {close_unopened, send_open, close_received},
+        {close_received, send_frame, close_received},
+        {close_received, send_close, ended},
+        {close_received, send_error_close, ended},
+    });
 }();
 
 constexpr auto session_table = [] {
     using enum SessionState;
-    Transitions<session_state_count, session_input_count> table{};
-    //                           send_begin        recv_begin          send_frame        recv_frame          send_end      send_error_end  recv_end
-    table[to(unmapped)] =       {to(begin_sent),   to(begin_received), no,               no,                 no,           no,             no};
-    table[to(begin_sent)] =     {no,               to(mapped),         to(begin_sent),   no,                 to(end_sent), to(discarding), no};
-    table[to(begin_received)] = {to(mapped),       no,                 no,               to(begin_received), no,           no,             to(end_received)};
-    table[to(mapped)] =         {no,               no,                 to(mapped),       to(mapped),         to(end_sent), to(discarding), to(end_received)};
-    table[to(end_sent)] =       {no,               to(end_sent),       no,               to(end_sent),       no,           no,             to(ended)};
-    table[to(discarding)] =     {no,               to(discarding),     no,               to(discarding),     no,           no,             to(ended)};
-    table[to(end_received)] =   {to(end_received), no,                 to(end_received), no,                 to(ended),    to(ended),      no};
-    table[to(ended)] =          {no,               no,                 no,               no,                 no,           no,             no};
-    return table;
+    using enum SessionInput;
+    return make_table<session_state_count, session_input_count, SessionState, SessionInput>({
+        {unmapped, send_begin, begin_sent},
+        {unmapped, recv_begin, begin_received},
+        {begin_sent, recv_begin, mapped},
+        {begin_sent, send_frame, begin_sent},
+        {begin_sent, send_end, end_sent},
+        {begin_sent, send_error_end, discarding},
+        {begin_received, send_begin, mapped},
+        {begin_received, recv_frame, begin_received},
+        {begin_received, recv_end, end_received},
+        {mapped, send_frame, mapped},
+        {mapped, recv_frame, mapped},
+        {mapped, send_end, end_sent},
+        {mapped, send_error_end, discarding},
+        {mapped, recv_end, end_received},
+        {end_sent, recv_begin, end_sent},
+        {end_sent, recv_frame, end_sent},
+        {end_sent, recv_end, ended},
+        {discarding, recv_begin, discarding},
+        {discarding, recv_frame, discarding},
+        {discarding, recv_end, ended},
+        {end_received, send_begin, end_received},
+        {end_received, send_frame, end_received},
+        {end_received, send_end, ended},
+        {end_received, send_error_end, ended},
+    });
 }();
 
 constexpr auto link_table = [] {
     using enum LinkState;
-    Transitions<link_state_count, link_input_count> table{};
-    //                            send_attach          recv_attach          send_frame       recv_frame           send_detach      send_error_detach recv_detach
-    table[to(detached)] =        {to(attach_sent),     to(attach_received), no,              no,                  no,              no,               no};
-    table[to(attach_sent)] =     {no,                  to(attached),        to(attach_sent), no,                  to(detach_sent), to(discarding),   no};
-    table[to(attach_received)] = {to(attached),        no,                  no,              to(attach_received), no,              no,               to(detach_received)};
-    table[to(attached)] =        {no,                  no,                  to(attached),    to(attached),        to(detach_sent), to(discarding),   to(detach_received)};
-    table[to(detach_sent)] =     {no,                  to(detach_sent),     no,              to(detach_sent),     no,              no,               to(ended)};
-    table[to(discarding)] =      {no,                  to(discarding),      no,              to(discarding),      no,              no,               to(ended)};
-    table[to(detach_received)] = {to(detach_received), no,                  no,              no,                  to(ended),       to(ended),        no};
-    table[to(ended)] =           {no,                  no,                  no,              no,                  no,              no,               no};
-    return table;
+    using enum LinkInput;
+    return make_table<link_state_count, link_input_count, LinkState, LinkInput>({
+        {detached, send_attach, attach_sent},
+        {detached, recv_attach, attach_received},
+        {attach_sent, recv_attach, attached},
+        {attach_sent, send_frame, attach_sent},
+        {attach_sent, send_detach, detach_sent},
+        {attach_sent, send_error_detach, discarding},
+        {attach_received, send_attach, attached},
+        {attach_received, recv_frame, attach_received},
+        {attach_received, recv_detach, detach_received},
+        {attached, send_frame, attached},
+        {attached, recv_frame, attached},
+        {attached, send_detach, detach_sent},
+        {attached, send_error_detach, discarding},
+        {attached, recv_detach, detach_received},
+        {detach_sent, recv_attach, detach_sent},
+        {detach_sent, recv_frame, detach_sent},
+        {detach_sent, recv_detach, ended},
+        {discarding, recv_attach, discarding},
+        {discarding, recv_frame, discarding},
+        {discarding, recv_detach, ended},
+        {detach_received, send_attach, detach_received},
+        {detach_received, send_detach, ended},
+        {detach_received, send_error_detach, ended},
+    });
 }();
 
 }  // namespace
@@ -94,7 +158,8 @@ std::string_view name_of(SessionState state) noexcept {
 }
 std::string_view name_of(LinkState state) noexcept {
     constexpr std::array<std::string_view, link_state_count> names = {
-        "detached", "attach_sent", "attach_received", "attached", "detach_sent", "discarding", "detach_received", "ended"};
+        "detached",    "attach_sent", "attach_received", "attached",
+        "detach_sent", "discarding",  "detach_received", "ended"};
     return names[static_cast<std::size_t>(state)];
 }
 std::string_view name_of(ConnectionInput input) noexcept {

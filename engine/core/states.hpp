@@ -6,9 +6,10 @@
 
 namespace aprotic::engine::core {
 
-// Each endpoint is one enum of states, one enum of inputs and one table; `next(state, input)` is empty where the input is not
-// legal. What is sent is checked by assertion (our fault), what is received becomes a ProtocolFault. The states after the
-// specification's diagrams; protocol headers are behind us here. "Frame" stands for every frame with no input of its own.
+// Each endpoint is one enum of states, one enum of inputs and one table; `next(state, input)` is empty where the input
+// is not legal. What is sent is checked by assertion (our fault), what is received becomes a ProtocolFault. The states
+// after the specification's diagrams; protocol headers are behind us here. "Frame" stands for every frame with no input
+// of its own.
 
 /// [2.4.6]
 ///

@@ -56,7 +56,7 @@ private:
     }
     void grow() {
         std::vector<Delivery*> smaller(places_.empty() ? 16 : places_.size() * 2);  // a power of two, for the mask
-        smaller.swap(places_);                                                       // from here on it is the smaller one
+        smaller.swap(places_);  // from here on it is the smaller one
         for (Delivery* const delivery : smaller) {
             if (delivery != nullptr) put(*delivery);
         }

@@ -5,8 +5,8 @@
 
 namespace aprotic::engine::core {
 
-/// Chooses whose transfer frame is next: every link that has a message, credit and an open session window gets one frame per turn,
-/// so that a large message on one link does not hold up the others of the connection.
+/// Chooses whose transfer frame is next: every link that has a message, credit and an open session window gets one
+/// frame per turn, so that a large message on one link does not hold up the others of the connection.
 class TransferScheduler {
 public:
     /// Something changed that may let the link send: a message, credit, the session's window.

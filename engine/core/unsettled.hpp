@@ -21,16 +21,16 @@ public:
     Delivery* find(std::uint32_t number) const noexcept { return table_.find(number); }
     std::size_t size() const noexcept { return table_.size(); }
 
-    /// Puts the deliveries in [first, last] into `found`, in their order. The work is bounded by what is unsettled, however wide
-    /// the range; a range that runs backwards is empty. [2.7.6-b, -d]
+    /// Puts the deliveries in [first, last] into `found`, in their order. The work is bounded by what is unsettled,
+    /// however wide the range; a range that runs backwards is empty. [2.7.6-b, -d]
     void find_range(std::uint32_t first, std::uint32_t last, std::vector<Delivery*>& found) const;
 
 private:
     IdTable<Delivery> table_;
 };
 
-/// What we have to tell about deliveries of one session and one direction: neighbours with the same news leave as one range, in
-/// whatever order they were settled. [2.6.12]
+/// What we have to tell about deliveries of one session and one direction: neighbours with the same news leave as one
+/// range, in whatever order they were settled. [2.6.12]
 class DispositionQueue {
 public:
     struct Range {
@@ -52,8 +52,8 @@ private:
     bool try_join(Range& earlier, const Range& later) const;
 
     std::vector<Range> ranges_;
-    // Two states of one delivery must be told in their order, so ranges are sorted by delivery-id within an epoch only, and a
-    // delivery that has something to tell already begins a new one.
+    // Two states of one delivery must be told in their order, so ranges are sorted by delivery-id within an epoch only,
+    // and a delivery that has something to tell already begins a new one.
     std::uint32_t epoch_ = 1;
     bool sorted_ = true;
 };

@@ -122,7 +122,8 @@ TEST_CASE("bytes leave in the order in which they were put, whatever is written 
             codec::Transfer transfer;
             transfer.delivery_id = i;
             outbox.append_transfer(1, transfer, message, offset, length);
-            expected += codec::encode_frame(1, transfer, codec::as_bytes(message.slice(offset, length).to_string())).text();
+            expected +=
+                codec::encode_frame(1, transfer, codec::as_bytes(message.slice(offset, length).to_string())).text();
             if (prng.one_in(3)) {
                 outbox.append_empty_frame();
                 expected += codec::as_text(codec::empty_frame());

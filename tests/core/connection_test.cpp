@@ -223,7 +223,8 @@ TEST_CASE("messages that have credit leave before close", "[2.4.3-a]") {
 
 TEST_CASE("the layer below can end the connection for its own reasons", "[core]") {
     Scene scene(options(), peer::open(), false);
-    scene.machine->abort(Failure{make_error_code(Errc::authentication_failed), Initiator::peer, {}, "no"}, scene.machine.now());
+    scene.machine->abort(Failure{make_error_code(Errc::authentication_failed), Initiator::peer, {}, "no"},
+                         scene.machine.now());
     CHECK(scene.machine.expect_event<ConnectionEnded>().failure->code == Errc::authentication_failed);
     scene.peer.expect_header();  // what is in the outbox still goes out
     scene.peer.expect_end_of_stream();

@@ -26,7 +26,8 @@ namespace condition = codec::condition;
 /// A connection endpoint that does the exchange of AMQP headers, which is the stack's business in the product.
 class Endpoint : public ConnectionEndpoint {
 public:
-    Endpoint(EngineRole role, ConnectionOptions options, Instant now) : ConnectionEndpoint(role, std::move(options), now, 7) {
+    Endpoint(EngineRole role, ConnectionOptions options, Instant now)
+        : ConnectionEndpoint(role, std::move(options), now, 7) {
         outbox().append(codec::ProtocolHeader(codec::ProtocolId::amqp).serialise());
         start_output(now);
     }
@@ -78,7 +79,9 @@ struct Scene {
     /// With `opened` false nothing has happened yet, not even the header.
     explicit Scene(ConnectionOptions ours = options(), const peer::OpenFrame& theirs = peer::open(), bool opened = true,
                    EngineRole role = EngineRole::client)
-        : machine([&](Instant now) { return Endpoint(role, std::move(ours), now); }), channel(machine, plan), peer(channel) {
+        : machine([&](Instant now) { return Endpoint(role, std::move(ours), now); }),
+          channel(machine, plan),
+          peer(channel) {
         if (!opened) return;
         machine->open().value();
         peer.answer_open(theirs);

@@ -9,8 +9,8 @@ using namespace aprotic::test;
 
 namespace {
 
-/// The peer broke a rule of the connection: close with the condition, which names the clause; the rest of what comes is dropped
-/// until the peer's close; the application hears of every endpoint.
+/// The peer broke a rule of the connection: close with the condition, which names the clause; the rest of what comes is
+/// dropped until the peer's close; the application hears of every endpoint.
 void check_close(Scene& scene, std::string_view condition, std::string_view rule, bool peer_can_answer = true) {
     const auto close = scene.peer.expect_close(condition);
     CHECK(close->error->description.value().find("[" + std::string(rule) + "]") != std::string::npos);
@@ -40,17 +40,19 @@ void check_end(Scene& scene, std::string_view condition, std::string_view rule) 
     scene.begin();
 }
 
-/// The peer broke a rule of the link on handle 0: detach with the condition; what comes for it is dropped, the link on handle 1 of
-/// the same session takes messages.
+/// The peer broke a rule of the link on handle 0: detach with the condition; what comes for it is dropped, the link on
+/// handle 1 of the same session takes messages.
 void check_detach(Scene& scene, std::string_view condition, std::string_view rule, std::uint32_t next_id) {
     const auto detach = scene.peer.expect_detach(condition);
     CHECK(detach->handle == 0);
     CHECK(detach->closed);
     CHECK(detach->error->description.value().find("[" + std::string(rule) + "]") != std::string::npos);
-    scene.peer.send(peer::transfer(0).delivery_id(next_id).delivery_tag("in flight").settled().payload("dropped"));  // [2.6.5-b]
+    scene.peer.send(
+        peer::transfer(0).delivery_id(next_id).delivery_tag("in flight").settled().payload("dropped"));  // [2.6.5-b]
     scene.peer.send(peer::detach(0).closed());
     CHECK(scene.machine.expect_event<LinkDetached>().error->condition == condition);
-    scene.peer.send(peer::transfer(1).delivery_id(next_id + 1).delivery_tag("t").settled().payload("fine"));  // [2.6.5-d]
+    scene.peer.send(
+        peer::transfer(1).delivery_id(next_id + 1).delivery_tag("t").settled().payload("fine"));  // [2.6.5-d]
     CHECK(octets_of(scene.receive()) == "fine");
 }
 
@@ -69,7 +71,8 @@ struct TwoLinks : Scene {
 
 }  // namespace
 
-// --- the connection --------------------------------------------------------------------------------------------------------------
+// --- the connection
+// --------------------------------------------------------------------------------------------------------------
 
 TEST_CASE("a frame before open closes the connection", "[2.4.1-a]") {
     Scene scene(options(), peer::open(), false, EngineRole::server);
@@ -126,11 +129,13 @@ TEST_CASE("a frame above our limit is refused on sight of its size", "[2.7.1-i]"
 }
 
 TEST_CASE("malformed frame headers close the connection", "[2.3-b][2.3-c][2.3-d][2.3-f][2.3-g]") {
-    const std::string_view octets = GENERATE(
-        std::string_view("\x00\x00\x00\x00\x02\x00\x00\x00", 8), std::string_view("\x00\x00\x00\x07\x02\x00\x00\x00", 8),
-        std::string_view("\x00\x00\x00\x08\x01\x00\x00\x00", 8), std::string_view("\x00\x00\x00\x08\x00\x00\x00\x00", 8),
-        std::string_view("\x00\x00\x00\x08\x03\x00\x00\x00", 8), std::string_view("\x00\x00\x00\x08\x02\x02\x00\x00", 8),
-        std::string_view("\x00\x00\x00\x0c\x02\x01\x00\x00\x00\x53\x40\x45", 12));
+    const std::string_view octets = GENERATE(std::string_view("\x00\x00\x00\x00\x02\x00\x00\x00", 8),
+                                             std::string_view("\x00\x00\x00\x07\x02\x00\x00\x00", 8),
+                                             std::string_view("\x00\x00\x00\x08\x01\x00\x00\x00", 8),
+                                             std::string_view("\x00\x00\x00\x08\x00\x00\x00\x00", 8),
+                                             std::string_view("\x00\x00\x00\x08\x03\x00\x00\x00", 8),
+                                             std::string_view("\x00\x00\x00\x08\x02\x02\x00\x00", 8),
+                                             std::string_view("\x00\x00\x00\x0c\x02\x01\x00\x00\x00\x53\x40\x45", 12));
     Scene scene;
     scene.peer.send_raw(octets);
     scene.peer.expect_close(condition::framing_error);
@@ -153,8 +158,8 @@ TEST_CASE("an extended header is ignored", "[2.3-e]") {
 TEST_CASE("a body that is no performative closes the connection", "[2.3.2-a]") {
     const std::string_view body = GENERATE(
         std::string_view("\x40", 1), std::string_view("\x45", 1), std::string_view("\x00\x53\x70\x45", 4),
-        std::string_view("\x00\x53\x99\x45", 4), std::string_view("\x00\x53\x11\x45", 4), std::string_view("\x00\x53\x11\xd0\xff", 5),
-        std::string_view("\x00", 1), std::string_view("\xff\xff\xff", 3));
+        std::string_view("\x00\x53\x99\x45", 4), std::string_view("\x00\x53\x11\x45", 4),
+        std::string_view("\x00\x53\x11\xd0\xff", 5), std::string_view("\x00", 1), std::string_view("\xff\xff\xff", 3));
     Scene scene;
     std::string frame("\x00\x00\x00\x00\x02\x00\x00\x00", 8);
     frame += body;
@@ -244,7 +249,8 @@ TEST_CASE("a peer that does not answer an erroring close is left", "[2.4.3-c][2.
     scene.peer.expect_end_of_stream();
 }
 
-// --- the session -----------------------------------------------------------------------------------------------------------------
+// --- the session
+// -----------------------------------------------------------------------------------------------------------------
 
 TEST_CASE("an unattached handle ends the session", "[2.6.2-e][2.7.4-c]") {
     Scene scene;
@@ -304,7 +310,8 @@ TEST_CASE("the links of a session that ends by error are told at once", "[2.5.4-
     scene.peer.expect_end();
 }
 
-// --- the link --------------------------------------------------------------------------------------------------------------------
+// --- the link
+// --------------------------------------------------------------------------------------------------------------------
 
 TEST_CASE("a transfer without credit detaches the link", "[2.6.7-n]") {
     TwoLinks scene(2);
@@ -348,7 +355,8 @@ TEST_CASE("a tag in use detaches the link", "[2.6.12-c]") {
 
 TEST_CASE("a transfer that asks to settle second on a link that settles first detaches it", "[2.7.5-o]") {
     TwoLinks scene(10);
-    scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("a").rcv_settle_mode(codec::ReceiverSettleMode::second));
+    scene.peer.send(
+        peer::transfer(0).delivery_id(0).delivery_tag("a").rcv_settle_mode(codec::ReceiverSettleMode::second));
     check_detach(scene, condition::invalid_field, "2.7.5-o", 1);
 }
 
@@ -395,7 +403,8 @@ TEST_CASE("a sender that does not say where it starts to count is detached", "[2
     scene.sender(session, "another");
 }
 
-// --- our caller ------------------------------------------------------------------------------------------------------------------
+// --- our caller
+// ------------------------------------------------------------------------------------------------------------------
 
 TEST_CASE("commands that the state forbids change nothing", "[core]") {
     Scene scene;

@@ -21,7 +21,8 @@ TEST_CASE("reading stops while the application holds too much, and goes on when 
     std::vector<DeliveryId> waiting;
     std::uint32_t sent = 0;
     while (!scene.machine->prepare_read().empty() && sent < 50) {
-        scene.peer.send(peer::transfer(0).delivery_id(sent).delivery_tag(std::to_string(sent)).payload(std::string(1000, 'x')));
+        scene.peer.send(
+            peer::transfer(0).delivery_id(sent).delivery_tag(std::to_string(sent)).payload(std::string(1000, 'x')));
         waiting.push_back(scene.machine.expect_event<DeliveryReceived>().delivery);
         ++sent;
     }

@@ -111,7 +111,8 @@ TEST_CASE("a refused link is attached with a null terminus and closed at once", 
     const bool peer_sends = GENERATE(true, false);
     Scene scene;
     const SessionId session = scene.begin();
-    scene.peer.send(peer::attach(peer_sends ? codec::Role::sender : codec::Role::receiver, 0, "theirs").source("a").target("b"));
+    scene.peer.send(
+        peer::attach(peer_sends ? codec::Role::sender : codec::Role::receiver, 0, "theirs").source("a").target("b"));
     const auto request = scene.machine.expect_event<LinkRequested>();
     scene.machine->refuse(request.link, peer::error_condition(condition::not_found, "no such node")).value();
     const auto attach = scene.peer.expect_attach();
@@ -326,7 +327,9 @@ TEST_CASE("links of many sessions do not mix", "[2.6.2-b]") {
     for (std::uint16_t channel = 0; channel < 20; ++channel) {
         const SessionId session = scene.begin();
         for (int i = 0; i < 5; ++i) {
-            links.push_back(scene.machine->attach(session, sending("s" + std::to_string(channel) + "-" + std::to_string(i))).value());
+            links.push_back(
+                scene.machine->attach(session, sending("s" + std::to_string(channel) + "-" + std::to_string(i)))
+                    .value());
             auto attach = scene.peer.expect_attach();
             attach.on_channel(channel).respond();
             scene.machine.expect_event<LinkOpened>();

@@ -12,8 +12,10 @@ namespace aprotic::test {
 /// Two endpoints that talk to each other. Bytes cross in pieces of at most `chunk`.
 class Pair {
 public:
-    explicit Pair(ConnectionOptions client_options = options("client"), ConnectionOptions server_options = options("server"))
-        : client(EngineRole::client, std::move(client_options), now), server(EngineRole::server, std::move(server_options), now) {
+    explicit Pair(ConnectionOptions client_options = options("client"),
+                  ConnectionOptions server_options = options("server"))
+        : client(EngineRole::client, std::move(client_options), now),
+          server(EngineRole::server, std::move(server_options), now) {
         client.open().value();
         server.open().value();
     }

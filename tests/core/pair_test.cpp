@@ -55,7 +55,8 @@ TEST_CASE("messages of all sizes cross, are settled and forgotten", "[2.6.14-a][
         }
         pair.server.set_credit(line.in, 10).value();
         pair.settle_down();
-        while (const auto updated = pair.next<DeliveryUpdated>(pair.client_events)) accepted += updated->settled ? 1 : 0;
+        while (const auto updated = pair.next<DeliveryUpdated>(pair.client_events))
+            accepted += updated->settled ? 1 : 0;
     }
     CHECK(accepted == 200);
     CHECK(pair.client.status(line.out)->unsettled == 0);
@@ -135,12 +136,15 @@ TEST_CASE("random traffic on many links ends with both sides agreeing", "[2.6.7-
                 if (!delivery.settled) held.push_back(got->delivery);
             }
         }
-        while (const auto updated = pair.next<DeliveryUpdated>(pair.client_events)) settled += updated->settled ? 1U : 0U;
+        while (const auto updated = pair.next<DeliveryUpdated>(pair.client_events))
+            settled += updated->settled ? 1U : 0U;
     };
     for (int step = 0; step < 2000; ++step) {
         const Line& line = *lines[prng.below(lines.size())];
         switch (prng.below(4)) {
-            case 0: pair.server.set_credit(line.in, static_cast<std::uint32_t>(prng.below(20))).value(); break;
+            case 0:
+                pair.server.set_credit(line.in, static_cast<std::uint32_t>(prng.below(20))).value();
+                break;
             case 1: {
                 const bool presettled = prng.one_in(3);
                 std::string text = prng.text(prng.below(1500));
@@ -157,7 +161,9 @@ TEST_CASE("random traffic on many links ends with both sides agreeing", "[2.6.7-
                     held.erase(held.begin() + static_cast<std::ptrdiff_t>(i));
                 }
                 break;
-            default: pair.settle_down(); react();
+            default:
+                pair.settle_down();
+                react();
         }
     }
     for (const auto& line : lines) pair.server.set_credit(line->in, 10'000).value();

@@ -66,7 +66,8 @@ TEST_CASE("neighbours that were settled alike leave in one frame, over all links
         scene.peer.send(peer::transfer(id % 2).delivery_id(id).delivery_tag(std::to_string(id)).payload("m"));
         deliveries.push_back(scene.machine.expect_event<DeliveryReceived>().delivery);
     }
-    for (const int i : {3, 1, 0, 2, 5}) scene.machine->settle(deliveries[static_cast<std::size_t>(i)], codec::Accepted{}).value();
+    for (const int i : {3, 1, 0, 2, 5})
+        scene.machine->settle(deliveries[static_cast<std::size_t>(i)], codec::Accepted{}).value();
     scene.peer.expect(peer::disposition(ours_receiving, 0).last(3).settled().accepted());
     scene.peer.expect(peer::disposition(ours_receiving, 5).settled().accepted());
     scene.peer.expect_nothing();
@@ -81,16 +82,19 @@ TEST_CASE("a range settles what it names and skips what it does not", "[2.7.6-b]
     scene.grant(1, 100);
     std::vector<DeliveryId> deliveries;
     for (int i = 0; i < 6; ++i) {
-        deliveries.push_back(scene.machine->send(i % 2 == 0 ? first : second, octets("m"), {.settled = i == 2}).value());
+        deliveries.push_back(
+            scene.machine->send(i % 2 == 0 ? first : second, octets("m"), {.settled = i == 2}).value());
         scene.peer.expect_transfer();
     }
     CHECK(scene.machine.expect_event<DeliveryUpdated>().delivery == deliveries[2]);
     scene.peer.send(peer::disposition(codec::Role::receiver, 1).last(4).settled().accepted());
-    for (const std::size_t i : {1U, 3U, 4U}) CHECK(scene.machine.expect_event<DeliveryUpdated>().delivery == deliveries[i]);
+    for (const std::size_t i : {1U, 3U, 4U})
+        CHECK(scene.machine.expect_event<DeliveryUpdated>().delivery == deliveries[i]);
     scene.machine.expect_no_event();
-    scene.peer.send(peer::disposition(codec::Role::receiver, 0).last(0xffff'ffff));   // runs backwards [2.7.6-d]
-    scene.peer.send(peer::disposition(codec::Role::receiver, 1).last(4).settled().released());  // known no more [2.6.12-d]
-    scene.peer.send(peer::disposition(codec::Role::receiver, 0).last(100));  // says nothing [2.7.6-e]
+    scene.peer.send(peer::disposition(codec::Role::receiver, 0).last(0xffff'ffff));  // runs backwards [2.7.6-d]
+    scene.peer.send(
+        peer::disposition(codec::Role::receiver, 1).last(4).settled().released());   // known no more [2.6.12-d]
+    scene.peer.send(peer::disposition(codec::Role::receiver, 0).last(100));          // says nothing [2.7.6-e]
     scene.peer.send(peer::disposition(codec::Role::sender, 0).last(100).settled());  // the other direction [2.7.6-c]
     scene.machine.expect_no_event();
     CHECK(scene.machine->status(first)->unsettled == 1);
@@ -208,7 +212,11 @@ TEST_CASE("one transfer may settle first on a link that settles second", "[2.7.5
     const LinkId link = scene.attach(scene.begin(), ours);
     scene.machine->set_credit(link, 10).value();
     scene.peer.expect_flow();
-    scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("t").rcv_settle_mode(codec::ReceiverSettleMode::first).payload("m"));
+    scene.peer.send(peer::transfer(0)
+                        .delivery_id(0)
+                        .delivery_tag("t")
+                        .rcv_settle_mode(codec::ReceiverSettleMode::first)
+                        .payload("m"));
     scene.machine->settle(scene.machine.expect_event<DeliveryReceived>().delivery, codec::Accepted{}).value();
     scene.peer.expect(peer::disposition(ours_receiving, 0).settled().accepted());
 }
@@ -299,7 +307,9 @@ TEST_CASE("a tag is free again once its delivery is settled", "[2.6.12-b]") {
 TEST_CASE("an outcome too long for the peer's frames keeps its kind and condition", "[2.7.1-h]") {
     Scene scene(options(), peer::open().max_frame_size(512));
     scene.receiver(scene.begin(), 100);
-    scene.machine->settle(deliver(scene, 0), codec::Rejected{peer::error_condition("amqp:decode-error", std::string(1000, 'x'))}).value();
+    scene.machine
+        ->settle(deliver(scene, 0), codec::Rejected{peer::error_condition("amqp:decode-error", std::string(1000, 'x'))})
+        .value();
     scene.peer.expect(peer::disposition(ours_receiving, 0).settled().rejected("amqp:decode-error"));
 }
 

@@ -9,8 +9,8 @@ using namespace aprotic::test;
 
 namespace {
 
-/// A whole life in both directions: open, begin, two links, a message each way in several frames, settlement, drain, detach, end,
-/// close. Every run makes its own endpoint on `plan`.
+/// A whole life in both directions: open, begin, two links, a message each way in several frames, settlement, drain,
+/// detach, end, close. Every run makes its own endpoint on `plan`.
 void life(peer::Plan& plan) {
     ConnectionOptions ours = options();
     ours.idle_timeout = 60s;
@@ -69,6 +69,8 @@ void life(peer::Plan& plan) {
 
 }  // namespace
 
-TEST_CASE("a connection's life does not depend on how its bytes are cut", "[2.3-h][2.4.2-d]") { peer::check_splits(life); }
+TEST_CASE("a connection's life does not depend on how its bytes are cut", "[2.3-h][2.4.2-d]") {
+    peer::check_splits(life);
+}
 
 TEST_CASE("a stream may break at any step of a connection's life", "[2.4.6-c]") { peer::check_failures(life); }

@@ -18,7 +18,8 @@ std::string table(std::size_t states, std::size_t inputs) {
         text += std::string(name_of(state)) + ":";
         for (std::size_t i = 0; i < inputs; ++i) {
             const auto input = static_cast<Input>(i);
-            if (const auto to = next(state, input)) text += " " + std::string(name_of(input)) + ">" + std::string(name_of(*to));
+            if (const auto to = next(state, input))
+                text += " " + std::string(name_of(input)) + ">" + std::string(name_of(*to));
         }
         text += "\n";
     }
@@ -48,7 +49,8 @@ TEST_CASE("every state and input of a session is as the diagram says", "[2.5.5-a
           "unmapped: send_begin>begin_sent recv_begin>begin_received\n"
           "begin_sent: recv_begin>mapped send_frame>begin_sent send_end>end_sent send_error_end>discarding\n"
           "begin_received: send_begin>mapped recv_frame>begin_received recv_end>end_received\n"
-          "mapped: send_frame>mapped recv_frame>mapped send_end>end_sent send_error_end>discarding recv_end>end_received\n"
+          "mapped: send_frame>mapped recv_frame>mapped send_end>end_sent send_error_end>discarding "
+          "recv_end>end_received\n"
           "end_sent: recv_begin>end_sent recv_frame>end_sent recv_end>ended\n"
           "discarding: recv_begin>discarding recv_frame>discarding recv_end>ended\n"
           "end_received: send_begin>end_received send_frame>end_received send_end>ended send_error_end>ended\n"
@@ -58,7 +60,8 @@ TEST_CASE("every state and input of a session is as the diagram says", "[2.5.5-a
 TEST_CASE("every state and input of a link is as the text says", "[2.6.3-a][2.6.4-a][2.6.6-a]") {
     CHECK(table<LinkState, LinkInput>(link_state_count, link_input_count) ==
           "detached: send_attach>attach_sent recv_attach>attach_received\n"
-          "attach_sent: recv_attach>attached send_frame>attach_sent send_detach>detach_sent send_error_detach>discarding\n"
+          "attach_sent: recv_attach>attached send_frame>attach_sent send_detach>detach_sent "
+          "send_error_detach>discarding\n"
           "attach_received: send_attach>attached recv_frame>attach_received recv_detach>detach_received\n"
           "attached: send_frame>attached recv_frame>attached send_detach>detach_sent send_error_detach>discarding "
           "recv_detach>detach_received\n"

@@ -138,7 +138,8 @@ TEST_CASE("a message can be taken back while nothing of it is on the wire", "[co
     scene.peer.send(peer::flow().next_incoming_id(1).incoming_window(100));
     scene.peer.expect_transfer();
     scene.peer.expect_transfer();
-    scene.peer.expect_transfer().with_payload("third").with(&codec::Transfer::delivery_id, std::optional<std::uint32_t>(1));
+    scene.peer.expect_transfer().with_payload("third").with(&codec::Transfer::delivery_id,
+                                                            std::optional<std::uint32_t>(1));
     CHECK_FALSE(scene.machine->retract(third));
 }
 
@@ -237,7 +238,8 @@ TEST_CASE("what the receiver gives is credit from now on", "[2.6.7-o][2.7.4-f]")
     const LinkId link = scene.machine->attach(scene.begin(), receiving()).value();
     scene.machine->set_credit(link, 5).value();
     scene.peer.expect_attach();
-    CHECK_FALSE(scene.peer.expect_flow().with(&codec::Flow::link_credit, std::optional<std::uint32_t>(5))->delivery_count);
+    CHECK_FALSE(
+        scene.peer.expect_flow().with(&codec::Flow::link_credit, std::optional<std::uint32_t>(5))->delivery_count);
     scene.peer.send(peer::attach(codec::Role::sender, 0, "link").initial_delivery_count(0xffff'ffff));
     scene.machine.expect_event<LinkOpened>();
     scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("t").settled().payload("m"));

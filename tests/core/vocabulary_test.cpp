@@ -25,7 +25,8 @@ TEST_CASE("an option out of range is named with what was expected", "[2.7.1-f][2
     };
     CHECK(complaint([](auto& o) { o.limits.frame_size_max = 511; }).find("frame_size_max is 511") != std::string::npos);
     CHECK(complaint([](auto& o) { o.limits.incoming_window = 0; }).find("incoming_window") != std::string::npos);
-    CHECK(complaint([](auto& o) { o.idle_timeout = std::chrono::milliseconds(1); }).find("idle_timeout") != std::string::npos);
+    CHECK(complaint([](auto& o) { o.idle_timeout = std::chrono::milliseconds(1); }).find("idle_timeout") !=
+          std::string::npos);
     CHECK(complaint([](auto& o) { o.connect_timeout = {}; }).find("connect_timeout") != std::string::npos);
     CHECK(complaint([](auto& o) { o.close_timeout = {}; }).find("close_timeout") != std::string::npos);
     CHECK(complaint([](auto& o) { o.sasl.password = "x"; }).find("sasl.password") != std::string::npos);
