@@ -321,13 +321,25 @@ TEST_CASE("nothing is left for later in the code") {
 
 namespace {
 
+/// The line without its `code`.
+string without_code(const string& line) {
+    string text;
+    bool code = false;
+    for (const char c : line) {
+        if (c == '`') code = !code;
+        if (!code) text += c;
+    }
+    return text;
+}
+
 /// The targets of [text](target) in a page, without anchors; links to other hosts are left out.
 std::vector<string> links_of(const File& page) {
     std::vector<string> found;
     bool fenced = false;
-    for (const auto& line : page.lines) {
-        if (line.starts_with("```")) fenced = !fenced;
+    for (const auto& whole : page.lines) {
+        if (whole.starts_with("```")) fenced = !fenced;
         if (fenced) continue;
+        const string line = without_code(whole);
         for (std::size_t at = line.find("]("); at != string::npos; at = line.find("](", at + 2)) {
             string target = line.substr(at + 2, line.find(')', at) - at - 2);
             target = target.substr(0, target.find('#'));
