@@ -19,6 +19,9 @@ if [[ "${1:-}" == --interop ]]; then
 fi
 need_packages "${packages_to_build[@]}" "${packages_to_test[@]}"
 
+# A cache filled by one clone serves the next one, wherever that lies.
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
+
 echo "== configuring build/dev"
 cmake --preset dev
 echo "== building"
