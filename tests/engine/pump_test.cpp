@@ -1,0 +1,148 @@
+#include "engine/pair.hpp"
+
+#include <aprotic/engine/io/pump.hpp>
+
+using namespace aprotic;
+using namespace aprotic::engine;
+using namespace aprotic::engine::test;
+
+namespace {
+
+/// A stream that counts its writes.
+class CountingStream final : public Stream {
+public:
+    CountingStream(std::unique_ptr<Stream> inner, int& writes) : inner_(std::move(inner)), writes_(writes) {}
+    void read(std::span<std::byte> into, Completion done) override { inner_->read(into, std::move(done)); }
+    void write(std::span<const codec::ConstBuffer> from, Completion done) override {
+        ++writes_;
+        inner_->write(from, std::move(done));
+    }
+    void shutdown_write() override { inner_->shutdown_write(); }
+    void close() override { inner_->close(); }
+    std::string peer_name() const override { return inner_->peer_name(); }
+    bool is_private() const override { return inner_->is_private(); }
+
+private:
+    std::unique_ptr<Stream> inner_;
+    int& writes_;
+};
+
+/// A server on the bare engine, for what the event layer never does by itself.
+struct BareServer : io::Pump::Client {
+    static std::shared_ptr<BareServer> on(Reactor& reactor, std::unique_ptr<Stream> stream) {
+        auto server = std::make_shared<BareServer>();
+        ConnectionOptions options;
+        options.container_id = "bare";
+        server->pump = std::make_shared<io::Pump>(reactor, Engine(EngineRole::server, options, reactor.now(), 1),
+                                                  std::move(stream), std::weak_ptr<io::Pump::Client>(server));
+        server->pump->wake();
+        return server;
+    }
+    void on_event(Event& event) override {
+        if (std::get_if<ConnectionOpened>(&event)) CHECK(pump->engine().open());
+        if (const auto* opened = std::get_if<SessionOpened>(&event)) session = opened->session;
+        if (const auto* requested = std::get_if<LinkRequested>(&event)) {
+            LinkOptions options;
+            options.source = requested->remote.source;
+            options.target = requested->remote.target;
+            CHECK(pump->engine().accept(requested->link, options));
+            links.push_back(requested->link);
+        }
+        if (std::get_if<ConnectionEnded>(&event)) ended = true;
+        pump->wake();
+    }
+    void on_events_done() override {}
+    void on_finished() override { finished = true; }
+
+    std::shared_ptr<io::Pump> pump;
+    std::optional<SessionId> session;
+    std::vector<LinkId> links;
+    bool ended = false;
+    bool finished = false;
+};
+
+struct BarePair {
+    BarePair() {
+        auto [near, far] = make_memory_streams(reactor);
+        server = BareServer::on(reactor, std::move(far));
+        client = container.adopt(std::make_unique<CountingStream>(std::move(near), writes), false, {}, log);
+    }
+
+    sim::SimReactor reactor;
+    Container container{reactor, "client"};
+    std::shared_ptr<ConnectionLog> log = std::make_shared<ConnectionLog>();
+    std::shared_ptr<BareServer> server;
+    Connection client;
+    int writes = 0;
+};
+
+}  // namespace
+
+TEST_CASE("commands of one turn leave in one write") {
+    BarePair pair;
+    const Sender sender = pair.client.open_sender("to");
+    pair.reactor.settle();
+    REQUIRE(pair.server->links.size() == 1);
+    static_cast<void>(pair.server->pump->engine().set_credit(pair.server->links[0], 100));
+    pair.server->pump->wake();
+    pair.reactor.settle();
+    pair.writes = 0;
+    for (int i = 0; i < 20; ++i) sender.send("m");
+    pair.client.open_receiver("from");
+    CHECK(pair.writes == 0);
+    pair.reactor.settle();
+    CHECK(pair.writes == 1);
+}
+
+TEST_CASE("when the peer ends a session its links end, and their messages, and the connection lives", "[2.5.5]") {
+    BarePair pair;
+    const auto sender_log = std::make_shared<SenderLog>();
+    const auto receiver_log = std::make_shared<ReceiverLog>();
+    const Sender sender = pair.client.open_sender("to", {}, sender_log);
+    const Receiver receiver = pair.client.open_receiver("from", {}, receiver_log);
+    const Tracker tracker = sender.send("no credit");
+    pair.reactor.settle();
+    REQUIRE(pair.server->session);
+    CHECK(sender_log->events == Events{"open"});
+    CHECK(pair.server->pump->engine().end(*pair.server->session, some_error()));
+    pair.server->pump->wake();
+    pair.reactor.settle();
+    CHECK(sender_log->events == Events{"open", "close"});
+    CHECK(receiver_log->events == Events{"open", "close"});
+    REQUIRE(sender_log->failure);
+    CHECK(sender_log->failure->code == Errc::ended_by_peer);
+    CHECK(sender_log->failure->condition == some_error());
+    CHECK(tracker.outcome()->kind == Outcome::Kind::not_sent);
+    CHECK(pair.client.is_open());
+
+    const auto again = std::make_shared<SenderLog>();  // the common session is begun anew
+    pair.client.open_sender("to", {}, again);
+    pair.reactor.settle();
+    CHECK(again->events == Events{"open"});
+}
+
+TEST_CASE("a peer that only suspends a link is answered likewise, and the link is over", "[2.6.4]") {
+    BarePair pair;
+    const auto log = std::make_shared<SenderLog>();
+    const Sender sender = pair.client.open_sender("to", {}, log);
+    pair.reactor.settle();
+    CHECK(pair.server->pump->engine().detach(pair.server->links.at(0), false));
+    pair.server->pump->wake();
+    pair.reactor.settle();
+    CHECK(log->events == Events{"open", "remote close", "close"});
+    CHECK(log->failure->code == Errc::detached_by_peer);
+    CHECK(pair.client.is_open());
+}
+
+TEST_CASE("a cut stream ends the engine and finishes the pump once") {
+    BarePair pair;
+    pair.reactor.settle();
+    pair.server->pump->cut(std::make_error_code(std::errc::connection_reset));
+    pair.server->pump->cut(std::make_error_code(std::errc::connection_reset));
+    pair.reactor.settle();
+    CHECK(pair.server->ended);
+    CHECK(pair.server->finished);
+    CHECK(pair.log->events == Events{"open", "close"});
+    REQUIRE(pair.log->failure);
+    CHECK(pair.log->failure->code == Errc::connection_lost);
+}
