@@ -22,7 +22,7 @@ std::optional<Version> parse_version(std::string_view text) {
         if (at == end) break;
         if (*at++ != '.') return std::nullopt;
     }
-    if (at != end || count < 1) return std::nullopt;
+    if (at != end || count == 0) return std::nullopt;  // a major alone is no version
     return Version{parts[0], parts[1], parts[2]};
 }
 

@@ -48,7 +48,8 @@ CallFailure Bus::no_connection(const Letter& letter) const {
     }
     const std::string said = last_failure_->text.empty() ? last_failure_->code.message() : last_failure_->text;
     const std::string after = letter.number != 0 ? fmt::format(" (after {:.1f} s)", seconds(failure.elapsed)) : "";
-    failure.text = fmt::format("{}: {}{}{}; {}", failure.host, said, after, forward, advice);
+    const std::string where = said.find(failure.host) == std::string::npos ? failure.host + ": " : "";
+    failure.text = fmt::format("{}{}{}{}; {}", where, said, after, forward, advice);
     return failure;
 }
 

@@ -22,6 +22,12 @@ struct Service {
     std::vector<Responder> waiting;
 };
 
+engine::BrokerOptions only_queues(std::vector<std::string> patterns) {
+    engine::BrokerOptions options;
+    options.queue_patterns = std::move(patterns);
+    return options;
+}
+
 }  // namespace
 
 TEST_CASE("a call comes back with its reply") {
@@ -106,7 +112,7 @@ TEST_CASE("nobody listening is said with address, host and time") {
 }
 
 TEST_CASE("an address the broker does not know fails at once with its condition") {
-    World world({.queue_patterns = {"exclusive"}});
+    World world(only_queues({"exclusive"}));
     const auto transport = world.transport();
     const RpcClient client(*transport, Target{.topic = "math"});
     for (const auto& failure : {world.call(client, "add").failure(), world.cast(client, "add").failure()}) {
@@ -167,18 +173,24 @@ TEST_CASE("wrong credentials fail at once when every host refuses them") {
     };
     World world(options);
     SECTION("right") {
-        const auto transport = world.transport("amqp://me:secret@broker");
+        const auto transport = world.transport("amqp://me:secret@broker/?allow_cleartext_password=true");
         RpcServer server(*transport, Target{.topic = "t", .server = "s"});
         server.handle("m", [] { return 1; }).start();
         CHECK(world.call(RpcClient(*transport, Target{.topic = "t"}), "m").value() == 1);
     }
     SECTION("wrong") {
-        const auto transport = world.transport("amqp://me:wrong@broker");
+        const auto transport = world.transport("amqp://me:wrong@broker/?allow_cleartext_password=true");
         const auto failure = world.call(RpcClient(*transport, Target{.topic = "t"}), "m", {}, 20s).failure();
         CHECK(failure.is(Errc::authentication_failed));
         CHECK(failure.elapsed < 1s);
         CHECK_THAT(failure.message(), Catch::Contains("broker:5672") && Catch::Contains("user and password") &&
                                           Catch::Contains("'unicast.openstack.t'") && !Catch::Contains("wrong"));
+    }
+    SECTION("right, but readable by others on the way") {
+        const auto transport = world.transport("amqp://me:secret@broker");
+        const auto failure = world.call(RpcClient(*transport, Target{.topic = "t"}), "m", {}, 20s).failure();
+        CHECK(failure.is(Errc::authentication_failed));
+        CHECK_THAT(failure.message(), Catch::Contains("allow_cleartext_password") && !Catch::Contains("secret"));
     }
     SECTION("none") {
         const auto transport = world.transport("amqp://broker");
@@ -432,7 +444,7 @@ TEST_CASE("a stopped server leaves requests to others and can start again") {
 }
 
 TEST_CASE("a server whose addresses are refused says so and tries again") {
-    World world({.queue_patterns = {"unicast"}});
+    World world(only_queues({"unicast"}));
     const auto transport = world.transport();
     RpcServer server(*transport, Target{.topic = "math", .server = "one"});
     server.start();

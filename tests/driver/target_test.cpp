@@ -36,8 +36,7 @@ TEST_CASE("versions are compatible within a major up to the minor and its revisi
     CHECK(version_is_compatible("1.3.2", "1.3.1"));
     CHECK_FALSE(version_is_compatible("1.3.2", "1.3.3"));
     CHECK(version_is_compatible("1.3.2", "1.2.9"));
-    CHECK(version_is_compatible("1", "1.0"));
-    for (const char* text : {"", "x", "1.", "1.x", ".1", "1.2.3.4", "-1.0", "1 .0", "99999999999.0"}) {
+    for (const char* text : {"", "x", "1", "1.", "1.x", ".1", "1.2.3.4", "-1.0", "1 .0", "99999999999.0"}) {
         INFO(text);
         CHECK_FALSE(version_is_compatible(text, "1.0"));
         CHECK_FALSE(version_is_compatible("1.0", text));

@@ -118,14 +118,15 @@ TEST_CASE("stop waits for running methods and their replies") {
     });
     server.start();
     const RpcClient client(transport, Target{.topic = "math"});
-    auto reply = client.async_call("wait", {}, 10s, [](std::error_code, Json) {});
-    auto answer = std::async(std::launch::async, [] {});
+    std::promise<Json> answer;
+    client.async_call("wait", {}, 10s, [&](std::error_code, Json reply) { answer.set_value(std::move(reply)); });
     begun.get_future().wait();
     const auto early = server.stop(10ms);
     REQUIRE_FALSE(early);
     CHECK(early.error().is(Errc::timed_out));
     release.set_value();
     CHECK(server.stop(10s));
+    CHECK(answer.get_future().get() == 7);
 }
 
 TEST_CASE("callers that wait are told when the transport is closed") {
