@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the siblings of bench/e2e one after the other, checks that every pair passed the same set of messages, and prints medians.
+"""Runs the siblings of bench/e2e one after the other, checks that every pair passed the same set of messages, prints
+medians.
 
     compare.py BUILD-FOLDER [--repetitions N] [--scale X] [--only WORD]
 """
@@ -107,7 +108,8 @@ def main():
     options = parser.parse_args()
     rows = [row for row in ROWS if options.only in row[0]]
 
-    print("machine    %s, %d CPUs, Linux %s, load %s" % (cpu_model(), os.cpu_count(), platform.release(), os.getloadavg()[0]))
+    print("machine    %s, %d CPUs, Linux %s, load %s" %
+          (cpu_model(), os.cpu_count(), platform.release(), os.getloadavg()[0]))
     print("aprotic    %s" % output_of("git", "describe", "--always", "--dirty"))
     print("proton     %s" % output_of("dpkg-query", "-W", "-f", "${Version}", "libqpid-proton-cpp12"))
     print("compiler   %s" % output_of("c++", "--version").splitlines()[0])
@@ -142,8 +144,8 @@ def main():
             latency = ("%.0f" % median("p50"), "%.0f" % median("p99")) if row[5] else ("", "")
             print(form % (row[0] if library == "ours" else "", library,
                           "%.0f [%.0f-%.0f]" % (statistics.median(rates), min(rates), max(rates)),
-                          "%.2f" % ratio if library == "ours" else "", "%.2f" % median("active"), "%.2f" % median("passive"),
-                          *latency))
+                          "%.2f" % ratio if library == "ours" else "", "%.2f" % median("active"),
+                          "%.2f" % median("passive"), *latency))
     print("\nratio: median over the repetitions of ours divided by proton, each pair run one right after the other")
 
 

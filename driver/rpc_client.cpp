@@ -151,7 +151,7 @@ bool RpcClient::can_send_version(std::string_view version) const {
 CallFailure RpcClient::bad_reply(const char* why, const Json& reply) {
     constexpr std::size_t shown_max = 200;
     std::string shown = to_json_text(reply);
-    if (shown.size() > shown_max) shown = shown.substr(0, shown_max) + "...";
+    if (shown.size() > shown_max) shown.replace(shown_max, std::string::npos, "...");
     return unsendable(Errc::bad_reply, fmt::format("the reply {} is not of the type asked for: {}", shown, why));
 }
 

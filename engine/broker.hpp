@@ -14,27 +14,28 @@ namespace aprotic::engine {
 /// What the embedded broker serves and where it stops. Plain data.
 struct BrokerOptions {
     std::string container_id = "aprotic-broker";
-    /// Addresses that begin with one of these, or contain it as whole dot- or slash-separated parts, become queues on first use,
-    /// or topics. The longest match wins, then the one further in front. An empty pattern covers every address. The defaults are
-    /// the RPC driver's three. Such a node goes when it has neither links nor messages.
+    /// Addresses that begin with one of these, or contain it as whole dot- or slash-separated parts, become queues on
+    /// first use, or topics. The longest match wins, then the one further in front. An empty pattern covers every
+    /// address. The defaults are the RPC driver's three. Such a node goes when it has neither links nor messages.
     std::vector<std::string> queue_patterns = {"exclusive", "unicast"};
     std::vector<std::string> topic_patterns = {"broadcast"};
     /// Nodes that exist from the start.
     std::vector<std::string> queues;
     std::vector<std::string> topics;
-    /// Per queue. When either is reached senders get no more credit until messages have gone; what they were granted before is
-    /// still taken up to twice the bound, then released. Of a topic: per subscriber, who loses the oldest messages beyond it.
+    /// Per queue. When either is reached senders get no more credit until messages have gone; what they were granted
+    /// before is still taken up to twice the bound, then released. Of a topic: per subscriber, who loses the oldest
+    /// messages beyond it.
     std::size_t node_messages_max = 100'000;
     std::size_t node_bytes_max = 256ull * 1024 * 1024;
     /// Nodes there may be, dynamic ones and those made by a pattern included. Beyond it the attach is refused.
     std::size_t nodes_max = 10'000;
     /// Credit a sender to a queue or topic has at most. Deliveries.
     std::uint32_t sender_credit = 500;
-    /// Messages with durable=true are kept in memory like all others and do not outlive the broker. Off, they are rejected, as
-    /// a node without a store should do by the letter [3.2.1-b]; many clients send nothing else.
+    /// Messages with durable=true are kept in memory like all others and do not outlive the broker. Off, they are
+    /// rejected, as a node without a store should do by the letter [3.2.1-b]; many clients send nothing else.
     bool accept_durable = true;
-    /// User names and passwords. When there are any, a peer must prove with SASL PLAIN to be one of them: ANONYMOUS and connections
-    /// without SASL are refused, whatever `connection.sasl_server` says.
+    /// User names and passwords. When there are any, a peer must prove with SASL PLAIN to be one of them: ANONYMOUS and
+    /// connections without SASL are refused, whatever `connection.sasl_server` says.
     std::map<std::string, std::string> users;
     /// Limits, SASL, idle time-out of the connections accepted.
     ConnectionOptions connection;
@@ -45,14 +46,14 @@ struct NodeStatus {
     std::string address;
     bool is_topic = false;
     bool is_dynamic = false;
-    std::size_t messages = 0;     ///< waiting or acquired
+    std::size_t messages = 0;  ///< waiting or acquired
     std::size_t bytes = 0;
     std::size_t consumers = 0;
     std::size_t producers = 0;
 };
 
-/// A small in-memory AMQP 1.0 broker to embed: queues with competing consumers, topics, dynamic nodes, the anonymous terminus.
-/// For tests, tools and single-process use; no persistence, no clustering. Any thread.
+/// A small in-memory AMQP 1.0 broker to embed: queues with competing consumers, topics, dynamic nodes, the anonymous
+/// terminus. For tests, tools and single-process use; no persistence, no clustering. Any thread.
 class Broker {
 public:
     /// Runs on `container`'s reactor; the container must outlive the broker.

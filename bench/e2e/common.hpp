@@ -1,7 +1,7 @@
 #pragma once
 
-// What the programs of both libraries share, so that they differ in the library alone: their command line, what a message holds,
-// and how they report.
+// What the programs of both libraries share, so that they differ in the library alone: their command line, what a
+// message holds, and how they report.
 
 #include <sys/resource.h>
 
@@ -20,12 +20,13 @@ namespace bench {
 
 constexpr std::uint32_t credit_window = 1000;  // of every receiver
 constexpr const char* usage =
-    "PROGRAM send|receive|request|respond --at HOST:PORT [--listen] [--address A] --count N [--size BYTES] [--window N]\n";
+    "PROGRAM send|receive|request|respond --at HOST:PORT [--listen] [--address A] --count N [--size BYTES] [--window "
+    "N]\n";
 
 struct Arguments {
     std::string mode;
     std::string at;
-    bool listen = false;       ///< be the server; port 0 takes a free one, which is printed
+    bool listen = false;  ///< be the server; port 0 takes a free one, which is printed
     std::string address = "unicast.bench";
     std::uint64_t count = 0;
     std::size_t size = 100;    ///< of the body
@@ -41,12 +42,18 @@ struct Arguments {
                 continue;
             }
             if (++i == argc) throw std::runtime_error(usage);
-            if (word == "--at") at = argv[i];
-            else if (word == "--address") address = argv[i];
-            else if (word == "--count") count = std::strtoull(argv[i], nullptr, 10);
-            else if (word == "--size") size = std::strtoull(argv[i], nullptr, 10);
-            else if (word == "--window") window = static_cast<std::uint32_t>(std::strtoul(argv[i], nullptr, 10));
-            else throw std::runtime_error(usage);
+            if (word == "--at")
+                at = argv[i];
+            else if (word == "--address")
+                address = argv[i];
+            else if (word == "--count")
+                count = std::strtoull(argv[i], nullptr, 10);
+            else if (word == "--size")
+                size = std::strtoull(argv[i], nullptr, 10);
+            else if (word == "--window")
+                window = static_cast<std::uint32_t>(std::strtoul(argv[i], nullptr, 10));
+            else
+                throw std::runtime_error(usage);
         }
         if (at.empty() || count == 0 || size < 8) throw std::runtime_error(usage);
     }
@@ -85,7 +92,9 @@ private:
 
 using Clock = std::chrono::steady_clock;
 
-inline double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+inline double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 inline void say(const std::string& line) {
     std::puts(line.c_str());
@@ -96,16 +105,20 @@ inline void say(const std::string& line) {
 inline void report(const Digest& digest, double seconds, std::vector<double> latencies = {}) {
     rusage used{};
     getrusage(RUSAGE_SELF, &used);
-    auto in_seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+    auto in_seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+    };
     const double cpu = in_seconds(used.ru_utime) + in_seconds(used.ru_stime);
     std::sort(latencies.begin(), latencies.end());
     auto percentile = [&](double share) {
-        return latencies.empty() ? 0.0
-                                 : latencies[static_cast<std::size_t>(share * static_cast<double>(latencies.size() - 1))] * 1e6;
+        return latencies.empty()
+                   ? 0.0
+                   : latencies[static_cast<std::size_t>(share * static_cast<double>(latencies.size() - 1))] * 1e6;
     };
-    std::printf("{\"count\": %llu, \"digest\": \"%016llx\", \"seconds\": %.6f, \"cpu\": %.6f, \"p50\": %.1f, \"p99\": %.1f}\n",
-                static_cast<unsigned long long>(digest.count()), static_cast<unsigned long long>(digest.sum()), seconds, cpu,
-                percentile(0.5), percentile(0.99));
+    std::printf(
+        "{\"count\": %llu, \"digest\": \"%016llx\", \"seconds\": %.6f, \"cpu\": %.6f, \"p50\": %.1f, \"p99\": %.1f}\n",
+        static_cast<unsigned long long>(digest.count()), static_cast<unsigned long long>(digest.sum()), seconds, cpu,
+        percentile(0.5), percentile(0.99));
     std::fflush(stdout);
 }
 

@@ -142,7 +142,9 @@ public:
     using Program::Program;
 
     void start() override { connection.open_receiver(arguments.address, reading(), handler()); }
-    void on_receiver_requested(Connection&, LinkRequest request) override { request.accept_receiver(reading(), handler()); }
+    void on_receiver_requested(Connection&, LinkRequest request) override {
+        request.accept_receiver(reading(), handler());
+    }
     void report() override { bench::report(digest_, seconds_); }
 
 private:
@@ -203,8 +205,10 @@ private:
         if (!id || !calls_.finish(std::get<std::uint64_t>(*id), body.start.data(), body.size))
             throw std::runtime_error("a reply that nobody asked for");
         delivery.accept();
-        if (calls_.done()) finish();
-        else send();
+        if (calls_.done())
+            finish();
+        else
+            send();
     }
 
     Calls calls_;
@@ -217,7 +221,9 @@ public:
     using Program::Program;
 
     void start() override { connection.open_receiver(arguments.address, reading(), requests()); }
-    void on_receiver_requested(Connection&, LinkRequest request) override { request.accept_receiver(reading(), requests()); }
+    void on_receiver_requested(Connection&, LinkRequest request) override {
+        request.accept_receiver(reading(), requests());
+    }
     void on_sender_requested(Connection&, LinkRequest request) override {
         const std::string address = "reply-" + std::to_string(replies_.size());
         SenderOptions options;

@@ -46,8 +46,10 @@ public:
         }
     }
     void on_connection_open(proton::connection& connection) override {
-        if (arguments.listen) connection.open();
-        else start(connection);
+        if (arguments.listen)
+            connection.open();
+        else
+            start(connection);
     }
     void on_connection_close(proton::connection&) override {
         if (arguments.listen) listener_.stop();
@@ -115,8 +117,10 @@ public:
 
     void start(proton::connection& connection) override { connection.open_receiver(arguments.address, reading()); }
     void on_receiver_open(proton::receiver& receiver) override {
-        if (arguments.listen) receiver.open(reading());
-        else say("ready");
+        if (arguments.listen)
+            receiver.open(reading());
+        else
+            say("ready");
     }
     void on_message(proton::delivery& delivery, message& m) override {
         if (digest_.count() == 0) begin_ = Clock::now();
@@ -153,8 +157,10 @@ public:
         const auto octets = proton::get<proton::binary>(m.body());
         if (!calls_.finish(proton::get<std::uint64_t>(m.correlation_id()), octets.data(), octets.size()))
             throw std::runtime_error("a reply that nobody asked for");
-        if (calls_.done()) delivery.connection().close();
-        else send();
+        if (calls_.done())
+            delivery.connection().close();
+        else
+            send();
     }
     void report() override { calls_.report(); }
 
@@ -182,8 +188,10 @@ public:
 
     void start(proton::connection& connection) override { connection.open_receiver(arguments.address, reading()); }
     void on_receiver_open(proton::receiver& receiver) override {
-        if (arguments.listen) receiver.open(reading());
-        else say("ready");
+        if (arguments.listen)
+            receiver.open(reading());
+        else
+            say("ready");
     }
     void on_sender_open(proton::sender& sender) override {
         if (!sender.source().dynamic()) return;

@@ -27,7 +27,9 @@ std::string_view shortened(std::string_view text) {
 
 bool separates(char c) { return c == '.' || c == '/'; }
 
-ErrorCondition failed(std::string_view symbol, std::string text) { return {codec::Symbol(symbol), std::move(text), {}}; }
+ErrorCondition failed(std::string_view symbol, std::string text) {
+    return {codec::Symbol(symbol), std::move(text), {}};
+}
 
 }  // namespace
 
@@ -51,7 +53,8 @@ AddressTable::~AddressTable() = default;
 codec::Result<std::shared_ptr<Node>, ErrorCondition> AddressTable::resolve(std::string_view address) {
     if (const auto known = nodes_.find(address); known != nodes_.end()) return known->second;
     if (address.starts_with(dynamic_prefix))
-        return failed(condition::not_found, fmt::format("the dynamic node '{}' does not exist or has gone", shortened(address)));
+        return failed(condition::not_found,
+                      fmt::format("the dynamic node '{}' does not exist or has gone", shortened(address)));
 
     std::optional<Match> best;
     NodeKind kind = NodeKind::queue;
@@ -67,19 +70,22 @@ codec::Result<std::shared_ptr<Node>, ErrorCondition> AddressTable::resolve(std::
     consider(options_.queue_patterns, NodeKind::queue);
     consider(options_.topic_patterns, NodeKind::topic);
     if (!best) {
-        return failed(condition::not_found,
-                      fmt::format("there is no node '{}', and neither queue_patterns ({}) nor topic_patterns ({}) covers it",
-                                  shortened(address), fmt::join(options_.queue_patterns, ", "),
-                                  fmt::join(options_.topic_patterns, ", ")));
+        return failed(
+            condition::not_found,
+            fmt::format("there is no node '{}', and neither queue_patterns ({}) nor topic_patterns ({}) covers it",
+                        shortened(address), fmt::join(options_.queue_patterns, ", "),
+                        fmt::join(options_.topic_patterns, ", ")));
     }
     if (nodes_.size() >= options_.nodes_max)
         return failed(condition::resource_limit_exceeded,
-                      fmt::format("no node '{}' can be made: there are nodes_max = {} nodes", shortened(address), options_.nodes_max));
+                      fmt::format("no node '{}' can be made: there are nodes_max = {} nodes", shortened(address),
+                                  options_.nodes_max));
     return make({std::string(address), kind, Lifetime::links_and_messages, false});
 }
 
 codec::Result<std::shared_ptr<Node>, ErrorCondition> AddressTable::make_dynamic(std::string_view container_id,
-                                                                                std::string_view link_name, Lifetime lifetime) {
+                                                                                std::string_view link_name,
+                                                                                Lifetime lifetime) {
     if (nodes_.size() >= options_.nodes_max)
         return failed(condition::resource_limit_exceeded,
                       fmt::format("no dynamic node can be made: there are nodes_max = {} nodes", options_.nodes_max));
@@ -95,14 +101,10 @@ codec::Result<std::shared_ptr<Node>, ErrorCondition> AddressTable::make_dynamic(
 std::vector<NodeStatus> AddressTable::status() const {
     std::vector<NodeStatus> all;
     for (const auto& [address, node] : nodes_) {
-        all.push_back({address, node->is_topic(), node->identity().dynamic, node->messages(), node->bytes(), node->consumers(),
-                       node->producers()});
+        all.push_back({address, node->is_topic(), node->identity().dynamic, node->messages(), node->bytes(),
+                       node->consumers(), node->producers()});
     }
     return all;
-}
-
-void AddressTable::shut_down() {
-    for (const auto& [address, node] : std::exchange(nodes_, {})) node->shut_down();
 }
 
 std::shared_ptr<Node> AddressTable::make(Node::Identity identity) {

@@ -26,10 +26,10 @@ public:
     codec::Result<std::shared_ptr<Node>, codec::ErrorCondition> resolve(std::string_view address);
     /// A queue with an address of its own making. [3.5.3-b], [3.5.3-c]
     codec::Result<std::shared_ptr<Node>, codec::ErrorCondition> make_dynamic(std::string_view container_id,
-                                                                             std::string_view link_name, Lifetime lifetime);
+                                                                             std::string_view link_name,
+                                                                             Lifetime lifetime);
     /// In order of their addresses.
     std::vector<NodeStatus> status() const;
-    void shut_down();
 
 private:
     std::shared_ptr<Node> make(Node::Identity identity);
@@ -40,7 +40,8 @@ private:
     std::map<std::string, std::shared_ptr<Node>, std::less<>> nodes_;
 };
 
-/// How well a pattern covers an address: longer patterns first, then those that stand further in front. Empty: not at all.
+/// How well a pattern covers an address: longer patterns first, then those that stand further in front. Empty: not at
+/// all.
 struct Match {
     std::size_t length = 0;
     std::size_t position = 0;

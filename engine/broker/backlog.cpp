@@ -7,9 +7,7 @@
 
 namespace aprotic::engine::broker {
 
-bool Stored::unwanted(ConsumerId by) const noexcept {
-    return std::ranges::find(unwanted_by, by) != unwanted_by.end();
-}
+bool Stored::unwanted(ConsumerId by) const noexcept { return std::ranges::find(unwanted_by, by) != unwanted_by.end(); }
 
 codec::EncodedMessage outgoing(const Stored& stored, Instant now) {
     const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(now - stored.arrived).count();

@@ -16,32 +16,33 @@ namespace aprotic::engine::broker {
 /// Names a consumer; never used again while the broker lives. 0 names nobody.
 using ConsumerId = std::uint64_t;
 
-/// A message in the keeping of one backlog: octets shared with whoever else has them, and what the backlog knows about them.
+/// A message in the keeping of one backlog: octets shared with whoever else has them, and what the backlog knows about
+/// them.
 struct Stored {
     codec::EncodedMessage message;
-    std::uint64_t sequence = 0;             ///< its place; given by the backlog
+    std::uint64_t sequence = 0;  ///< its place; given by the backlog
     Instant arrived{};
-    std::optional<Instant> expires;         ///< arrival plus header.ttl [3.2.1-e]
-    std::uint32_t failures = 0;             ///< unsuccessful deliveries here, on top of the header's delivery-count [3.4.5]
-    std::vector<ConsumerId> unwanted_by;    ///< said undeliverable-here [3.4.5]
+    std::optional<Instant> expires;  ///< arrival plus header.ttl [3.2.1-e]
+    std::uint32_t failures = 0;      ///< unsuccessful deliveries here, on top of the header's delivery-count [3.4.5]
+    std::vector<ConsumerId> unwanted_by;  ///< said undeliverable-here [3.4.5]
 
     bool expired(Instant now) const noexcept { return expires && *expires <= now; }
     bool unwanted(ConsumerId by) const noexcept;
 };
 using StoredPtr = std::unique_ptr<Stored>;
 
-/// What goes to a consumer now: the message itself, or the same with a header that counts failed deliveries and takes the time
-/// spent here off the ttl. [3.2.1-f], [3.4.5-a]
+/// What goes to a consumer now: the message itself, or the same with a header that counts failed deliveries and takes
+/// the time spent here off the ttl. [3.2.1-f], [3.4.5-a]
 codec::EncodedMessage outgoing(const Stored& stored, Instant now);
 
-/// Messages in order of arrival. A message is available, or acquired: then its consumer holds it, and it comes back to its place
-/// or is retired. Both kinds count. Pure; time is an argument.
+/// Messages in order of arrival. A message is available, or acquired: then its consumer holds it, and it comes back to
+/// its place or is retired. Both kinds count. Pure; time is an argument.
 class Backlog {
 public:
     /// Takes a new message in at the end.
     void append(StoredPtr stored);
-    /// The oldest available message that lives and that `by` has not refused; null when there is none. Expired ones found on the
-    /// way are dropped.
+    /// The oldest available message that lives and that `by` has not refused; null when there is none. Expired ones
+    /// found on the way are dropped.
     StoredPtr acquire(ConsumerId by, Instant now);
     /// An acquired message is available again, at its old place.
     void put_back(StoredPtr stored);

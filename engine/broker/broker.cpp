@@ -15,12 +15,12 @@ namespace aprotic::engine {
 /// Used on the reactor's thread only.
 struct BrokerState {
     BrokerState(Container& owner, BrokerOptions options)
-        : container(owner), accepted(broker::accepted_options(options)),
+        : container(owner),
+          accepted(broker::accepted_options(options)),
           links(std::make_shared<broker::LinkContext>(owner.reactor(), std::move(options))) {}
 
     void shut_down() {
         listeners.clear();
-        links->table.shut_down();
         const codec::ErrorCondition why{codec::Symbol(codec::condition::connection_forced), "the broker ends", {}};
         for (const auto& connection : std::exchange(connections, {})) connection.close(why);
     }
@@ -40,8 +40,10 @@ public:
     explicit AcceptedConnection(std::weak_ptr<BrokerState> broker) : broker_(std::move(broker)) {}
 
     void on_open(Connection& connection) override {
-        if (const auto broker = broker_.lock()) broker->connections.push_back(connection);
-        else connection.close();
+        if (const auto broker = broker_.lock())
+            broker->connections.push_back(connection);
+        else
+            connection.close();
     }
     void on_sender_requested(Connection& connection, LinkRequest request) override {
         if (const auto broker = broker_.lock()) broker::serve_consumer(broker->links, connection, std::move(request));
@@ -72,8 +74,10 @@ BrokerOptions checked(BrokerOptions options) {
 
 /// Runs `task` on the reactor's thread: now if that is where we are.
 void run_on(Reactor& reactor, Function<void()> task) {
-    if (reactor.on_thread()) task();
-    else reactor.post(std::move(task));
+    if (reactor.on_thread())
+        task();
+    else
+        reactor.post(std::move(task));
 }
 
 }  // namespace
@@ -88,7 +92,8 @@ Broker::~Broker() {
 
 codec::Result<Address, Failure> Broker::listen(const Address& at) {
     auto listener = state_->container.listen(at, state_->accepted, [weak = std::weak_ptr(state_)] {
-        return std::shared_ptr<ConnectionHandler>(weak.expired() ? nullptr : std::make_shared<AcceptedConnection>(weak));
+        return std::shared_ptr<ConnectionHandler>(weak.expired() ? nullptr
+                                                                 : std::make_shared<AcceptedConnection>(weak));
     });
     if (!listener) return listener.error();
     Address address = listener->address();
@@ -108,7 +113,8 @@ std::vector<NodeStatus> Broker::nodes() const {
     if (reactor.on_thread()) return state_->links->table.status();
     auto snapshot = std::make_shared<std::promise<std::vector<NodeStatus>>>();
     auto answer = snapshot->get_future();
-    reactor.post([state = state_, snapshot = std::move(snapshot)] { snapshot->set_value(state->links->table.status()); });
+    reactor.post(
+        [state = state_, snapshot = std::move(snapshot)] { snapshot->set_value(state->links->table.status()); });
     try {
         return answer.get();
     } catch (const std::future_error&) {

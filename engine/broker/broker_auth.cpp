@@ -27,15 +27,16 @@ ConnectionOptions accepted_options(const BrokerOptions& options) {
     const codec::Symbol relay("ANONYMOUS-RELAY");
     if (std::ranges::find(accepted.offered_capabilities, relay) == accepted.offered_capabilities.end())
         accepted.offered_capabilities.push_back(relay);
-    // No "product" here: oslo.messaging takes a product it does not know for a router and then uses addresses that our patterns
-    // do not cover. The addresses this broker is made for are chosen for peers without one.
+    // No "product" here: oslo.messaging takes a product it does not know for a router and then uses addresses that our
+    // patterns do not cover. The addresses this broker is made for are chosen for peers without one.
     accepted.properties.set(codec::Symbol("implementation"), "aprotic");
     accepted.properties.set(codec::Symbol("version"), APROTIC_VERSION);
     if (!options.users.empty()) {
         accepted.sasl_server.offer = true;
         accepted.sasl_server.required = true;
         accepted.sasl_server.allow_anonymous = false;
-        accepted.sasl_server.verify_password = [users = options.users](std::string_view user, std::string_view password) {
+        accepted.sasl_server.verify_password = [users = options.users](std::string_view user,
+                                                                       std::string_view password) {
             const auto known = users.find(std::string(user));
             return known != users.end() && same_secret(password, known->second);
         };

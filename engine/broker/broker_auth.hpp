@@ -5,7 +5,8 @@
 
 namespace aprotic::engine::broker {
 
-/// The options of accepted connections: BrokerOptions::connection with the broker's name, what it offers, and who may come in.
+/// The options of accepted connections: BrokerOptions::connection with the broker's name, what it offers, and who may
+/// come in.
 ConnectionOptions accepted_options(const BrokerOptions& options);
 
 }  // namespace aprotic::engine::broker

@@ -26,10 +26,14 @@ Lifetime lifetime_of(const codec::Map& properties) {
     const auto* policy = properties.find("lifetime-policy");
     const auto* described = policy != nullptr ? policy->get_if<codec::Described>() : nullptr;
     switch (described != nullptr ? described->code().value_or(0) : 0) {
-        case codec::descriptor::delete_on_no_links: return Lifetime::links;
-        case codec::descriptor::delete_on_no_messages: return Lifetime::link_then_messages;
-        case codec::descriptor::delete_on_no_links_or_messages: return Lifetime::links_and_messages;
-        default: return Lifetime::link;
+        case codec::descriptor::delete_on_no_links:
+            return Lifetime::links;
+        case codec::descriptor::delete_on_no_messages:
+            return Lifetime::link_then_messages;
+        case codec::descriptor::delete_on_no_links_or_messages:
+            return Lifetime::links_and_messages;
+        default:
+            return Lifetime::link;
     }
 }
 
@@ -43,8 +47,8 @@ codec::Map node_properties(Lifetime lifetime) {
     return properties;
 }
 
-/// What the answering attach says of either terminus: nothing here is durable, nothing outlives its link, and no capability is
-/// claimed. [3.5.5-a], [3.5.3-o]
+/// What the answering attach says of either terminus: nothing here is durable, nothing outlives its link, and no
+/// capability is claimed. [3.5.5-a], [3.5.3-o]
 template <class Terminus>
 void grant_terminus(Terminus& terminus, const Node& node) {
     terminus.address = node.identity().address;
@@ -57,7 +61,8 @@ void grant_terminus(Terminus& terminus, const Node& node) {
 }
 
 codec::Result<std::shared_ptr<Node>, ErrorCondition> node_for(LinkContext& context, const Connection& connection,
-                                                              const LinkRequest& request, const codec::Map& properties) {
+                                                              const LinkRequest& request,
+                                                              const codec::Map& properties) {
     if (!request.wants_dynamic()) return context.table.resolve(*request.address());
     const auto* open = connection.remote();
     return context.table.make_dynamic(open != nullptr ? open->container_id : std::string(), request.attach().name,
@@ -65,10 +70,14 @@ codec::Result<std::shared_ptr<Node>, ErrorCondition> node_for(LinkContext& conte
 }
 
 /// The peer receives: a sender of ours, fed by a node.
-class ConsumerLink final : public SenderHandler, public NodeConsumer, public std::enable_shared_from_this<ConsumerLink> {
+class ConsumerLink final : public SenderHandler,
+                           public NodeConsumer,
+                           public std::enable_shared_from_this<ConsumerLink> {
 public:
     ConsumerLink(std::shared_ptr<LinkContext> context, std::shared_ptr<Node> node, const codec::Attach& attach)
-        : context_(std::move(context)), node_(std::move(node)), created_(attach.source->dynamic),
+        : context_(std::move(context)),
+          node_(std::move(node)),
+          created_(attach.source->dynamic),
           default_outcome_(attach.source->default_outcome) {
         id = ++context_->last_consumer;
         browses = !node_->is_topic() && attach.source->distribution_mode == codec::StdDistMode::copy;
@@ -124,13 +133,19 @@ private:
         switch (outcome.kind) {
             case Outcome::Kind::accepted:
             case Outcome::Kind::sent:
-            case Outcome::Kind::rejected: return queue->retire(std::move(stored));  // [3.4.2-a], [3.4.3-a]
-            case Outcome::Kind::released: break;                                    // [3.4.4-a]
-            case Outcome::Kind::modified: modify(*stored, outcome.delivery_failed, outcome.undeliverable_here); break;
+            case Outcome::Kind::rejected:
+                return queue->retire(std::move(stored));  // [3.4.2-a], [3.4.3-a]
+            case Outcome::Kind::released:
+                break;  // [3.4.4-a]
+            case Outcome::Kind::modified:
+                modify(*stored, outcome.delivery_failed, outcome.undeliverable_here);
+                break;
             case Outcome::Kind::not_sent:
                 // A message that can never go out here is for others; anything else means that the link is ending.
-                if (outcome.failure && outcome.failure->code == Errc::message_too_large) stored->unwanted_by.push_back(id);
-                else stalled_ = true;
+                if (outcome.failure && outcome.failure->code == Errc::message_too_large)
+                    stored->unwanted_by.push_back(id);
+                else
+                    stalled_ = true;
                 break;
             case Outcome::Kind::in_doubt:
                 stalled_ = true;
@@ -141,8 +156,8 @@ private:
     }
 
     void modify(Stored& stored, bool failed_here, bool undeliverable_here) {
-        if (failed_here) ++stored.failures;                            // [3.4.5-a]
-        if (undeliverable_here) stored.unwanted_by.push_back(id);      // [3.4.5-c]
+        if (failed_here) ++stored.failures;                        // [3.4.5-a]
+        if (undeliverable_here) stored.unwanted_by.push_back(id);  // [3.4.5-c]
     }
 
     /// The peer went without an outcome: its default counts, and without one the message is released. [3.5.3-j]
@@ -185,8 +200,9 @@ protected:
         if (delivery.message_format() != codec::protocol::message_format) return stored;
         const auto& view = delivery.message();
         if (!view.ok()) {
-            delivery.reject(failed(codec::condition_of(view.error()), fmt::format("octet {} of the message: {}",
-                                                                                 view.error_offset(), view.error().message())));
+            delivery.reject(
+                failed(codec::condition_of(view.error()),
+                       fmt::format("octet {} of the message: {}", view.error_offset(), view.error().message())));
             return nullptr;
         }
         if (!view.has_header()) return stored;
@@ -196,8 +212,8 @@ protected:
                                    "durable messages are not kept beyond the broker's life and accept_durable is off"));
             return nullptr;
         }
-        // Zero is what many clients send for "no limit". absolute-expiry-time is not looked at: it names the sender's clock, and
-        // oslo.messaging fills it with a monotonic one.
+        // Zero is what many clients send for "no limit". absolute-expiry-time is not looked at: it names the sender's
+        // clock, and oslo.messaging fills it with a monotonic one.
         if (header.ttl && *header.ttl != 0) stored->expires = stored->arrived + std::chrono::milliseconds(*header.ttl);
         return stored;
     }
@@ -225,8 +241,10 @@ public:
     void on_message(Receiver&, Delivery& delivery) override {
         auto stored = read(delivery);
         if (stored == nullptr) return node_->use_credit(*this);
-        if (node_->take(*this, std::move(stored)) == Node::Verdict::stored) delivery.accept();
-        else delivery.release();
+        if (node_->take(*this, std::move(stored)) == Node::Verdict::stored)
+            delivery.accept();
+        else
+            delivery.release();
     }
 
     void on_close(Receiver&, const std::optional<Failure>&) override {
@@ -262,8 +280,10 @@ public:
         if (!node) return delivery.reject(node.error());
         auto stored = read(delivery);
         if (stored != nullptr) {
-            if ((*node)->take(std::move(stored)) == Node::Verdict::stored) delivery.accept();
-            else delivery.release();
+            if ((*node)->take(std::move(stored)) == Node::Verdict::stored)
+                delivery.accept();
+            else
+                delivery.release();
         }
         (*node)->review();
     }

@@ -22,7 +22,8 @@ struct LinkContext {
 
 /// Answers the peer's wish to receive: joins a link to the node its source names, or refuses it.
 void serve_consumer(const std::shared_ptr<LinkContext>& context, const Connection& connection, LinkRequest request);
-/// Answers the peer's wish to send: to the node its target names, or, without an address, to whatever each message's `to` names.
+/// Answers the peer's wish to send: to the node its target names, or, without an address, to whatever each message's
+/// `to` names.
 void serve_producer(const std::shared_ptr<LinkContext>& context, const Connection& connection, LinkRequest request);
 
 }  // namespace aprotic::engine::broker

@@ -6,12 +6,13 @@
 namespace aprotic::engine::broker {
 
 namespace {
-// A sweep looks at every message, so it comes at most this often. What has expired is never delivered in between; it only
-// occupies its place a little longer.
+// A sweep looks at every message, so it comes at most this often. What has expired is never delivered in between; it
+// only occupies its place a little longer.
 constexpr Duration sweep_pause = std::chrono::seconds(1);
 }  // namespace
 
-MessageQueue::MessageQueue(Reactor& reactor, Function<void()> on_less) : reactor_(reactor), on_less_(std::move(on_less)) {}
+MessageQueue::MessageQueue(Reactor& reactor, Function<void()> on_less)
+    : reactor_(reactor), on_less_(std::move(on_less)) {}
 
 MessageQueue::~MessageQueue() {
     if (timer_ != 0) reactor_.cancel_timer(timer_);
@@ -62,7 +63,7 @@ void MessageQueue::resume(Consumer& consumer) {
         consumer.in_turn_ = true;
         turns_.push_back(&consumer);
     }
-    if (backlog_.messages() != 0) dispatch_soon();
+    if (backlog_.available() != 0) dispatch_soon();
 }
 
 bool MessageQueue::passes_through() const {
@@ -74,8 +75,8 @@ void MessageQueue::orphan() {
     if (timer_ != 0) reactor_.cancel_timer(std::exchange(timer_, 0));
 }
 
-/// A consumer's new credit and the messages it gives back come in one read, in this order, and what comes back seldom comes alone.
-/// Only when all of it is in its place does anything go out, or the order of the messages would be lost.
+/// A consumer's new credit and the messages it gives back come in one read, in this order, and what comes back seldom
+/// comes alone. Only when all of it is in its place does anything go out, or the order of the messages would be lost.
 void MessageQueue::dispatch_soon() {
     if (std::exchange(dispatch_due_, true)) return;
     reactor_.post([weak = weak_from_this()] {
@@ -87,7 +88,8 @@ void MessageQueue::dispatch_soon() {
 }
 
 void MessageQueue::dispatch() {
-    // A consumer that cannot take its message gives it back from inside deliver(); the loop that called it goes on with it.
+    // A consumer that cannot take its message gives it back from inside deliver(); the loop that called it goes on with
+    // it.
     if (dispatching_) return;
     dispatching_ = true;
     const auto before = backlog_.messages();

@@ -23,8 +23,8 @@ public:
     /// Shows a message that stays where it is.
     virtual void show(const Stored& stored) = 0;
 
-    ConsumerId id = 0;             ///< unique in the broker
-    bool browses = false;          ///< shown every message once, acquires none [3.5.2]
+    ConsumerId id = 0;     ///< unique in the broker
+    bool browses = false;  ///< shown every message once, acquires none [3.5.2]
 
 private:
     friend class MessageQueue;

@@ -7,13 +7,15 @@ namespace aprotic::engine::broker {
 
 namespace {
 
-// A message smaller than a sixteenth of a receive slab would hold much more memory than it counts for, if it waited in place.
+// A message smaller than a sixteenth of a receive slab would hold much more memory than it counts for, if it waited in
+// place.
 constexpr std::size_t small_message = 4 * 1024;
 
 void leave_slab(Stored& stored) {
     const auto& octets = stored.message.octets();
     if (octets.size() >= small_message) return;
-    codec::Bytes own = octets.segments().size() > 1 ? octets.contiguous() : codec::Bytes::copy_of(octets.contiguous().span());
+    codec::Bytes own =
+        octets.segments().size() > 1 ? octets.contiguous() : codec::Bytes::copy_of(octets.contiguous().span());
     stored.message = codec::EncodedMessage(std::move(own), stored.message.message_format());
 }
 
@@ -57,11 +59,13 @@ void Node::store(StoredPtr stored) {
         queue_->push(std::move(stored));
         return;
     }
-    if (std::ranges::any_of(consumers_, [](const NodeConsumer* c) { return !c->queue->passes_through(); })) leave_slab(*stored);
+    if (std::ranges::any_of(consumers_, [](const NodeConsumer* c) { return !c->queue->passes_through(); }))
+        leave_slab(*stored);
     for (std::size_t i = 0; i < consumers_.size(); ++i) {
         auto& queue = *consumers_[i]->queue;
         const auto& backlog = queue.backlog();
-        while ((backlog.messages() >= limits_.messages_max || backlog.bytes() >= limits_.bytes_max) && queue.drop_oldest()) {
+        while ((backlog.messages() >= limits_.messages_max || backlog.bytes() >= limits_.bytes_max) &&
+               queue.drop_oldest()) {
         }
         queue.push(std::make_unique<Stored>(*stored));
     }
@@ -100,11 +104,16 @@ void Node::creator_gone() {
 bool Node::expired() const {
     const bool links = !producers_.empty() || !consumers_.empty();
     switch (identity_.lifetime) {
-        case Lifetime::forever: return false;
-        case Lifetime::link: return creator_gone_;
-        case Lifetime::links: return !links;
-        case Lifetime::link_then_messages: return creator_gone_ && messages() == 0;
-        case Lifetime::links_and_messages: return !links && messages() == 0;
+        case Lifetime::forever:
+            return false;
+        case Lifetime::link:
+            return creator_gone_;
+        case Lifetime::links:
+            return !links;
+        case Lifetime::link_then_messages:
+            return creator_gone_ && messages() == 0;
+        case Lifetime::links_and_messages:
+            return !links && messages() == 0;
     }
     return false;
 }

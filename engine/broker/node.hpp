@@ -38,7 +38,8 @@ enum class Lifetime {
     link,                ///< with the link that had it made: delete-on-close [3.5.10]
     links,               ///< delete-on-no-links [3.5.11]
     link_then_messages,  ///< with its last message after that link: delete-on-no-messages [3.5.12]
-    links_and_messages,  ///< when it has neither: delete-on-no-links-or-messages [3.5.13]; also of nodes made by a pattern
+    links_and_messages,  ///< when it has neither: delete-on-no-links-or-messages [3.5.13]; also of nodes made by a
+                         ///< pattern
 };
 
 enum class NodeKind { queue, topic };
@@ -49,11 +50,11 @@ struct NodeLimits {
     std::uint32_t credit_max = 0;  ///< per producer
 };
 
-/// What an address stands for. A queue keeps a message until one consumer has taken it; a topic gives it to every consumer that is
-/// there, each with a backlog of its own, and forgets it.
+/// What an address stands for. A queue keeps a message until one consumer has taken it; a topic gives it to every
+/// consumer that is there, each with a backlog of its own, and forgets it.
 ///
-/// A full queue gives no credit. What was granted before still arrives; beyond twice the bound it is not taken. A topic is never
-/// full: a subscriber that falls behind loses its oldest messages.
+/// A full queue gives no credit. What was granted before still arrives; beyond twice the bound it is not taken. A topic
+/// is never full: a subscriber that falls behind loses its oldest messages.
 class Node : public std::enable_shared_from_this<Node> {
 public:
     struct Identity {
@@ -71,7 +72,8 @@ public:
     bool is_topic() const noexcept { return identity_.kind == NodeKind::topic; }
 
     enum class Verdict { stored, full };
-    /// From a producer whose credit it uses. Small messages that have to wait are copied out of the receive buffer they would pin.
+    /// From a producer whose credit it uses. Small messages that have to wait are copied out of the receive buffer they
+    /// would pin.
     Verdict take(Producer& from, StoredPtr stored);
     /// What take() does beside taking: for a delivery that was refused before it came here.
     void use_credit(Producer& from);
@@ -111,8 +113,8 @@ private:
     std::shared_ptr<MessageQueue> queue_;  // of a queue; a topic has one per consumer
     std::vector<Producer*> producers_;
     std::vector<NodeConsumer*> consumers_;
-    std::vector<Producer*> starving_;      // without credit since the node was full
-    std::size_t granted_ = 0;              // by all producers together
+    std::vector<Producer*> starving_;  // without credit since the node was full
+    std::size_t granted_ = 0;          // by all producers together
     bool creator_gone_ = false;
 };
 

@@ -68,8 +68,9 @@ TEST_CASE("an address that nothing covers is refused by name and with the option
     Fixture at;
     const auto refused = at.table.resolve("elsewhere").error();
     REQUIRE(refused.condition == codec::condition::not_found);
-    REQUIRE(refused.description == "there is no node 'elsewhere', and neither queue_patterns (exclusive, unicast) nor "
-                                   "topic_patterns (broadcast) covers it");
+    REQUIRE(refused.description ==
+            "there is no node 'elsewhere', and neither queue_patterns (exclusive, unicast) nor "
+            "topic_patterns (broadcast) covers it");
     // Cut between characters: the answer must be legal UTF-8 and fit into a frame.
     std::string longer(255, 'x');
     for (int i = 0; i < 10'000; ++i) longer += "\xe2\x82\xac";

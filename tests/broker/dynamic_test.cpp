@@ -11,7 +11,8 @@ ReceiverOptions dynamic(std::optional<std::uint64_t> lifetime = {}) {
     if (lifetime) {
         codec::Source source;
         source.dynamic = true;
-        source.dynamic_node_properties.set(codec::Symbol("lifetime-policy"), codec::Described(*lifetime, codec::List{}));
+        source.dynamic_node_properties.set(codec::Symbol("lifetime-policy"),
+                                           codec::Described(*lifetime, codec::List{}));
         options.link.source = source;
     }
     return options;

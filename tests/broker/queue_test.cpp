@@ -76,7 +76,8 @@ TEST_CASE("a released message is available again at its place and not counted as
     REQUIRE(header_of(inbox->octets.back()).delivery_count == 0);
 }
 
-TEST_CASE("a modified message counts its failures and stays away from the link that cannot take it", "[3.4.5-a][3.4.5-c]") {
+TEST_CASE("a modified message counts its failures and stays away from the link that cannot take it",
+          "[3.4.5-a][3.4.5-c]") {
     World world;
     auto first = std::make_shared<Inbox>();
     first->accepts = false;

@@ -25,8 +25,10 @@ struct Inbox final : ReceiverHandler {
         texts.push_back(std::string(delivery.message().body_text().value_or("")));
         settled.push_back(delivery.is_settled());
         octets.push_back(delivery.payload());
-        if (accepts) delivery.accept();
-        else kept.push_back(std::move(delivery));
+        if (accepts)
+            delivery.accept();
+        else
+            kept.push_back(std::move(delivery));
     }
     void on_close(Receiver&, const std::optional<Failure>& why) override {
         closed = true;

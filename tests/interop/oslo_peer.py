@@ -4,8 +4,8 @@
     oslo_peer.py URL server TOPIC NAME          serves until standard input ends
     oslo_peer.py URL client TOPIC STEP...       runs the steps one after the other
 
-Steps of the client: echo, echo=SERVER, boom, custom, missing, version, note=TEXT (cast), fanout=TEXT, slow=SECONDS (call with
-monitoring), nobody (call to a topic without a server).
+Steps of the client: echo, echo=SERVER, boom, custom, missing, version, note=TEXT (cast), fanout=TEXT, slow=SECONDS (call
+with monitoring), nobody (call to a topic without a server).
 """
 import json
 import logging
@@ -66,8 +66,8 @@ def serve(transport, topic, name):
     server.wait()
 
 
-VALUE = {"text": "h\u00e9llo \U0001f600 \"quoted\" \\", "n": 2 ** 53, "f": 1.5, "none": None, "list": [1, "two", {"three": 3}],
-         "yes": True, "large": "x" * 200000}
+VALUE = {"text": "h\u00e9llo \U0001f600 \"quoted\" \\", "n": 2 ** 53, "f": 1.5, "none": None,
+         "list": [1, "two", {"three": 3}], "yes": True, "large": "x" * 200000}
 
 
 def run_step(client, topic, step):

@@ -1,5 +1,5 @@
-// Sends messages of every kind of body to a queue, receives them from it with Proton's C++ client, accepts each by itself and
-// checks that each came once, with the content and the types it was sent with.
+// Sends messages of every kind of body to a queue, receives them from it with Proton's C++ client, accepts each by
+// itself and checks that each came once, with the content and the types it was sent with.
 //
 //     proton_peer URL ADDRESS COUNT
 
@@ -52,38 +52,90 @@ message make(std::uint64_t i) {
     m.message_annotations().put(proton::symbol("x-opt-a"), static_cast<std::int64_t>(i));
     if (i % 1000 == 999) {
         m.inferred(i % 2000 == 999);
-        if (m.inferred()) m.body(proton::binary(std::string(large, static_cast<char>(i % 251))));
-        else m.body(std::string(large, static_cast<char>('a' + i % 26)));
+        if (m.inferred())
+            m.body(proton::binary(std::string(large, static_cast<char>(i % 251))));
+        else
+            m.body(std::string(large, static_cast<char>('a' + i % 26)));
         return m;
     }
     const auto number = static_cast<std::int64_t>(i);
     std::map<std::string, value> map{{"text", value("h\u00e9llo")}, {"n", value(i)}, {"null", value()}};
     const std::vector<value> list{value(number), value("two"), value(map), value(true)};
     switch (i % 24) {
-        case 0: m.body("text " + std::to_string(i)); break;
-        case 1: m.body(std::string()); break;
-        case 2: m.body(proton::binary(std::string("\0\xffvalue", 7))); break;
-        case 3: m.inferred(true), m.body(proton::binary(std::string("\0\xff""data", 6))); break;
-        case 4: m.body(map); break;
-        case 5: m.body(list); break;
-        case 6: m.inferred(true), m.body(list); break;
-        case 7: m.body(value()); break;
-        case 8: m.body(true); break;
-        case 9: m.body(static_cast<std::uint8_t>(255)); break;
-        case 10: m.body(static_cast<std::uint16_t>(65535)); break;
-        case 11: m.body(static_cast<std::uint32_t>(0)); break;
-        case 12: m.body(static_cast<std::uint32_t>(UINT32_MAX)); break;
-        case 13: m.body(static_cast<std::uint64_t>(UINT64_MAX)); break;
-        case 14: m.body(static_cast<std::int8_t>(-128)); break;
-        case 15: m.body(static_cast<std::int16_t>(-32768)); break;
-        case 16: m.body(static_cast<std::int32_t>(INT32_MIN)); break;
-        case 17: m.body(number); break;
-        case 18: m.body(0.5f); break;
-        case 19: m.body(-1.5e300); break;
-        case 20: m.body(static_cast<wchar_t>(0x20ac)); break;
-        case 21: m.body(proton::timestamp(1234567890123)); break;
-        case 22: m.body(proton::uuid::copy("0123456789abcdef")); break;
-        default: m.body(proton::symbol("a-symbol")); break;
+        case 0:
+            m.body("text " + std::to_string(i));
+            break;
+        case 1:
+            m.body(std::string());
+            break;
+        case 2:
+            m.body(proton::binary(std::string("\0\xffvalue", 7)));
+            break;
+        case 3:
+            m.inferred(true), m.body(proton::binary(std::string("\0\xff"
+                                                                "data",
+                                                                6)));
+            break;
+        case 4:
+            m.body(map);
+            break;
+        case 5:
+            m.body(list);
+            break;
+        case 6:
+            m.inferred(true), m.body(list);
+            break;
+        case 7:
+            m.body(value());
+            break;
+        case 8:
+            m.body(true);
+            break;
+        case 9:
+            m.body(static_cast<std::uint8_t>(255));
+            break;
+        case 10:
+            m.body(static_cast<std::uint16_t>(65535));
+            break;
+        case 11:
+            m.body(static_cast<std::uint32_t>(0));
+            break;
+        case 12:
+            m.body(static_cast<std::uint32_t>(UINT32_MAX));
+            break;
+        case 13:
+            m.body(static_cast<std::uint64_t>(UINT64_MAX));
+            break;
+        case 14:
+            m.body(static_cast<std::int8_t>(-128));
+            break;
+        case 15:
+            m.body(static_cast<std::int16_t>(-32768));
+            break;
+        case 16:
+            m.body(static_cast<std::int32_t>(INT32_MIN));
+            break;
+        case 17:
+            m.body(number);
+            break;
+        case 18:
+            m.body(0.5f);
+            break;
+        case 19:
+            m.body(-1.5e300);
+            break;
+        case 20:
+            m.body(static_cast<wchar_t>(0x20ac));
+            break;
+        case 21:
+            m.body(proton::timestamp(1234567890123));
+            break;
+        case 22:
+            m.body(proton::uuid::copy("0123456789abcdef"));
+            break;
+        default:
+            m.body(proton::symbol("a-symbol"));
+            break;
     }
     return m;
 }
@@ -101,7 +153,8 @@ bool same(const message& a, const message& b) {
     return same(a.body(), b.body()) && a.inferred() == b.inferred() && a.subject() == b.subject() &&
            a.content_type() == b.content_type() && a.priority() == b.priority() &&
            a.properties().get("number") == b.properties().get("number") &&
-           a.message_annotations().get(proton::symbol("x-opt-a")) == b.message_annotations().get(proton::symbol("x-opt-a"));
+           a.message_annotations().get(proton::symbol("x-opt-a")) ==
+               b.message_annotations().get(proton::symbol("x-opt-a"));
 }
 
 class Peer : public proton::messaging_handler {
@@ -118,7 +171,8 @@ public:
     }
 
     void on_sendable(proton::sender&) override {
-        while (sender_.credit() > 0 && sent_ < count_ && sent_ - received_.size() < 5 * window) sender_.send(make(sent_++));
+        while (sender_.credit() > 0 && sent_ < count_ && sent_ - received_.size() < 5 * window)
+            sender_.send(make(sent_++));
     }
 
     void on_tracker_accept(proton::tracker&) override {

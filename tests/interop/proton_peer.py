@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Sends messages of every kind of body to a queue, receives them from it with Proton's Python client, accepts each by itself and
-checks that each came once, with the content and the types it was sent with.
+"""Sends messages of every kind of body to a queue, receives them from it with Proton's Python client, accepts each by itself
+and checks that each came once, with the content and the types it was sent with.
 
     proton_peer.py URL ADDRESS COUNT
 """
@@ -20,7 +20,8 @@ def bodies(i):
     """(body, inferred) of message i; inferred bodies become data and sequence sections."""
     nested = {"list": [i, "x", None, [True, False]], "text": "h\u00e9llo \U0001f600", "n": ulong(2 ** 64 - 1)}
     kinds = [
-        ("text %d \u20ac" % i, False), ("", False), (b"\x00\xffvalue" * 3, False), (b"\x00\xffdata" * 3, True), (b"", True),
+        ("text %d \u20ac" % i, False), ("", False), (b"\x00\xffvalue" * 3, False),
+        (b"\x00\xffdata" * 3, True), (b"", True),
         (nested, False), ({}, False), ([i, "two", None, {"k": [1]}], False), ([i, "two", {"k": 1.5}], True),
         (None, False), (True, False), (False, False),
         (ubyte(255), False), (ushort(65535), False), (uint(0), False), (uint(2 ** 32 - 1), False), (ulong(0), False),
@@ -37,13 +38,14 @@ def message(i):
         body, inferred = (bytes([i % 251]) * LARGE, True) if i % 2000 == 999 else (chr(97 + i % 26) * LARGE, False)
     else:
         body, inferred = bodies(i)
-    return Message(body=body, inferred=inferred, id=ulong(i), subject="subject %d" % i, content_type="x/y", priority=i % 10,
-                   properties={"number": i, "text": "p"}, annotations={symbol("x-opt-a"): i},
+    return Message(body=body, inferred=inferred, id=ulong(i), subject="subject %d" % i, content_type="x/y",
+                   priority=i % 10, properties={"number": i, "text": "p"}, annotations={symbol("x-opt-a"): i},
                    instructions={symbol("x-opt-d"): "instruction"} if i % 3 == 0 else None)
 
 
 def differences(sent, got):
-    for name in ("body", "inferred", "subject", "content_type", "priority", "properties", "annotations", "instructions"):
+    for name in ("body", "inferred", "subject", "content_type", "priority", "properties", "annotations",
+                 "instructions"):
         a, b = getattr(sent, name), getattr(got, name)
         if isinstance(b, memoryview):
             b = bytes(b)

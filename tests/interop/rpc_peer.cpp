@@ -1,4 +1,5 @@
-// An RPC server or client on our driver, with the methods and steps of oslo_peer.py. Each line of output is one JSON object.
+// An RPC server or client on our driver, with the methods and steps of oslo_peer.py. Each line of output is one JSON
+// object.
 //
 //     rpc_peer URL server TOPIC NAME          serves until standard input ends
 //     rpc_peer URL client TOPIC STEP...       runs the steps one after the other
@@ -26,9 +27,11 @@ void say(const Json& what) {
 
 int serve(Transport& transport, const std::string& topic, const std::string& name) {
     RpcServer server(transport, Target{.topic = topic, .namespace_ = "interop", .version = "1.5", .server = name});
-    server.handle("echo", [name](const Request& request, Json value) {
-        return Json{{"value", value}, {"server", name}, {"context", request.context}};
-    }, {"value"});
+    server.handle("echo",
+                  [name](const Request& request, Json value) {
+                      return Json{{"value", value}, {"server", name}, {"context", request.context}};
+                  },
+                  {"value"});
     server.handle("boom", [](std::string why) { throw MethodError("ValueError", why); }, {"why"});
     server.handle("custom", [] {
         RemoteError trouble;
@@ -39,11 +42,17 @@ int serve(Transport& transport, const std::string& topic, const std::string& nam
         trouble.kwargs = Json{{"code", 7}};
         throw MethodError(trouble);
     });
-    server.handle("slow", [](double seconds) {
-        std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-        return "slept";
-    }, {"seconds"});
-    server.handle("note", [name](std::string text) { say({{"event", "note"}, {"server", name}, {"text", text}}); }, {"text"});
+    server.handle("slow",
+                  [](double seconds) {
+                      std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+                      return "slept";
+                  },
+                  {"seconds"});
+    server.handle("note",
+                  [name](std::string text) {
+                      say({{"event", "note"}, {"server", name}, {"text", text}});
+                  },
+                  {"text"});
     server.start();
     if (const auto ready = server.wait_ready(20s); !ready) {
         std::cerr << "rpc_peer: " << ready.error().message() << std::endl;
@@ -60,13 +69,19 @@ Result<Json> run_step(const RpcClient& client, const std::string& topic, const s
     const std::string word = step.substr(0, equals);
     const std::string argument = equals == std::string::npos ? "" : step.substr(equals + 1);
     if (word == "echo") {
-        const Json value = {{"text", "h\u00e9llo \U0001f600 \"quoted\" \\"}, {"n", 9007199254740992}, {"f", 1.5}, {"none", nullptr},
-                            {"list", {1, "two", {{"three", 3}}}}, {"yes", true}, {"large", std::string(200'000, 'x')}};
+        const Json value = {{"text", "h\u00e9llo \U0001f600 \"quoted\" \\"},
+                            {"n", 9007199254740992},
+                            {"f", 1.5},
+                            {"none", nullptr},
+                            {"list", {1, "two", {{"three", 3}}}},
+                            {"yes", true},
+                            {"large", std::string(200'000, 'x')}};
         CallOptions options;
         if (!argument.empty()) options.server = argument;
         auto reply = client.prepare(options).try_call("echo", {{"value", value}}, 20s);
         if (!reply) return reply;
-        return Json{{"same", reply->at("value") == value}, {"server", reply->at("server")}, {"context", reply->at("context")}};
+        return Json{
+            {"same", reply->at("value") == value}, {"server", reply->at("server")}, {"context", reply->at("context")}};
     }
     if (word == "boom") return client.try_call("boom", {{"why", "bad \u20ac value"}}, 20s);
     if (word == "custom" || word == "missing") return client.try_call(word, {}, 20s);
@@ -80,7 +95,8 @@ Result<Json> run_step(const RpcClient& client, const std::string& topic, const s
 }
 
 int call(Transport& transport, const std::string& topic, const std::vector<std::string>& steps) {
-    const RpcClient client(transport, Target{.topic = topic, .namespace_ = "interop", .version = "1.3"}, {.context = context});
+    const RpcClient client(transport, Target{.topic = topic, .namespace_ = "interop", .version = "1.3"},
+                           {.context = context});
     for (const auto& step : steps) {
         const auto reply = run_step(client, topic, step);
         Json line = {{"step", step}};

@@ -36,8 +36,8 @@ class Program(object):
         self.name = name
         self.lines = []
         self.seen = 0
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        text=True, errors="replace")
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True, errors="replace")
         self.incoming = queue.Queue()
         threading.Thread(target=self.pump, daemon=True).start()
         Program.running.append(self)
@@ -147,17 +147,17 @@ def start_our_broker(options):
 
 def start_proton_broker(options):
     program = need_program(options.proton_broker, "Proton's example broker (libqpid-proton11-dev-examples)")
-    # It takes what is asked for, so no port 0 that could be told apart from a failure: it prints the port in use.
     broker = Program("Proton example broker", program, "-a", "127.0.0.1:0")
     return broker, "127.0.0.1:" + broker.wait_for(r"^broker listening on (\d+)").group(1)
 
 
-# ---- messages ---------------------------------------------------------------------------------------------------------------
+# ---- messages -------------------------------------------------------------------------------------------------------
 
 def proton_python(options):
     need_modules("proton")
     broker, at = start_our_broker(options)
-    peer = Program("Proton Python", PYTHON, os.path.join(HERE, "proton_peer.py"), at, "unicast.interop.python", str(MESSAGES))
+    script = os.path.join(HERE, "proton_peer.py")
+    peer = Program("Proton Python", PYTHON, script, at, "unicast.interop.python", str(MESSAGES))
     print(peer.wait_end(240)[-1])
     check(broker.stop() == 0, "the broker did not end cleanly")
 
@@ -170,13 +170,14 @@ def proton_cpp(options):
     check(broker.stop() == 0, "the broker did not end cleanly")
 
 
-# ---- RPC --------------------------------------------------------------------------------------------------------------------
+# ---- RPC ------------------------------------------------------------------------------------------------------------
 
 TOPIC = "interop-topic"
 
 
 def python_peer(url, *arguments):
-    return Program("oslo.messaging " + " ".join(arguments[:3]), PYTHON, os.path.join(HERE, "oslo_peer.py"), url, *arguments)
+    script = os.path.join(HERE, "oslo_peer.py")
+    return Program("oslo.messaging " + " ".join(arguments[:3]), PYTHON, script, url, *arguments)
 
 
 def our_peer(options, url, *arguments):
@@ -224,7 +225,8 @@ def rpc(options, start_broker, start_server, start_client, multicast, check_erro
     results = run_client(start_client, url, *steps)
     for name in ("one", "two"):
         expect(results, "echo=" + name, result={"same": True, "server": name, "context": context})
-    check(results["echo"]["result"]["same"] and results["echo"]["result"]["server"] in ("one", "two"), "echo: %r" % results["echo"])
+    reply = results["echo"].get("result", {})
+    check(reply.get("same") and reply["server"] in ("one", "two"), "echo: %r" % results["echo"])
     expect(results, "slow=4", result="slept")
     expect(results, "note=cast", result=None)
     check_errors(results)
@@ -254,7 +256,8 @@ def errors_seen_by_us(results):
     expect(results, "custom", remote="Trouble", message="custom trouble", kwargs={"code": 7})
     expect(results, "missing", remote="NoSuchMethod")
     expect(results, "version", remote="UnsupportedVersion")
-    check("remote" not in results["nobody"] and "nobody" in results["nobody"].get("message", ""), "%r" % results["nobody"])
+    nobody = results["nobody"]
+    check("remote" not in nobody and "nobody" in nobody.get("message", ""), "nobody: %r" % nobody)
 
 
 def python_client(options, start_broker, multicast):
