@@ -16,7 +16,6 @@
 #include <aprotic/engine/core/link_credit.hpp>
 #include <aprotic/engine/core/outbox.hpp>
 #include <aprotic/engine/core/states.hpp>
-#include <aprotic/engine/core/tag_table.hpp>
 #include <aprotic/engine/event.hpp>
 #include <aprotic/engine/ids.hpp>
 #include <aprotic/engine/link_status.hpp>
@@ -193,7 +192,6 @@ private:
     IntrusiveList<Delivery, &Delivery::of_link> deliveries_;
     IntrusiveList<Delivery, &Delivery::waiting> waiting_;
     std::size_t unsettled_ = 0;
-    TagTable tags_;                // incoming
     Delivery* partial_ = nullptr;  // incoming, its last frame is still to come
     bool skipping_ = false;        // a resumed delivery that we do not know is passing by [2.6.13-b]
 };

@@ -68,7 +68,7 @@ void LinkEndpoint::recv_state(Delivery& delivery, bool settled, const std::share
     if (has_news) queue_news(delivery);
 }
 
-/// No disposition will name it any more, and its tag is free. [2.6.12-b]
+/// No disposition will name it any more. [2.6.12-b]
 void LinkEndpoint::mark_remote_settled(Delivery& delivery) noexcept {
     if (delivery.remote_settled) return;
     leave_unsettled(delivery);
@@ -79,7 +79,6 @@ void LinkEndpoint::leave_unsettled(Delivery& delivery) noexcept {
     if (!delivery.numbered || delivery.remote_settled || (is_sender() && delivery.settled)) return;
     --unsettled_;
     (is_sender() ? session_.outgoing : session_.incoming).erase(delivery);
-    tags_.erase(delivery);
 }
 
 void LinkEndpoint::queue_news(Delivery& delivery) {

@@ -282,9 +282,8 @@ Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
         return link_fault(codec::condition::invalid_field, "2.7.5-o",
                           "a transfer asks to settle second on a link that settles first");
     }
-    if (tags_.find(*transfer.delivery_tag) != nullptr) {
-        return link_fault(codec::condition::not_allowed, "2.6.12-c", "the tag of an unsettled delivery was used again");
-    }
+    // The tag may be that of another unsettled delivery, an error of the sender [2.6.12-c] that we live with: senders of
+    // Proton C++ 0.37 count anew from 1 with every batch. Deliveries are told apart by id.
     const auto [id, delivery] = context_.deliveries.emplace(this);
     delivery->id = id;
     delivery->tag = *transfer.delivery_tag;
@@ -297,7 +296,6 @@ Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
     deliveries_.push_back(*delivery);
     session_.incoming.insert(*delivery);
     ++unsettled_;
-    tags_.insert(*delivery);
     partial_ = delivery;
     return {};
 }

@@ -2,7 +2,6 @@
 #include <aprotic/engine/core/intrusive_list.hpp>
 #include <aprotic/engine/core/ring.hpp>
 #include <aprotic/engine/core/slot_map.hpp>
-#include <aprotic/engine/core/tag_table.hpp>
 #include <aprotic/engine/core/timer_table.hpp>
 #include <aprotic/engine/ids.hpp>
 
@@ -137,27 +136,6 @@ TEST_CASE("a number that is used twice loses neither object", "[2.8.7-b]") {
     table.erase(7, a);
     CHECK(table.find(7) == nullptr);
     CHECK(table.empty());
-}
-
-TEST_CASE("a table of tags finds what a map finds", "[2.6.12-a]") {
-    TagTable table;
-    std::map<std::string, std::unique_ptr<Delivery>> model;
-    test::Prng prng(3);
-    for (int i = 0; i < 5000; ++i) {
-        const std::string tag = prng.text(1 + prng.below(2));
-        const auto found = model.find(tag);
-        REQUIRE(table.find(codec::DeliveryTag(tag)) == (found == model.end() ? nullptr : found->second.get()));
-        if (found != model.end()) {
-            table.erase(*found->second);
-            table.erase(*found->second);
-            model.erase(found);
-        } else {
-            auto delivery = std::make_unique<Delivery>(nullptr);
-            delivery->tag = codec::DeliveryTag(tag);
-            table.insert(*delivery);
-            model.emplace(tag, std::move(delivery));
-        }
-    }
 }
 
 TEST_CASE("the earliest deadline is next", "[core]") {

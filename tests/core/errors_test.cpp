@@ -345,14 +345,6 @@ TEST_CASE("a transfer that differs from its first detaches the link", "[2.7.5-d]
     check_detach(scene, condition::invalid_field, "2.7.5-d", 1);
 }
 
-TEST_CASE("a tag in use detaches the link", "[2.6.12-c]") {
-    TwoLinks scene(10);
-    scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("a").payload("1"));
-    scene.receive();
-    scene.peer.send(peer::transfer(0).delivery_id(1).delivery_tag("a").payload("2"));
-    check_detach(scene, condition::not_allowed, "2.6.12-c", 2);
-}
-
 TEST_CASE("a transfer that asks to settle second on a link that settles first detaches it", "[2.7.5-o]") {
     TwoLinks scene(10);
     scene.peer.send(

@@ -42,6 +42,25 @@ TEST_CASE("every outcome reaches the sender as it was given", "[3.4-a][3.4.3-a][
     CHECK(scene.machine->status(link)->unsettled == 0);
 }
 
+TEST_CASE("deliveries whose sender gives them one tag are told apart by id", "[2.6.12-c]") {
+    Scene scene;
+    const LinkId link = scene.receiver(scene.begin(), 100);
+    std::vector<DeliveryId> deliveries;
+    for (std::uint32_t id = 0; id < 3; ++id) {
+        scene.peer.send(peer::transfer(0).delivery_id(id).delivery_tag("same").payload("m"));
+        deliveries.push_back(scene.machine.expect_event<DeliveryReceived>().delivery);
+        scene.machine->take(deliveries.back()).value();
+    }
+    CHECK(scene.machine->status(link)->unsettled == 3);
+    scene.machine->settle(deliveries[1], codec::Accepted{}).value();
+    scene.peer.expect(peer::disposition(ours_receiving, 1).settled().state(codec::Accepted{}));
+    scene.peer.send(peer::disposition(codec::Role::sender, 0).settled());
+    CHECK(scene.machine.expect_event<DeliveryUpdated>().delivery == deliveries[0]);
+    scene.machine->settle(deliveries[2], codec::Released{}).value();
+    scene.peer.expect(peer::disposition(ours_receiving, 2).settled().state(codec::Released{}));
+    CHECK(scene.machine->status(link)->unsettled == 0);
+}
+
 TEST_CASE("every outcome of ours leaves as it was given", "[2.7.5-m][3.4-a]") {
     Scene scene;
     const LinkId link = scene.receiver(scene.begin(), 100);
