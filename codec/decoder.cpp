@@ -1,9 +1,9 @@
 #include <aprotic/codec/decoder.hpp>
 #include <aprotic/codec/described.hpp>
+#include <aprotic/codec/utf8.hpp>
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 namespace aprotic::codec {
 
@@ -12,8 +12,6 @@ namespace {
 constexpr std::uint8_t no_code = 0xff;  // what take_code returns after an error; never assigned [1.2-d]
 
 bool is_compound(std::uint8_t format_code) noexcept { return (format_code & 0xe0U) == 0xc0; }
-
-bool is_scalar_value(std::uint32_t c) noexcept { return c <= 0x10ffff && (c < 0xd800 || c > 0xdfff); }
 
 }  // namespace
 
@@ -520,55 +518,6 @@ void Decoder::skip_body(std::uint8_t format_code, bool checked) noexcept {
     }
     for (std::uint32_t i = 0; i < scope.count && ok(); ++i) skip_body(take_code(), true);
     leave(scope);
-}
-
-// Text
-
-bool is_ascii(std::span<const std::byte> octets) noexcept {
-    return std::all_of(octets.begin(), octets.end(), [](std::byte b) { return b < std::byte{0x80}; });
-}
-
-bool is_utf8(std::span<const std::byte> octets) noexcept {
-    std::size_t i = 0;
-    const std::size_t size = octets.size();
-    while (i < size) {
-        const auto lead = std::to_integer<unsigned>(octets[i]);
-        if (lead < 0x80) {
-            // Most text is ASCII: eight octets at a time.
-            std::uint64_t block = 0;
-            while (size - i >= sizeof block &&
-                   (std::memcpy(&block, octets.data() + i, sizeof block), (block & 0x8080'8080'8080'8080U) == 0)) {
-                i += sizeof block;
-            }
-            while (i < size && octets[i] < std::byte{0x80}) ++i;
-            continue;
-        }
-        // Table 3-7 of the Unicode standard: the second octet's range excludes overlong forms, surrogates and what is too large.
-        unsigned low = 0x80, high = 0xbf;
-        std::size_t more = 0;
-        if (lead >= 0xc2 && lead <= 0xdf) {
-            more = 1;
-        } else if (lead >= 0xe0 && lead <= 0xef) {
-            more = 2;
-            if (lead == 0xe0) low = 0xa0;
-            if (lead == 0xed) high = 0x9f;
-        } else if (lead >= 0xf0 && lead <= 0xf4) {
-            more = 3;
-            if (lead == 0xf0) low = 0x90;
-            if (lead == 0xf4) high = 0x8f;
-        } else {
-            return false;
-        }
-        if (size - i <= more) return false;
-        for (std::size_t k = 1; k <= more; ++k) {
-            const auto next = std::to_integer<unsigned>(octets[i + k]);
-            if (next < low || next > high) return false;
-            low = 0x80;
-            high = 0xbf;
-        }
-        i += more + 1;
-    }
-    return true;
 }
 
 }  // namespace aprotic::codec

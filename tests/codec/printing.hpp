@@ -2,14 +2,14 @@
 
 // Shows octets and values in failed checks.
 
-#include <aprotic/codec/dump.hpp>
+#include <aprotic/codec/json.hpp>
 #include <support/hex.hpp>
 
 #include <catch2/catch.hpp>
 
 template <>
 struct Catch::StringMaker<aprotic::codec::Value> {
-    static std::string convert(const aprotic::codec::Value& value) { return aprotic::codec::to_string(value); }
+    static std::string convert(const aprotic::codec::Value& value) { return aprotic::codec::to_json(value); }
 };
 
 namespace aprotic::codec {
