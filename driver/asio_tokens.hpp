@@ -54,8 +54,9 @@ public:
           handler_(std::move(handler)) {}
 
     void operator()(Result<T> result) {
-        auto executor = work_.get_executor();
-        asio::dispatch(executor, [self = std::move(*this), result = std::move(result)]() mutable {
+        // Until dispatch() is through: the handler may be what the caller's run() waited for, and its io_context then goes.
+        const auto dispatching = work_;
+        asio::dispatch(dispatching.get_executor(), [self = std::move(*this), result = std::move(result)]() mutable {
             if (self.slot_.is_connected()) self.slot_.clear();
             self.work_.reset();
             Error error = result ? Error() : as_error(result.error(), Error());

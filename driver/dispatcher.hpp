@@ -202,10 +202,9 @@ Endpoint& Endpoint::handle(std::string method, F function, std::vector<std::stri
         if constexpr (count == 1) return std::is_same_v<std::tuple_element_t<offset, Arguments>, Json>;
         return false;
     }();
-    const bool takes_all = may_take_all && names.empty();
-    APROTIC_ASSERT(takes_all || names.size() == count);  // one name for each parameter
+    APROTIC_ASSERT(names.size() == count || (may_take_all && names.empty()));  // one name for each parameter
 
-    return add(std::move(method), [function = std::move(function), names = std::move(names), takes_all](const Request& request) mutable {
+    return add(std::move(method), [function = std::move(function), names = std::move(names)](const Request& request) mutable {
         auto invoke = [&](auto&&... arguments) -> Json {
             if constexpr (std::is_void_v<typename Signature::Result>) {
                 function(std::forward<decltype(arguments)>(arguments)...);
@@ -215,7 +214,7 @@ Endpoint& Endpoint::handle(std::string method, F function, std::vector<std::stri
             }
         };
         if constexpr (may_take_all) {
-            if (takes_all) {
+            if (names.empty()) {
                 if constexpr (with_request) return invoke(request, request.args);
                 else return invoke(request.args);
             }

@@ -83,7 +83,8 @@ public:
     /// With a reactor, so a thread, of its own. `embedded:` brings a broker of its own too. An unusable URL or option throws
     /// std::invalid_argument whose text says what was expected.
     explicit Transport(std::string_view url = "embedded:", TransportOptions options = {});
-    /// On the caller's reactor, which must outlive the transport: a simulated one, or that of an io_context.
+    /// On the caller's reactor, which must outlive the transport: a simulated one, or that of an io_context. What ends with the
+    /// transport does so in order if that reactor is run once more; otherwise its connections are cut with the reactor.
     Transport(engine::Reactor& reactor, std::string_view url, TransportOptions options = {});
     /// In process to a broker, on the reactor which that broker runs on. Both must outlive the transport.
     Transport(engine::Reactor& reactor, engine::Broker& broker, TransportOptions options = {});

@@ -34,7 +34,8 @@ using HandlerFactory = Function<std::shared_ptr<ConnectionHandler>()>;
 /// An application's identity on the network, and the owner of its connections. Any thread.
 ///
 /// Destroying it closes every connection at once: with a reactor of its own it waits up to ConnectionOptions::close_timeout for
-/// the closes to be written; on a borrowed reactor it does not wait.
+/// the closes to be written; on a borrowed reactor it does not wait, the
+/// closes leave when that runs next. If it is destroyed before, connections are cut, and handlers and callbacks let go uncalled.
 class Container {
 public:
     /// With a reactor of its own: one thread, on which all handlers run. `id` empty: one is made from chance.

@@ -100,7 +100,10 @@ public:
         options.link.source = std::move(source);
         sender_ = request.accept_sender(std::move(options), shared_from_this());
         node_->add(*this);
+        joined_ = true;
     }
+    /// A link that goes with its reactor has no on_close.
+    ~ConsumerLink() override { leave(); }
 
     std::uint32_t room() const override { return stalled_ ? 0 : sender_.credit(); }
 
@@ -123,12 +126,17 @@ public:
     }
 
     void on_close(Sender&, const std::optional<Failure>&) override {
-        node_->remove(*this);
-        if (created_) node_->creator_gone();
+        leave();
         sender_ = {};
     }
 
 private:
+    void leave() {
+        if (!std::exchange(joined_, false)) return;
+        node_->remove(*this);
+        if (created_) node_->creator_gone();
+    }
+
     void finish(StoredPtr stored, const Outcome& outcome) {
         switch (outcome.kind) {
             case Outcome::Kind::accepted:
@@ -173,6 +181,7 @@ private:
     const std::shared_ptr<Node> node_;
     const bool created_;
     const std::optional<codec::Outcome> default_outcome_;
+    bool joined_ = false;
     bool settled_ = false;
     bool stalled_ = false;  // the last message came back unsent: nothing more until new credit
     Sender sender_;
@@ -233,7 +242,10 @@ public:
         grant_terminus(target, *node_);
         accept_with(request, std::move(target), self);
         node_->add(*this);
+        joined_ = true;
     }
+    /// As of a ConsumerLink.
+    ~ProducerLink() override { leave(); }
 
     void grant(std::uint32_t more) override { receiver_.add_credit(more); }
     void node_deleted() override { receiver_.close(gone(*node_)); }
@@ -248,14 +260,20 @@ public:
     }
 
     void on_close(Receiver&, const std::optional<Failure>&) override {
-        node_->remove(*this);
-        if (created_) node_->creator_gone();
+        leave();
         receiver_ = {};
     }
 
 private:
+    void leave() {
+        if (!std::exchange(joined_, false)) return;
+        node_->remove(*this);
+        if (created_) node_->creator_gone();
+    }
+
     const std::shared_ptr<Node> node_;
     bool created_ = false;
+    bool joined_ = false;
 };
 
 /// To the anonymous terminus: each message says where it goes.

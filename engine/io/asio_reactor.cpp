@@ -195,7 +195,7 @@ struct AsioReactor::Impl {
 
 AsioReactor::AsioReactor() : impl_(std::make_unique<Impl>()) {}
 AsioReactor::AsioReactor(asio::io_context& context) : impl_(std::make_unique<Impl>(context)) {}
-AsioReactor::~AsioReactor() = default;
+AsioReactor::~AsioReactor() { impl_->stop(); }
 
 void AsioReactor::stop() { impl_->stop(); }
 

@@ -124,6 +124,19 @@ void ConnectionState::cut() {
     end_without_stream({});
 }
 
+void ConnectionState::abandon() {
+    handler_.reset();
+    for (const auto& [id, link] : links_) link->forget_user();
+    for (const auto& link : waiting_) link->forget_user();
+    for (const auto& [link, event] : cut_off_) link->forget_user();
+    closing_ = finished_ = true;
+    if (connecting_ != 0) loop->reactor.cancel_connect(std::exchange(connecting_, 0));
+    end(Failure{.code = Errc::connection_lost, .condition = {},
+                .text = fmt::format("{}: the reactor was destroyed before the connection had ended", peer_name)});
+    later_.clear();
+    pump_.reset();  // it needs the reactor, which handles to us may outlive
+}
+
 void ConnectionState::end_without_stream(std::optional<Failure> why) {
     end(std::move(why));
     on_finished();

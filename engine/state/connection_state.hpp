@@ -65,6 +65,9 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
     void close(std::optional<codec::ErrorCondition> error);
     /// Closes the stream at once, without a word to the peer.
     void cut();
+    /// The reactor will not run again. Ends everything and lets go of the user's handlers and callbacks uncalled: what they refer
+    /// to may be gone, and they may hold handles to what holds them.
+    void abandon();
     bool over() const noexcept { return over_; }
     bool finished() const noexcept { return finished_; }
 

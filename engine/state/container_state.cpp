@@ -8,6 +8,10 @@ namespace aprotic::engine {
 ContainerState::ContainerState(std::shared_ptr<Loop> its_loop, std::string its_id)
     : loop(std::move(its_loop)), id(std::move(its_id)) {}
 
+ContainerState::~ContainerState() {
+    for (const auto& [number, connection] : std::exchange(connections_, {})) connection->abandon();
+}
+
 std::shared_ptr<ConnectionState> ContainerState::make_connection(EngineRole role, ConnectionOptions options,
                                                                  std::shared_ptr<ConnectionHandler> handler,
                                                                  std::string peer_name) {

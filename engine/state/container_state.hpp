@@ -16,6 +16,8 @@ namespace aprotic::engine {
 /// What lives on when a Container is destroyed, until its last connection has gone.
 struct ContainerState : std::enable_shared_from_this<ContainerState> {
     ContainerState(std::shared_ptr<Loop> its_loop, std::string its_id);
+    /// With connections left only when a borrowed reactor was destroyed before they had ended.
+    ~ContainerState();
 
     /// Any thread. Throws std::invalid_argument when an option is out of its range.
     std::shared_ptr<ConnectionState> make_connection(EngineRole role, ConnectionOptions options,

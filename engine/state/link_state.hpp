@@ -69,6 +69,8 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     virtual void before_detach() {}
     /// Ends what hangs on the link. `why` says why, also after an orderly close.
     virtual void after_end(const Failure& why) = 0;
+    /// Drops handler and callbacks: nothing of the user's is called any more.
+    virtual void forget_user() = 0;
     virtual void tell_open() = 0;
     virtual void tell_remote_close(const std::optional<codec::ErrorCondition>& error) = 0;
     virtual void tell_close(const std::optional<Failure>& why) = 0;

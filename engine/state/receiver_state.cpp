@@ -176,6 +176,8 @@ void ReceiverState::before_detach() {
 
 void ReceiverState::after_end(const Failure&) { before_detach(); }
 
+void ReceiverState::forget_user() { handler_.reset(); }
+
 void ReceiverState::tell_open() {
     if (!handler_) return;
     Receiver handle(std::static_pointer_cast<ReceiverState>(shared_from_this()));

@@ -360,6 +360,18 @@ void SenderState::after_end(const Failure& why) {
     for (const auto& [tracker, kind] : ends) finish(tracker, {.kind = kind, .failure = why}, Callback::now);
 }
 
+void SenderState::forget_user() {
+    handler_.reset();
+    const auto forget = [](const TrackerState& tracker) {
+        Function<void(const Outcome&)> dropped;  // destroyed without the lock
+        const std::lock_guard lock(tracker->mutex);
+        std::swap(dropped, tracker->callback);
+    };
+    std::for_each(queue_.begin(), queue_.end(), forget);
+    std::for_each(returned_.begin(), returned_.end(), forget);
+    for (const auto& [delivery, tracker] : unfinished_) forget(tracker);
+}
+
 void SenderState::after_open() {
     refresh_credit();
     serve();

@@ -44,6 +44,7 @@ struct SenderState final : LinkState {
     void delivery_updated(const DeliveryUpdated& event) override;
     void before_detach() override;
     void after_end(const Failure& why) override;
+    void forget_user() override;
     void tell_open() override;
     void tell_remote_close(const std::optional<codec::ErrorCondition>& error) override;
     void tell_close(const std::optional<Failure>& why) override;

@@ -6,11 +6,13 @@
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/experimental/as_tuple.hpp>
-#include <asio/experimental/awaitable_operators.hpp>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
+#ifdef ASIO_HAS_CO_AWAIT
+#include <asio/experimental/awaitable_operators.hpp>
+#endif
 
 #include <catch2/catch.hpp>
 
@@ -131,8 +133,6 @@ TEST_CASE("a transport on the io_context of the program needs no thread") {
         context.run();
         CHECK(reply == 5);
     }
-    // What was open is closed on the program's own loop, which therefore has to run a little longer.
-    context.restart();
-    context.run_for(5s);
+    // Nobody runs the loop any more: what was open goes with it.
 }
 #endif

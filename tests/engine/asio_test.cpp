@@ -321,6 +321,46 @@ TEST_CASE("a container on an io_context of the user's own, run by the user") {
     CHECK_FALSE(client->is_open());
 }
 
+TEST_CASE("what a stopped io_context leaves open goes with its reactor") {
+    struct Scene {
+        asio::io_context context{};
+        int open = 0, closed = 0, gone = 0;
+        bool called = false;
+    } scene;
+    struct Keeps : ConnectionHandler {
+        explicit Keeps(Scene& its_scene) : scene(its_scene) {}
+        ~Keeps() override { ++scene.gone; }
+        void on_open(Connection& c) override {
+            connection = c;
+            if (++scene.open == 2) scene.context.stop();
+        }
+        void on_receiver_requested(Connection&, LinkRequest unanswered) override { request.emplace(std::move(unanswered)); }
+        void on_close(Connection&, const std::optional<Failure>&) override { ++scene.closed; }
+        Scene& scene;
+        std::optional<Connection> connection;
+        std::optional<LinkRequest> request;
+    };
+    {
+        AsioReactor reactor(scene.context);
+        Container container(reactor);
+        std::optional<Connection> handle;
+        std::optional<Listener> listener;
+        reactor.post([&] {
+            auto made = container.listen(loopback, {}, [&] { return std::make_shared<Keeps>(scene); });
+            REQUIRE(made);
+            listener = *made;
+            handle = container.connect(listener->address(), {}, std::make_shared<Keeps>(scene));
+            const Sender sender = handle->open_sender("a", {}, std::make_shared<SenderHandler>());
+            sender.send("never leaves").on_done([&scene, sender](const Outcome&) { scene.called = true; });
+        });
+        scene.context.run();
+    }
+    CHECK(scene.open == 2);
+    CHECK(scene.closed == 0);
+    CHECK(scene.gone == 2);
+    CHECK_FALSE(scene.called);
+}
+
 TEST_CASE("blocking inside a handler is refused") {
     Container server("server");
     const Listener listener = mirror_at(server, loopback);
