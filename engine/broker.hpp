@@ -20,8 +20,8 @@ struct BrokerOptions {
     std::vector<std::string> queue_patterns = {"exclusive", "unicast"};
     std::vector<std::string> topic_patterns = {"broadcast"};
     /// Nodes that exist from the start.
-    std::vector<std::string> queues;
-    std::vector<std::string> topics;
+    std::vector<std::string> queues{};
+    std::vector<std::string> topics{};
     /// Per queue. When either is reached senders get no more credit until messages have gone; what they were granted
     /// before is still taken up to twice the bound, then released. Of a topic: per subscriber, who loses the oldest
     /// messages beyond it.
@@ -36,14 +36,14 @@ struct BrokerOptions {
     bool accept_durable = true;
     /// User names and passwords. When there are any, a peer must prove with SASL PLAIN to be one of them: ANONYMOUS and
     /// connections without SASL are refused, whatever `connection.sasl_server` says.
-    std::map<std::string, std::string> users;
+    std::map<std::string, std::string> users{};
     /// Limits, SASL, idle time-out of the connections accepted.
-    ConnectionOptions connection;
+    ConnectionOptions connection{};
 };
 
 /// Figures at one moment.
 struct NodeStatus {
-    std::string address;
+    std::string address{};
     bool is_topic = false;
     bool is_dynamic = false;
     std::size_t messages = 0;  ///< waiting or acquired
