@@ -9,69 +9,35 @@ namespace {
 
 constexpr std::size_t by_reference_min = 256;  // below that, one more element in a gather list costs more than the copy
 
-/// Everything but large data goes into one block; the data are put between its parts afterwards.
-class MessageWriter {
-public:
-    void section(std::uint64_t code, const Map& map) {
-        if (map.empty()) return;
-        to_.write_descriptor(code);
-        codec::encode(to_, map);
-    }
-    template <class T>
-    void section(const std::optional<T>& composite) {
-        if (composite) codec::encode(to_, *composite);
-    }
-    void body(std::monostate) {}
-    void body(const Value& value) {
-        to_.write_descriptor(descriptor::amqp_value);
-        codec::encode(to_, value);
-    }
-    void body(const Message::Data& sections) {
-        if (sections.empty()) data({});  // none at all would not be a body of data
-        for (const Bytes& octets : sections) data(octets);
-    }
-    void body(const Message::Sequences& sections) {
-        if (sections.empty()) sequence({});
-        for (const List& items : sections) sequence(items);
-    }
-
-    Result<EncodedMessage> finish(std::uint32_t message_format) {
-        if (!to_.ok()) return to_.error();
-        const Bytes block = to_.take();
-        ByteChain chain;
-        std::size_t at = 0;
-        for (Reference& reference : references_) {
-            chain.append(block.slice(at, reference.at - at));
-            chain.append(std::move(reference.octets));
-            at = reference.at;
-        }
-        chain.append(block.slice(at));
-        return EncodedMessage(std::move(chain), message_format);
-    }
-
-private:
-    struct Reference {
-        std::size_t at;
-        Bytes octets;
+/// The sections in their order. What a data section becomes is the caller's choice.
+template <class WriteData>
+void write_sections(Encoder& to, const Message& message, const WriteData& write_data) {
+    const auto map = [&to](std::uint64_t code, const Map& section) {
+        if (section.empty()) return;
+        to.write_descriptor(code);
+        codec::encode(to, section);
     };
-
-    void data(const Bytes& octets) {
-        to_.write_descriptor(descriptor::data);
-        if (octets.size() < by_reference_min) {
-            to_.write_binary(octets.span());
-        } else {
-            to_.write_binary_header(octets.size());
-            references_.push_back({to_.size(), octets});
-        }
+    if (message.header) codec::encode(to, *message.header);
+    map(descriptor::delivery_annotations, message.delivery_annotations);
+    map(descriptor::message_annotations, message.message_annotations);
+    if (message.properties) codec::encode(to, *message.properties);
+    map(descriptor::application_properties, message.application_properties);
+    if (const auto* value = std::get_if<Value>(&message.body)) {
+        to.write_descriptor(descriptor::amqp_value);
+        codec::encode(to, *value);
+    } else if (const auto* data = std::get_if<Message::Data>(&message.body)) {
+        if (data->empty()) write_data(Bytes());  // none at all would not be a body of data
+        for (const Bytes& octets : *data) write_data(octets);
+    } else if (const auto* sequences = std::get_if<Message::Sequences>(&message.body)) {
+        const auto sequence = [&to](const List& items) {
+            to.write_descriptor(descriptor::amqp_sequence);
+            codec::encode(to, items);
+        };
+        if (sequences->empty()) sequence({});
+        for (const List& items : *sequences) sequence(items);
     }
-    void sequence(const List& items) {
-        to_.write_descriptor(descriptor::amqp_sequence);
-        codec::encode(to_, items);
-    }
-
-    Encoder to_;
-    std::vector<Reference> references_;
-};
+    map(descriptor::footer, message.footer);
+}
 
 }  // namespace
 
@@ -87,16 +53,38 @@ Message Message::sequence(List items) {
     return message;
 }
 
+void encode_into(Encoder& to, const Message& message) {
+    write_sections(to, message, [&to](const Bytes& octets) {
+        to.write_descriptor(descriptor::data);
+        to.write_binary(octets.span());
+    });
+}
+
 Result<EncodedMessage> try_encode(const Message& message) {
-    MessageWriter writer;
-    writer.section(message.header);
-    writer.section(descriptor::delivery_annotations, message.delivery_annotations);
-    writer.section(descriptor::message_annotations, message.message_annotations);
-    writer.section(message.properties);
-    writer.section(descriptor::application_properties, message.application_properties);
-    std::visit([&](const auto& body) { writer.body(body); }, message.body);
-    writer.section(descriptor::footer, message.footer);
-    return writer.finish(message.message_format);
+    // Everything but large data goes into one block; the data are put between its parts afterwards.
+    struct Reference {
+        std::size_t at;
+        Bytes octets;
+    };
+    std::vector<Reference> references;
+    Encoder to;
+    write_sections(to, message, [&](const Bytes& octets) {
+        to.write_descriptor(descriptor::data);
+        if (octets.size() < by_reference_min) return to.write_binary(octets.span());
+        to.write_binary_header(octets.size());
+        references.push_back({to.size(), octets});
+    });
+    if (!to.ok()) return to.error();
+    const Bytes block = to.take();
+    ByteChain chain;
+    std::size_t at = 0;
+    for (Reference& reference : references) {
+        chain.append(block.slice(at, reference.at - at));
+        chain.append(std::move(reference.octets));
+        at = reference.at;
+    }
+    chain.append(block.slice(at));
+    return EncodedMessage(std::move(chain), message.message_format);
 }
 
 EncodedMessage encode(const Message& message) {

@@ -80,6 +80,9 @@ private:
 Result<EncodedMessage> try_encode(const Message& message);
 /// The same for messages known to have one; asserts that.
 EncodedMessage encode(const Message& message);
+/// Every section appended to `to`, data copied too: for a buffer that is used again and again. Allocates nothing while the
+/// buffer is wide enough; `to` knows what failed.
+void encode_into(Encoder& to, const Message& message);
 /// The opposite; checks the order and the types of all sections.
 Result<Message> decode_message(const ByteChain& octets, const DecodeLimits& limits = {});
 Result<Message> decode_message(std::span<const std::byte> octets, const DecodeLimits& limits = {});

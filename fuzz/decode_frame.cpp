@@ -45,6 +45,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         static_cast<void>(to_string(step.frame));
         at += step.size;
     }
-    static_cast<void>(dump_stream(input));
+    static_cast<void>(dump(DumpAs::frames, input));
     return 0;
 }

@@ -3,17 +3,12 @@
 #include <string>
 
 #include <aprotic/codec/message_view.hpp>
-#include <aprotic/codec/value.hpp>
 #include <aprotic/driver/json.hpp>
 
 namespace aprotic::driver::cli {
 
-/// An AMQP value for people: symbols and uuids as text, timestamps as milliseconds, binary as {"hex": …}, lists, arrays
-/// and maps as such. Types are not kept; `aprotic dump` shows them.
-Json to_json(const codec::Value& value);
-Json to_json(const codec::Map& map);
-
-/// Body, properties and annotations of a message; absent sections are left out.
+/// Body, properties and annotations of a message, values in the plain form of docs/codec.md: types are not kept, `aprotic dump`
+/// shows them. Absent sections are left out.
 Json to_json(const codec::MessageView& message);
 
 /// The body alone: text as it is, data sections as their octets, everything else as JSON.

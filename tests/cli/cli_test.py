@@ -76,25 +76,38 @@ class Dump(ToolTest):
         opening = (8 + len(body)).to_bytes(4, "big") + b"\x02\x00\x00\x00" + body
         self.stream = b"AMQP\x00\x01\x00\x00" + opening + bytes.fromhex("0000000802000000")
 
+    def lines(self, out):
+        """What was said about the content; the first line says what the input is."""
+        first, _, rest = out.partition("\n")
+        self.assertTrue(first.startswith("# "), out)
+        return rest
+
     def test_hex_and_binary(self):
         code, out, _ = run("dump", stdin=self.stream.hex(" "))
         self.assertEqual(code, 0, out)
+        self.assertIn("# 33 octets, hex, guessed to be: frames\n", out)
         self.assertIn("open", out)
+        lines = self.lines(out)
         with tempfile.NamedTemporaryFile() as file:
             file.write(self.stream)
             file.flush()
-            self.assertEqual(run("dump", file.name)[:2], (0, out))
-            self.assertEqual(run("dump", "--binary", file.name)[:2], (0, out))
+            code, out, _ = run("dump", file.name)
+            self.assertEqual((code, self.lines(out)), (0, lines))
+            self.assertIn("binary", out)
+            code, out, _ = run("dump", "--binary", "--as", "frames", file.name)
+            self.assertEqual((code, self.lines(out)), (0, lines))
+            self.assertIn("told to be", out)
         commented = "# a capture\n" + self.stream.hex(":") + "\n"
-        self.assertEqual(run("dump", "-", stdin=commented)[:2], (0, out))
+        self.assertEqual(self.lines(run("dump", "-", stdin=commented)[1]), lines)
 
     def test_malformed_input_is_told(self):
         code, out, _ = run("dump", stdin=self.stream.hex() + "0000000c02000000005318c0")
         self.assertEqual(code, 1, out)
         self.assertIn("open", out)
+        self.assertIn("[1.2-f]", out)
         code, out, _ = run("dump", stdin=self.stream.hex()[:-2])
-        self.assertEqual(code, 0, out)
-        self.assertIn("incomplete", out)
+        self.assertEqual(code, 1, out)
+        self.assertIn("incomplete frame: 7 of 8 octets", out)
         self.assertEqual(run("dump", stdin="0000000702000000")[0], 1)
         self.assertEqual(run("dump", stdin="not hex, no frames either")[0], 1)
 
@@ -102,15 +115,51 @@ class Dump(ToolTest):
         code, out, _ = run("dump", "--as", "value", stdin="a10568656c6c6f")
         self.assertEqual(code, 0)
         self.assertIn("hello", out)
+        self.assertEqual(run("dump", stdin="a10568656c6c6f")[0], 0)
         self.assertEqual(run("dump", "--as", "value", stdin="a1056865")[0], 1)
-        code, out, _ = run("dump", "--as", "message", stdin="005377a10568656c6c6f")
+        code, out, _ = run("dump", stdin="005377a10568656c6c6f")
         self.assertEqual(code, 0)
+        self.assertIn("guessed to be: message", out)
         self.assertIn("hello", out)
+        code, out, _ = run("dump", "--as", "message", stdin="00537740005370450")
+        self.assertEqual(code, 1)
 
     def test_json(self):
         code, out, _ = run("dump", "--json", stdin=self.stream.hex())
-        told = json.loads(out)
-        self.assertEqual((code, told["well-formed"], told["octets"], told["frames"]), (0, True, len(self.stream), 2))
+        told = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(code, 0)
+        self.assertEqual(told[0], {"kind": "input", "source": "hex", "octets": len(self.stream), "as": "frames", "guessed": True})
+        self.assertEqual([line["kind"] for line in told[1:-1]], ["header", "frame", "frame"])
+        self.assertEqual((told[2]["offset"], told[2]["performative"], told[2]["fields"]), (8, "open", {"container-id": "c"}))
+        self.assertEqual(told[-1], {"kind": "summary", "well-formed": True, "frames": 2})
+
+    def test_packet_captures(self):
+        def tcp(sequence, flags, payload):
+            segment = (40000).to_bytes(2, "big") + (7000).to_bytes(2, "big") + sequence.to_bytes(4, "big") + bytes(4)
+            segment += bytes([0x50, flags]) + bytes(6) + payload
+            ip = b"\x45\0" + (20 + len(segment)).to_bytes(2, "big") + bytes(4) + b"\x40\x06\0\0" + bytes([127, 0, 0, 1] * 2)
+            packet = ip + segment
+            return bytes(8) + len(packet).to_bytes(4, "little") * 2 + packet
+
+        capture = bytes.fromhex("d4c3b2a10200040000000000000000000000040065000000")
+        capture += tcp(99, 2, b"") + tcp(110, 16, self.stream[10:]) + tcp(100, 16, self.stream[:10])
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(capture)
+            file.flush()
+            code, out, _ = run("dump", file.name)
+            self.assertEqual(code, 0, out)
+            self.assertIn("connection 1: 127.0.0.1:40000 > 127.0.0.1:7000\n", out)
+            self.assertIn('1> 00000008  channel 0 open{container-id="c"}', out)
+            self.assertIn("# 3 packets, 3 of TCP, 1 AMQP connections, 2 frames", out)
+            code, out, _ = run("dump", "--json", file.name)
+            told = [json.loads(line) for line in out.splitlines()]
+            self.assertEqual((code, told[-1]["well-formed"], told[-1]["frames"]), (0, True, 2))
+            self.expect(run("dump", "--as", "value", file.name), 2, "", "packet capture")
+            file.truncate(len(capture) - 1)
+            code, out, _ = run("dump", file.name)
+            self.assertEqual(code, 1, out)
+            self.assertIn("cut short", out)
+        self.expect(run("dump", "--port", "7000", stdin="40"), 2, "", "--port")
 
 
 class BrokerCommand(ToolTest):

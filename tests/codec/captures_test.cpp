@@ -2,6 +2,7 @@
 #include "printing.hpp"
 
 #include <aprotic/codec/described_codec.hpp>
+#include <aprotic/codec/dump.hpp>
 #include <aprotic/codec/frame.hpp>
 #include <aprotic/codec/message_view.hpp>
 #include <support/golden.hpp>
@@ -73,11 +74,10 @@ TEST_CASE("every captured frame and message is read and written again", "[0.2-d]
 
 TEST_CASE("every captured stream is shown in full") {
     for (const auto& file : files_below(folder, ".bin")) {
-        const StreamDump dump = dump_stream(read_octets(file));
-        INFO(file.string() << "\n" << dump.text);
-        CHECK(dump.ok);
-        CHECK(dump.left == 0);
-        CHECK(dump.frames > 0);
+        const Dump shown = dump(DumpAs::frames, read_octets(file));
+        INFO(file.string() << "\n" << shown.text);
+        CHECK(shown.ok);
+        CHECK(shown.frames > 0);
     }
 }
 
@@ -85,10 +85,10 @@ TEST_CASE("captures that are cut or damaged end in an error and nothing else", "
     for (const auto& file : files_below(folder / "kinds", ".bin")) {
         const auto octets = read_octets(file);
         for (std::size_t i = 0; i < octets.size(); i += 1 + octets.size() / 200) {
-            static_cast<void>(dump_stream(std::span(octets).first(i)));
+            static_cast<void>(dump(DumpAs::frames, std::span(octets).first(i)));
             auto damaged = octets;
             damaged[i] ^= std::byte{0xff};
-            static_cast<void>(dump_stream(damaged));
+            static_cast<void>(dump(DumpAs::frames, damaged));
         }
     }
 }
