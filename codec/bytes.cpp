@@ -4,6 +4,7 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <utility>
 
 namespace aprotic::codec {
 
@@ -31,7 +32,7 @@ struct SlabBlock : detail::Block {
     std::byte* octets() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
 
     std::size_t capacity;
-    std::shared_ptr<SlabPool::Core> pool;  // null while idle, or when it belongs to none
+    SlabPool::Core* pool = nullptr;  // a reference; null while idle, or when it belongs to none
 };
 
 }  // namespace
@@ -80,7 +81,13 @@ Bytes Bytes::slice(std::size_t offset, std::size_t length) const noexcept {
 // Slab and SlabPool
 
 struct SlabPool::Core {
-    Core(std::size_t size, std::size_t max) : slab_size(size), idle_max(max) {}
+    Core(std::size_t size, std::size_t max) : slab_size(size), idle_max(max) { idle.reserve(max); }
+    void retain() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+    std::atomic<std::size_t> refs{1};
 
     const std::size_t slab_size;
     const std::size_t idle_max;
@@ -92,17 +99,17 @@ struct SlabPool::Core {
 
 void SlabBlock::destroy_self(Block* block) noexcept {
     auto* self = static_cast<SlabBlock*>(block);
-    const std::shared_ptr<SlabPool::Core> pool = std::move(self->pool);
-    if (pool) {
-        const std::lock_guard lock(pool->mutex);
-        --pool->in_use;
-        if (!pool->closed && self->capacity == pool->slab_size && pool->idle.size() < pool->idle_max) {
-            self->pool = nullptr;
-            pool->idle.push_back(self);  // reserved by the constructor: does not throw
-            return;
+    bool kept = false;
+    if (SlabPool::Core* pool = std::exchange(self->pool, nullptr)) {
+        {
+            const std::lock_guard lock(pool->mutex);
+            --pool->in_use;
+            kept = !pool->closed && self->capacity == pool->slab_size && pool->idle.size() < pool->idle_max;
+            if (kept) pool->idle.push_back(self);  // reserved by the constructor: does not throw
         }
+        pool->release();
     }
-    free(self);
+    if (!kept) free(self);
 }
 
 Slab::Slab(std::size_t capacity) : capacity_(capacity) {
@@ -123,9 +130,7 @@ void Slab::reset() noexcept {
     forget();
 }
 
-SlabPool::SlabPool(std::size_t slab_size, std::size_t idle_max) : core_(std::make_shared<Core>(slab_size, idle_max)) {
-    core_->idle.reserve(idle_max);
-}
+SlabPool::SlabPool(std::size_t slab_size, std::size_t idle_max) : core_(new Core(slab_size, idle_max)) {}
 
 SlabPool::~SlabPool() {
     std::vector<SlabBlock*> idle;
@@ -135,6 +140,7 @@ SlabPool::~SlabPool() {
         idle.swap(core_->idle);
     }
     for (SlabBlock* block : idle) SlabBlock::free(block);
+    core_->release();
 }
 
 Slab SlabPool::acquire(std::size_t size_min) {
@@ -154,6 +160,7 @@ Slab SlabPool::acquire(std::size_t size_min) {
         ++core_->in_use;
     }
     block->pool = core_;
+    core_->retain();
     return Slab(block, block->octets(), block->capacity);
 }
 

@@ -6,10 +6,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace aprotic::codec {
@@ -30,6 +30,27 @@ inline std::string_view as_text(std::span<const std::byte> bytes) noexcept {
 /// The only memcpy of payload bytes in the library, so that copies can be counted and a budget held. The ranges must not
 /// overlap; `to` must have room.
 void copy_bytes(std::span<std::byte> to, std::span<const std::byte> from) noexcept;
+
+/// The same for a few octets, such as a name: in line up to 64 octets, and these are not counted.
+inline void copy_short(std::byte* to, std::span<const std::byte> from) noexcept {
+    const std::byte* const at = from.data();
+    const std::size_t n = from.size();
+    if (n > 64) return copy_bytes({to, n}, from);
+    // Two copies of a fixed width that overlap do for every size between them.
+    const auto both_ends = [&]<std::size_t Width>(std::integral_constant<std::size_t, Width>) {
+        __builtin_memcpy(to, at, Width);
+        __builtin_memcpy(to + n - Width, at + n - Width, Width);
+    };
+    if (n > 32) {
+        __builtin_memcpy(to + 16, at + 16, 16);
+        __builtin_memcpy(to + n - 32, at + n - 32, 16);
+        return both_ends(std::integral_constant<std::size_t, 16>());
+    }
+    if (n >= 16) return both_ends(std::integral_constant<std::size_t, 16>());
+    if (n >= 8) return both_ends(std::integral_constant<std::size_t, 8>());
+    if (n >= 4) return both_ends(std::integral_constant<std::size_t, 4>());
+    for (std::size_t i = 0; i < n; ++i) to[i] = at[i];
+}
 
 /// What `copy_bytes` did on this thread so far.
 struct CopyCount {
@@ -198,7 +219,7 @@ public:
     struct Core;  ///< private
 
 private:
-    std::shared_ptr<Core> core_;
+    Core* core_;  // shared with the slabs that are out; the last one to go deletes it
 };
 
 /// A sequence of slices that read as one. Two fit inside; more need an allocation. Same thread rules as `Bytes`.

@@ -3,6 +3,7 @@
 #include <aprotic/codec/described_codec.hpp>
 #include <aprotic/codec/error_condition.hpp>
 #include <aprotic/codec/performatives.hpp>
+#include <aprotic/codec/reading/plain_fields.hpp>
 #include <aprotic/codec/sasl_frames.hpp>
 #include <aprotic/codec/sections.hpp>
 #include <aprotic/codec/terminus.hpp>
@@ -78,6 +79,19 @@ bool FieldCodec<MessageId>::decode(Decoder& from, MessageId& v) {
     return from.ok();
 }
 
+namespace {
+
+/// The descriptor of the next value, not consumed; 0 when it is none that the specification knows, empty when there is none.
+std::optional<std::uint64_t> peek_descriptor(const Decoder& from) noexcept {
+    if (const std::optional<std::uint8_t> code = from.peek_short_descriptor()) return *code;
+    Decoder ahead = from;
+    const Descriptor found = ahead.read_descriptor();
+    if (!ahead.ok()) return std::nullopt;
+    return found.resolve().value_or(0);
+}
+
+}  // namespace
+
 /// A state that is an extension of somebody's reads as no state at all: see DeliveryState.
 template <class States>
 struct ExtensibleState {
@@ -85,9 +99,8 @@ struct ExtensibleState {
     static bool absent(const std::optional<States>& v) noexcept { return !v.has_value(); }
     static void encode(Encoder& to, const std::optional<States>& v) { FieldCodec<States>::encode(to, *v); }
     static bool decode(Decoder& from, std::optional<States>& v) {
-        Decoder ahead = from;
-        const Descriptor found = ahead.read_descriptor();
-        if (ahead.ok() && descriptor_name(found.resolve().value_or(0)).empty()) {
+        const std::optional<std::uint64_t> code = peek_descriptor(from);
+        if (code && descriptor_name(*code).empty()) {
             from.skip_checked();
             return from.ok();
         }
@@ -106,9 +119,25 @@ template <> struct FieldCodec<std::optional<Outcome>> : ExtensibleState<Outcome>
     X(TransactionalState) X(SaslMechanisms) X(SaslInit) X(SaslChallenge) X(SaslResponse) X(SaslOutcome) X(Header)          \
     X(Properties)
 
+/// The frames of which there may be one for each message.
+template <class T>
+inline constexpr bool is_frequent = std::is_same_v<T, Transfer> || std::is_same_v<T, Disposition> || std::is_same_v<T, Flow>;
+
+template <class T>
+bool decode_either_way(Decoder& from, T& composite) {
+    if constexpr (is_frequent<T>) {
+        if (from.ok() && PlainFields::read(from.rest(), composite)) {
+            from.skip();
+            return from.ok();
+        }
+    }
+    return decode_composite(from, composite);
+}
+
 #define APROTIC_DEFINE(T)                                                                   \
+    static_assert(Composite<T>, #T ": its members and the rows of its table differ");       \
     void encode(Encoder& to, const T& composite) { encode_composite(to, composite); }       \
-    bool decode(Decoder& from, T& composite) { return decode_composite(from, composite); }
+    bool decode(Decoder& from, T& composite) { return decode_either_way(from, composite); }
 APROTIC_EVERY_COMPOSITE(APROTIC_DEFINE)
 #undef APROTIC_DEFINE
 
@@ -123,10 +152,13 @@ void encode_any(Encoder& to, const std::variant<Ts...>& v) {
 
 template <class... Ts>
 bool decode_any(Decoder& from, std::variant<Ts...>& v, Errc other) {
-    Decoder ahead = from;
-    const Descriptor found = ahead.read_descriptor();
-    if (!ahead.ok()) return from.fail(ahead.errc());
-    const std::optional<std::uint64_t> wanted = found.resolve();
+    std::optional<std::uint64_t> wanted = from.peek_short_descriptor();
+    if (!wanted) {
+        Decoder ahead = from;
+        const Descriptor found = ahead.read_descriptor();
+        if (!ahead.ok()) return from.fail(ahead.errc());
+        wanted = found.resolve();
+    }
     const bool read = wanted && ((*wanted == Table<Ts>::code && decode(from, v.template emplace<Ts>())) || ...);
     if (read || !from.ok()) return read;
     return from.fail(other == Errc::unknown_descriptor && wanted && !descriptor_name(*wanted).empty() ? Errc::wrong_archetype : other);
@@ -248,6 +280,19 @@ constexpr std::array symbols{
     SymbolicDescriptor{descriptor::footer, "amqp:footer:map"},
 };
 
+struct Names {
+    std::string_view symbol, name;
+};
+/// By code: asked for every delivery state that is read.
+constexpr auto names_by_code = [] {
+    std::array<Names, descriptor::footer + 1> names{};
+    for (const SymbolicDescriptor& known : symbols) {
+        const std::size_t start = known.symbol.find(':') + 1;
+        names[known.code] = {known.symbol, known.symbol.substr(start, known.symbol.find(':', start) - start)};
+    }
+    return names;
+}();
+
 }  // namespace
 
 std::span<const CompositeInfo> composites() {
@@ -269,17 +314,11 @@ const CompositeInfo* find_composite(std::uint64_t code) noexcept {
 }
 
 std::string_view descriptor_symbol(std::uint64_t code) noexcept {
-    for (const SymbolicDescriptor& known : symbols) {
-        if (known.code == code) return known.symbol;
-    }
-    return {};
+    return code < names_by_code.size() ? names_by_code[code].symbol : std::string_view();
 }
 
 std::string_view descriptor_name(std::uint64_t code) noexcept {
-    const std::string_view symbol = descriptor_symbol(code);
-    if (symbol.empty()) return {};
-    const std::size_t start = symbol.find(':') + 1;
-    return symbol.substr(start, symbol.find(':', start) - start);
+    return code < names_by_code.size() ? names_by_code[code].name : std::string_view();
 }
 
 std::optional<std::uint64_t> descriptor_code(std::string_view symbol) noexcept {

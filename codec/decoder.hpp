@@ -2,6 +2,7 @@
 
 #include <aprotic/codec/result.hpp>
 #include <aprotic/codec/types.hpp>
+#include <aprotic/codec/utf8.hpp>
 #include <aprotic/codec/wire.hpp>
 
 #include <array>
@@ -23,13 +24,15 @@ std::string_view name_of(Type type) noexcept;
 /// The type that a format code encodes; empty for unassigned codes.
 std::optional<Type> type_of_code(std::uint8_t format_code) noexcept;
 
-/// What a decoder may spend on one top-level value. Nothing is ever allocated because a peer announced it: the counts here
-/// bound what legal but hostile bytes can ask for.
+/// What a decoder may spend on one top-level value. Nothing is ever allocated because a peer announced it: the numbers here
+/// bound what legal but hostile bytes can ask for. docs/codec.md has the reasons for the defaults.
 struct DecodeLimits {
     std::uint32_t depth_max = 64;             ///< nested compounds, arrays and descriptors: bounds the stack
     std::uint32_t elements_max = 1U << 20U;   ///< items of all compounds together: an owned item costs up to 40 × its octet
     std::uint32_t zero_width_max = 1U << 12U;  ///< array elements that take no octets at all, together [1.2.4-e]
     std::size_t bytes_max = SIZE_MAX;         ///< octets of the whole input
+    std::uint32_t string_max = UINT32_MAX;    ///< octets of one binary, string or symbol
+    std::size_t allocation_max = 256U << 20U;  ///< octets of memory for owned values: `Value`, `List`, `Map`, `Array`
 };
 
 /// A descriptor as found: numeric or symbolic. Views the input. [1.5-a]
@@ -55,6 +58,8 @@ public:
     std::error_code error() const noexcept { return ok() ? std::error_code{} : make_error_code(error_); }
     /// Octets from the start of the input to the constructor of the value that failed.
     std::size_t error_offset() const noexcept { return error_offset_; }
+    /// Accounts for memory that an owned value is about to take; false, with `allocation_too_large`, when that is too much.
+    bool charge(std::size_t octets) noexcept;
     /// Each returns false. `fail` blames what comes next, `fail_last` the value that was read last.
     bool fail(Errc error) noexcept { return fail_at(error, at_); }
     bool fail_last(Errc error) noexcept { return fail_at(error, value_at_); }
@@ -69,7 +74,13 @@ public:
     /// Type of the next value without consuming it; fails on an unassigned code or at the end.
     std::optional<Type> peek() noexcept;
     /// Consumes a null if one is next.
-    bool try_null() noexcept;
+    bool try_null() noexcept {
+        if (error_ != Errc{} || (forced_code_ == 0 && at_ == end_)) return false;
+        if (forced_code_ != 0 ? forced_code_ != code::null : *at_ != std::byte{code::null}) return false;
+        value_at_ = at_;
+        if (forced_code_ == 0) ++at_;
+        return true;
+    }
 
     void read_null() noexcept;
     bool read_boolean() noexcept;
@@ -94,6 +105,12 @@ public:
     std::string_view read_symbol() noexcept;  ///< checked ASCII
     DeliveryTag read_delivery_tag() noexcept;
 
+    /// The descriptor in front of the next value, not consumed, if it is a ulong of one octet, as the specification's usually are.
+    std::optional<std::uint8_t> peek_short_descriptor() const noexcept {
+        if (error_ != Errc{} || forced_code_ != 0 || end_ - at_ < 3) return std::nullopt;
+        if (at_[0] != std::byte{code::described} || at_[1] != std::byte{code::smallulong}) return std::nullopt;
+        return std::to_integer<std::uint8_t>(at_[2]);
+    }
     /// Consumes 0x00 and a ulong or symbol; the described value is next. Other descriptors are `bad_descriptor`. [1.5-c]
     Descriptor read_descriptor() noexcept;
     /// Consumes 0x00 only; the descriptor, any value, and then the described value are next.
@@ -155,12 +172,9 @@ private:
     std::uint32_t open_scopes_ = 0;
     std::uint32_t elements_ = 0;
     std::uint32_t zero_width_ = 0;
+    std::size_t charged_ = 0;
     std::uint8_t forced_code_ = 0;  // element constructor while inside an array
     Errc error_{};
 };
-
-/// Whether the octets are well-formed UTF-8: no overlong forms, surrogates or values above U+10FFFF. [1.6.20-b]
-bool is_utf8(std::span<const std::byte> octets) noexcept;
-bool is_ascii(std::span<const std::byte> octets) noexcept;
 
 }  // namespace aprotic::codec

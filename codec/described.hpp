@@ -25,7 +25,7 @@ namespace aprotic::codec {
 ///                                                   field("closed", &Detach::closed, false), field("error", &Detach::error)};
 ///     };
 ///
-/// A member's C++ type says how its field is read: `std::optional<X>` may be absent, `std::vector<Symbol>` is `multiple`,
+/// A member's C++ type says how its field is read: `std::optional<X>` may be absent, `std::vector<X>` is `multiple`,
 /// an empty `Map` is absent, anything else is mandatory or has a default. To give a struct of your own a wire form, write its
 /// table and include <aprotic/codec/described_codec.hpp> where you call encode_composite / decode_composite.
 template <class T>
@@ -88,13 +88,13 @@ concept Composite = std::is_aggregate_v<T> && requires {
     Table<T>::fields;
 } && std::tuple_size_v<std::remove_cvref_t<decltype(Table<T>::fields)>> == detail::member_count<T>();
 
-/// Declares encode and decode of a composite of this library (they are compiled once, in composites.cpp) and checks its table.
+/// Declares encode and decode of a composite of this library. They are compiled once, in composites.cpp, and its table is checked
+/// there: who includes the header does not pay for that again.
 ///  * `encode` writes descriptor and list; fields at their default and trailing nulls are left out. [1.4-b]
 ///  * `decode` reads them, with numeric or symbolic descriptor, and replaces the whole struct. On failure it returns false, the
 ///    decoder knows why and where, and the struct must not be used.
-#define APROTIC_COMPOSITE(T)                                                                     \
-    static_assert(Composite<T>, #T ": its members and the rows of its table are not the same"); \
-    void encode(Encoder& to, const T& composite);                                               \
+#define APROTIC_COMPOSITE(T)                      \
+    void encode(Encoder& to, const T& composite); \
     bool decode(Decoder& from, T& composite)
 
 /// Exactly one T (composite or variant of them) and nothing behind it.

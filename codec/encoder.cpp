@@ -23,13 +23,14 @@ Bytes Encoder::take() {
     if (size_ != 0) taken = own_.slice(0, size_);
     own_.reset();
     data_ = nullptr;
-    size_ = capacity_ = 0;
+    size_ = limit_ = capacity_ = 0;
     error_ = {};
     return taken;
 }
 
 void Encoder::truncate(std::size_t size) noexcept {
     size_ = std::min(size_, size);
+    limit_ = capacity_;
     error_ = {};
 }
 
@@ -43,92 +44,23 @@ bool Encoder::grow(std::size_t n) {
     copy_bytes(wider.span(), written());
     own_ = std::move(wider);
     data_ = own_.data();
-    capacity_ = own_.capacity();
+    limit_ = capacity_ = own_.capacity();
     return true;
 }
 
-std::byte* Encoder::room(std::size_t n) {
-    if (!ok()) return nullptr;
-    if (capacity_ - size_ < n && !grow(n)) return nullptr;
+std::byte* Encoder::room_elsewhere(std::size_t n) {
+    if (!ok() || !grow(n)) return nullptr;
     std::byte* at = data_ + size_;
     size_ += n;
     return at;
 }
 
-void Encoder::append_u8(std::uint8_t v) {
-    if (std::byte* at = room(1)) *at = static_cast<std::byte>(v);
-}
-void Encoder::append_u16(std::uint16_t v) {
-    if (std::byte* at = room(2)) store_be(at, v);
-}
-void Encoder::append_u32(std::uint32_t v) {
-    if (std::byte* at = room(4)) store_be(at, v);
-}
-void Encoder::append_u64(std::uint64_t v) {
-    if (std::byte* at = room(8)) store_be(at, v);
-}
 void Encoder::append_raw(std::span<const std::byte> bytes) {
     if (std::byte* at = room(bytes.size())) copy_bytes({at, bytes.size()}, bytes);
 }
 
-void Encoder::write_ubyte(std::uint8_t v) {
-    append_u8(code::ubyte);
-    append_u8(v);
-}
-void Encoder::write_ushort(std::uint16_t v) {
-    append_u8(code::ushort);
-    append_u16(v);
-}
-void Encoder::write_uint(std::uint32_t v) {
-    if (v == 0) return append_u8(code::uint0);
-    if (v <= octet_max) {
-        append_u8(code::smalluint);
-        return append_u8(static_cast<std::uint8_t>(v));
-    }
-    append_u8(code::uint);
-    append_u32(v);
-}
-void Encoder::write_ulong(std::uint64_t v) {
-    if (v == 0) return append_u8(code::ulong0);
-    if (v <= octet_max) {
-        append_u8(code::smallulong);
-        return append_u8(static_cast<std::uint8_t>(v));
-    }
-    append_u8(code::ulong);
-    append_u64(v);
-}
-void Encoder::write_byte(std::int8_t v) {
-    append_u8(code::byte);
-    append_u8(static_cast<std::uint8_t>(v));
-}
-void Encoder::write_short(std::int16_t v) {
-    append_u8(code::short_);
-    append_u16(static_cast<std::uint16_t>(v));
-}
-void Encoder::write_int(std::int32_t v) {
-    if (v >= -128 && v <= 127) {
-        append_u8(code::smallint);
-        return append_u8(static_cast<std::uint8_t>(v));
-    }
-    append_u8(code::int_);
-    append_u32(static_cast<std::uint32_t>(v));
-}
-void Encoder::write_long(std::int64_t v) {
-    if (v >= -128 && v <= 127) {
-        append_u8(code::smalllong);
-        return append_u8(static_cast<std::uint8_t>(v));
-    }
-    append_u8(code::long_);
-    append_u64(static_cast<std::uint64_t>(v));
-}
-void Encoder::write_float(float v) {
-    append_u8(code::float_);
-    append_u32(std::bit_cast<std::uint32_t>(v));
-}
-void Encoder::write_double(double v) {
-    append_u8(code::double_);
-    append_u64(std::bit_cast<std::uint64_t>(v));
-}
+void Encoder::write_float(float v) { write_number(code::float_, std::bit_cast<std::uint32_t>(v)); }
+void Encoder::write_double(double v) { write_number(code::double_, std::bit_cast<std::uint64_t>(v)); }
 void Encoder::write_decimal32(const Decimal32& v) {
     append_u8(code::decimal32);
     append_raw(v.octets);
@@ -141,34 +73,17 @@ void Encoder::write_decimal128(const Decimal128& v) {
     append_u8(code::decimal128);
     append_raw(v.octets);
 }
-void Encoder::write_char(char32_t v) {
-    append_u8(code::char_);
-    append_u32(static_cast<std::uint32_t>(v));
-}
-void Encoder::write_timestamp(Timestamp v) {
-    append_u8(code::timestamp);
-    append_u64(static_cast<std::uint64_t>(v.ms));
-}
+void Encoder::write_char(char32_t v) { write_number(code::char_, static_cast<std::uint32_t>(v)); }
 void Encoder::write_uuid(const Uuid& v) {
     append_u8(code::uuid);
     append_raw(v.octets);
 }
 
-void Encoder::write_variable(std::uint8_t code8, std::uint8_t code32, std::span<const std::byte> v) {
-    if (v.size() <= octet_max) {
-        append_u8(code8);
-        append_u8(static_cast<std::uint8_t>(v.size()));
-    } else if (v.size() <= size_max) {
-        append_u8(code32);
-        append_u32(static_cast<std::uint32_t>(v.size()));
-    } else {
-        return fail(Errc::too_large_to_encode);
-    }
+void Encoder::write_long_variable(std::uint8_t code32, std::span<const std::byte> v) {
+    if (v.size() > size_max) return fail(Errc::too_large_to_encode);
+    write_number(code32, static_cast<std::uint32_t>(v.size()));
     append_raw(v);
 }
-void Encoder::write_binary(std::span<const std::byte> v) { write_variable(code::vbin8, code::vbin32, v); }
-void Encoder::write_string(std::string_view v) { write_variable(code::str8, code::str32, as_bytes(v)); }
-void Encoder::write_symbol(std::string_view v) { write_variable(code::sym8, code::sym32, as_bytes(v)); }
 
 void Encoder::write_binary_header(std::size_t length) {
     if (length > size_max) return fail(Errc::too_large_to_encode);
@@ -181,63 +96,59 @@ void Encoder::write_binary_header(std::size_t length) {
     }
 }
 
-void Encoder::write_descriptor(std::uint64_t descriptor) {
-    append_u8(code::described);
-    write_ulong(descriptor);
-}
 void Encoder::write_descriptor(std::string_view symbol) {
     append_u8(code::described);
     write_symbol(symbol);
 }
 
-// A compound is begun with room for its widest header. When it ends and turns out small, its items move down by six octets:
-// at most 254 octets move, while measuring first would cost a second pass over everything.
+// A compound is begun with room for its widest header, or for the narrow one if its writer thinks that enough. When it ends and
+// needs the other, its items move by six octets, while measuring first would cost a second pass over everything. Without a guess at
+// most 254 octets move.
 
-Encoder::Scope Encoder::begin_compound(bool is_map) {
-    const Scope scope{size_, is_map};
-    room(wide_header);
-    return scope;
-}
-Encoder::Scope Encoder::begin_list() { return begin_compound(false); }
-Encoder::Scope Encoder::begin_map() { return begin_compound(true); }
-Encoder::Scope Encoder::begin_array() { return begin_compound(false); }
+Encoder::Scope Encoder::begin_array() { return begin_compound(false, false); }
 
-void Encoder::end(const Scope& scope, std::uint32_t count) {
+void Encoder::end_otherwise(const Scope& scope, std::uint32_t count) {
     if (!ok()) return;
     if (count == 0 && !scope.is_map) {
         size_ = scope.start;
         return append_u8(code::list0);
     }
     if (scope.is_map) {
-        close(scope.start, code::map8, code::map32, count);
+        close(scope, code::map8, code::map32, count);
     } else {
-        close(scope.start, code::list8, code::list32, count);
+        close(scope, code::list8, code::list32, count);
     }
 }
 
 void Encoder::end_array(const Scope& scope, std::uint32_t count) {
-    if (ok()) close(scope.start, code::array8, code::array32, count);
+    if (ok()) close(scope, code::array8, code::array32, count);
 }
 
-void Encoder::close(std::size_t start, std::uint8_t code8, std::uint8_t code32, std::uint32_t count) {
-    std::byte* at = data_ + start;
-    const std::size_t content = size_ - start - wide_header;
-    if (content + 1 <= octet_max && count <= octet_max) {
-        std::memmove(at + short_header, at + wide_header, content);
+void Encoder::close(const Scope& scope, std::uint8_t code8, std::uint8_t code32, std::uint32_t count) {
+    const std::size_t reserved = scope.is_narrow ? short_header : wide_header;
+    const std::size_t content = size_ - scope.start - reserved;
+    const bool narrow = content + 1 <= octet_max && count <= octet_max;
+    if (!narrow && content + 4 > size_max) return fail(Errc::too_large_to_encode);
+    if (narrow != scope.is_narrow) {
+        if (!narrow && room(wide_header - short_header) == nullptr) return;
+        std::byte* at = data_ + scope.start;
+        std::memmove(at + (narrow ? short_header : wide_header), at + reserved, content);
+        if (narrow) size_ -= wide_header - short_header;
+    }
+    std::byte* at = data_ + scope.start;
+    if (narrow) {
         at[0] = static_cast<std::byte>(code8);
         at[1] = static_cast<std::byte>(content + 1);
         at[2] = static_cast<std::byte>(count);
-        size_ -= wide_header - short_header;
-        return;
+    } else {
+        at[0] = static_cast<std::byte>(code32);
+        store_be(at + 1, static_cast<std::uint32_t>(content + 4));
+        store_be(at + 5, count);
     }
-    if (content + 4 > size_max) return fail(Errc::too_large_to_encode);
-    at[0] = static_cast<std::byte>(code32);
-    store_be(at + 1, static_cast<std::uint32_t>(content + 4));
-    store_be(at + 5, count);
 }
 
 Encoder::Scope Encoder::begin_wide_body() {
-    const Scope scope{size_, false};
+    const Scope scope{size_};
     room(wide_header - 1);
     return scope;
 }

@@ -10,8 +10,23 @@ namespace {
 constexpr std::array<std::byte, 4> magic{std::byte{'A'}, std::byte{'M'}, std::byte{'Q'}, std::byte{'P'}};
 constexpr std::uint8_t doff_min = 2;
 
+/// The same for what nearly every peer sends: a descriptor of one octet and a list8. False, and nothing done, on anything else.
+bool split_plainly(FrameView& view) noexcept {
+    const std::span<const std::byte> body = view.body;
+    if (view.type != FrameType::amqp || body.size() < 5 || load_be<std::uint16_t>(body.data()) != code::smallulong) return false;
+    const auto found = std::to_integer<std::uint8_t>(body[2]);
+    if (found < descriptor::open || found > descriptor::close || body[3] != std::byte{code::list8}) return false;
+    const std::size_t size = 5 + std::to_integer<std::size_t>(body[4]);
+    if (size > body.size() || (size < body.size() && found != descriptor::transfer)) return false;
+    view.code = found;
+    view.performative = body.first(size);
+    view.payload = body.subspan(size);
+    return true;
+}
+
 /// Splits a body into performative and payload without reading the performative. [2.3.2]
 Errc split(FrameView& view) noexcept {
+    if (split_plainly(view)) return {};
     Decoder from(view.body);
     const Descriptor found = from.read_descriptor();
     if (!from.ok()) return from.errc();

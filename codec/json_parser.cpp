@@ -1,6 +1,5 @@
 // JSON text as AMQP values. The opposite is json.cpp.
-#include <aprotic/codec/json.hpp>
-#include <aprotic/codec/utf8.hpp>
+#include <aprotic/codec/reading/json_scanner.hpp>
 #include <aprotic/codec/wire.hpp>
 
 #include <algorithm>
@@ -15,27 +14,6 @@
 namespace aprotic::codec {
 
 namespace {
-
-std::optional<unsigned> digit_of(char c) noexcept {
-    if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-    if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
-    if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A') + 10;
-    return std::nullopt;
-}
-
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-
-std::optional<std::string> octets_of(std::string_view hex) {
-    if (hex.size() % 2 != 0) return std::nullopt;
-    std::string octets;
-    octets.reserve(hex.size() / 2);
-    for (std::size_t i = 0; i < hex.size(); i += 2) {
-        const auto high = digit_of(hex[i]), low = digit_of(hex[i + 1]);
-        if (!high || !low) return std::nullopt;
-        octets += static_cast<char>(*high << 4U | *low);
-    }
-    return octets;
-}
 
 std::optional<Type> type_named(std::string_view name) noexcept {
     for (auto t = static_cast<std::uint8_t>(Type::null); t <= static_cast<std::uint8_t>(Type::described); ++t) {
@@ -56,9 +34,9 @@ constexpr std::string_view range_of() {
     return "a whole number from -2^63 to 2^63 - 1";
 }
 
-class JsonParser {
+class JsonParser : JsonScanner {
 public:
-    JsonParser(std::string_view text, const DecodeLimits& limits) : text_(text), limits_(limits) {}
+    JsonParser(std::string_view text, const DecodeLimits& limits) : JsonScanner(text, limits) {}
 
     Result<Value, JsonError> parse() {
         Value value;
@@ -73,41 +51,6 @@ public:
     }
 
 private:
-    bool fail(JsonFault fault, std::size_t offset, std::string_view expected) {
-        error_ = {fault, offset, expected};
-        return false;
-    }
-    bool unexpected(std::string_view expected) { return fail(JsonFault::syntax, at_, expected); }
-
-    char next() const { return at_ < text_.size() ? text_[at_] : '\0'; }
-    void skip_blanks() {
-        while (next() == ' ' || next() == '\n' || next() == '\r' || next() == '\t') ++at_;
-    }
-    bool take(char c) {
-        skip_blanks();
-        if (next() != c) return false;
-        ++at_;
-        return true;
-    }
-    bool expect(char c, std::string_view expected) { return take(c) || unexpected(expected); }
-    bool take_word(std::string_view word) {
-        skip_blanks();
-        if (!text_.substr(at_).starts_with(word)) return false;
-        at_ += word.size();
-        return true;
-    }
-
-    bool deeper() {
-        if (depth_ >= limits_.depth_max) return fail(JsonFault::nesting_too_deep, at_, "less nesting");
-        ++depth_;
-        return true;
-    }
-    bool spend() {
-        if (elements_ >= limits_.elements_max) return fail(JsonFault::too_many_elements, at_, "fewer items");
-        ++elements_;
-        return true;
-    }
-
     // Whatever is next
 
     bool parse_value(Value& value) {
@@ -488,134 +431,9 @@ private:
         value = Described(std::move(descriptor), std::move(described));
         return true;
     }
-
-    // Tokens
-
-    /// False without an error when what is next does not look like a number at all.
-    bool scan_number(std::string_view& token) {
-        const std::size_t start = at_;
-        if (next() != '-' && !is_digit(next())) return false;
-        if (next() == '-') ++at_;
-        const auto digits = [this] {
-            if (!is_digit(next())) return unexpected("a digit");
-            while (is_digit(next())) ++at_;
-            return true;
-        };
-        if (next() == '0') {
-            ++at_;
-            if (is_digit(next())) return unexpected("no digit after a leading zero");
-        } else if (!digits()) {
-            return false;
-        }
-        if (next() == '.') {
-            ++at_;
-            if (!digits()) return false;
-        }
-        if (next() == 'e' || next() == 'E') {
-            ++at_;
-            if (next() == '+' || next() == '-') ++at_;
-            if (!digits()) return false;
-        }
-        token = text_.substr(start, at_ - start);
-        return true;
-    }
-
-    bool parse_string(std::string& text) {
-        const std::size_t start = at_++;
-        for (;;) {
-            const std::size_t run = at_;
-            while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' && static_cast<unsigned char>(text_[at_]) >= 0x20) {
-                ++at_;
-            }
-            text += text_.substr(run, at_ - run);
-            if (at_ == text_.size()) return fail(JsonFault::syntax, start, "a string that ends");
-            const char c = text_[at_];
-            if (c == '"') break;
-            if (c != '\\') return unexpected("an escape instead of a control character");
-            if (!parse_escape(text)) return false;
-        }
-        ++at_;
-        return is_utf8(as_bytes(text)) || fail(JsonFault::bad_utf8, start, "UTF-8");
-    }
-
-    bool parse_escape(std::string& text) {
-        ++at_;
-        const char c = next();
-        ++at_;
-        switch (c) {
-            case '"':
-            case '\\':
-            case '/': text += c; return true;
-            case 'b': text += '\b'; return true;
-            case 'f': text += '\f'; return true;
-            case 'n': text += '\n'; return true;
-            case 'r': text += '\r'; return true;
-            case 't': text += '\t'; return true;
-            case 'u': return parse_code_unit(text);
-            default: --at_; return unexpected("one of \" \\ / b f n r t u");
-        }
-    }
-
-    bool parse_code_unit(std::string& text) {
-        const std::size_t start = at_ - 2;
-        std::uint32_t c = 0;
-        if (!parse_hex4(c)) return false;
-        if (c >= 0xd800 && c <= 0xdfff) {
-            // Two units make one character.
-            std::uint32_t low = 0;
-            if (c > 0xdbff || !text_.substr(at_).starts_with("\\u")) return fail(JsonFault::bad_utf8, start, "a surrogate pair");
-            at_ += 2;
-            if (!parse_hex4(low)) return false;
-            if (low < 0xdc00 || low > 0xdfff) return fail(JsonFault::bad_utf8, start, "a surrogate pair");
-            c = 0x1'0000 + ((c - 0xd800) << 10U) + (low - 0xdc00);
-        }
-        append_utf8(text, static_cast<char32_t>(c));
-        return true;
-    }
-
-    bool parse_hex4(std::uint32_t& unit) {
-        for (int i = 0; i < 4; ++i, ++at_) {
-            const auto digit = digit_of(next());
-            if (!digit) return unexpected("four hex digits");
-            unit = unit << 4U | *digit;
-        }
-        return true;
-    }
-
-    std::string_view text_;
-    DecodeLimits limits_;
-    std::size_t at_ = 0;
-    std::uint32_t depth_ = 0;
-    std::uint32_t elements_ = 0;
-    JsonError error_{};
 };
 
 }  // namespace
-
-std::string_view name_of(JsonFault fault) noexcept {
-    switch (fault) {
-        case JsonFault::syntax: return "syntax";
-        case JsonFault::bad_utf8: return "bad-utf8";
-        case JsonFault::unknown_type: return "unknown-type";
-        case JsonFault::reserved_name: return "reserved-name";
-        case JsonFault::wrong_content: return "wrong-content";
-        case JsonFault::out_of_range: return "out-of-range";
-        case JsonFault::duplicate_name: return "duplicate-name";
-        case JsonFault::nesting_too_deep: return "nesting-too-deep";
-        case JsonFault::too_many_elements: return "too-many-elements";
-        case JsonFault::value_too_large: return "value-too-large";
-        case JsonFault::trailing_text: return "trailing-text";
-    }
-    return "none";
-}
-
-std::string JsonError::to_string() const {
-    std::string text = "offset " + std::to_string(offset) + ": ";
-    text += name_of(fault);
-    text += ": expected ";
-    text += expected;
-    return text;
-}
 
 Result<Value, JsonError> parse_json(std::string_view text, const DecodeLimits& limits) {
     return JsonParser(text, limits).parse();

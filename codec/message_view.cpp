@@ -1,8 +1,5 @@
-#include <aprotic/codec/message_view.hpp>
-#include <aprotic/codec/wire.hpp>
-
-#include <algorithm>
-#include <array>
+// Where the sections of a message are, and what is in each but the body: that is in message_body.cpp.
+#include <aprotic/codec/reading/section_cursor.hpp>
 
 namespace aprotic::codec {
 
@@ -35,12 +32,47 @@ std::optional<Type> base_of(std::uint64_t code) noexcept {
     }
 }
 
-std::uint8_t first_octet(const ByteChain& octets) noexcept {
-    return std::to_integer<std::uint8_t>(octets.segments().front().span().front());
+/// What is known of a section by its code and of a value by its constructor, for the usual messages: looked up, since every message
+/// passes here.
+struct PlainSection {
+    std::uint8_t rank = 0;   // counts from 1; 0 where the general way has to look
+    std::uint8_t forms = 0;  // of its value: the bits below
+    MessageView::BodyKind body = MessageView::BodyKind::none;
+};
+constexpr std::uint8_t list_form = 1, map_form = 2, binary_form = 4, string_form = 8;
+constexpr auto plain_sections = [] {
+    using enum MessageView::BodyKind;
+    std::array<PlainSection, descriptor::footer - descriptor::header + 1> sections{};
+    const auto put = [&](std::uint64_t code, PlainSection section) { sections[code - descriptor::header] = section; };
+    put(descriptor::header, {1, list_form});
+    put(descriptor::delivery_annotations, {2, map_form});
+    put(descriptor::message_annotations, {3, map_form});
+    put(descriptor::properties, {4, list_form});
+    put(descriptor::application_properties, {5, map_form});
+    put(descriptor::data, {6, binary_form, data});
+    put(descriptor::amqp_sequence, {6, list_form, sequence});
+    put(descriptor::amqp_value, {6, list_form | map_form | binary_form | string_form, value});
+    put(descriptor::footer, {7, map_form});
+    return sections;
+}();
+constexpr std::uint8_t form_of(std::uint8_t format_code) noexcept {
+    switch (format_code) {
+        case code::list8:
+        case code::list32: return list_form;
+        case code::map8:
+        case code::map32: return map_form;
+        case code::vbin8:
+        case code::vbin32: return binary_form;
+        case code::str8:
+        case code::str32: return string_form;
+        default: return 0;
+    }
 }
-
-/// The octets of an encoded binary or string.
-ByteChain without_constructor(const ByteChain& value) { return value.slice(1 + size_width(first_octet(value))); }
+constexpr auto forms_by_code = [] {
+    std::array<std::uint8_t, 256> forms{};
+    for (std::size_t i = 0; i < forms.size(); ++i) forms[i] = form_of(static_cast<std::uint8_t>(i));
+    return forms;
+}();
 
 enum PropertyIndex : std::uint32_t {
     message_id_index, user_id_index, to_index, subject_index, reply_to_index, correlation_id_index, content_type_index,
@@ -50,97 +82,49 @@ enum PropertyIndex : std::uint32_t {
 
 }  // namespace
 
-/// Walks over a chain from front to back and measures values by their sizes, wherever the segments end. [3.2-i]
-class MessageView::Cursor {
-public:
-    explicit Cursor(const ByteChain& octets, std::size_t at = 0) : segments_(octets.segments()), size_(octets.size()) { seek(at); }
-
-    std::size_t at() const noexcept { return at_; }
-    bool at_end() const noexcept { return at_ == size_; }
-    Errc error() const noexcept { return error_; }
-
-    void seek(std::size_t to) noexcept {
-        at_ = to;
-        while (segment_ < segments_.size() && at_ - base_ >= segments_[segment_].size()) base_ += segments_[segment_++].size();
-    }
-
-    /// Up to `n` octets from here on, fewer only at the end; put together in `scratch` if they are in two segments.
-    std::span<const std::byte> peek(std::span<std::byte> scratch) const noexcept {
-        const std::size_t n = std::min(scratch.size(), size_ - at_);
-        std::size_t from = at_ - base_;
-        if (n == 0) return {};
-        if (segments_[segment_].size() - from >= n) return segments_[segment_].span().subspan(from, n);
-        std::size_t done = 0;
-        for (std::size_t i = segment_; done < n; ++i, from = 0) {
-            const auto piece = segments_[i].span().subspan(from);
-            const std::size_t part = std::min(piece.size(), n - done);
-            std::copy_n(piece.begin(), part, scratch.begin() + static_cast<std::ptrdiff_t>(done));
-            done += part;
-        }
-        return scratch.first(n);
-    }
-
-    /// Steps over one value. False, with error(), when it does not end where the message does or earlier.
-    bool skip(std::uint32_t depth_left) noexcept {
-        std::array<std::byte, 5> scratch;
-        const auto head = peek(scratch);
-        if (head.empty()) return fail(Errc::truncated);
-        const auto format_code = std::to_integer<std::uint8_t>(head[0]);
-        if (!type_of_code(format_code)) {
-            return fail((format_code & 0x0fU) == 0x0f ? Errc::reserved_ext_type : Errc::unknown_format_code);
-        }
-        if (format_code == code::described) {
-            if (depth_left == 0) return fail(Errc::nesting_too_deep);
-            seek(at_ + 1);
-            return skip(depth_left - 1) && skip(depth_left - 1);
-        }
-        if (format_code < code::vbin8) return advance(1 + fixed_width(format_code), Errc::truncated);
-        const std::size_t width = size_width(format_code);
-        if (head.size() < 1 + width) return fail(Errc::truncated);
-        const std::size_t length = width == 1 ? std::to_integer<std::size_t>(head[1]) : load_be<std::uint32_t>(head.data() + 1);
-        return advance(1 + width, Errc::truncated) && advance(length, Errc::length_out_of_bounds);
-    }
-
-    bool fail(Errc error) noexcept {
-        error_ = error;
-        return false;
-    }
-
-    /// The next `length` octets, shared, without a search from the front of the chain.
-    ByteChain slice(std::size_t length) const {
-        ByteChain part;
-        std::size_t from = at_ - base_;
-        for (std::size_t i = segment_; length > 0; ++i, from = 0) {
-            Bytes piece = segments_[i].slice(from, length);
-            length -= piece.size();
-            part.append(std::move(piece));
-        }
-        return part;
-    }
-
-private:
-    bool advance(std::size_t n, Errc error) noexcept {
-        if (n > size_ - at_) return fail(error);
-        seek(at_ + n);
-        return true;
-    }
-
-    std::span<const Bytes> segments_;
-    std::size_t size_;
-    std::size_t at_ = 0;
-    std::size_t segment_ = 0;
-    std::size_t base_ = 0;
-    Errc error_{};
-};
-
 MessageView::MessageView(ByteChain octets, const DecodeLimits& limits) : octets_(std::move(octets)), limits_(limits) {
     if (octets_.size() > limits_.bytes_max) {
         fail(Errc::value_too_large, 0);
         return;
     }
-    Cursor at(octets_);
+    const std::size_t located = locate_plainly();
+    if (located == octets_.size()) return;
+    Cursor at(octets_, located);
     while (!at.at_end() && locate_section(at)) {
     }
+}
+
+/// Most messages are in one segment and have sections in order, with descriptors of one octet and values that tell their size.
+/// Locates the sections of which that is true and stops before the first other one; gives where that is.
+std::size_t MessageView::locate_plainly() noexcept {
+    if (octets_.segments().size() != 1) return 0;
+    const std::byte* const octets = octets_.segments().front().data();
+    const std::size_t size = octets_.size();
+    const auto octet = [octets](std::size_t i) { return std::to_integer<std::uint8_t>(octets[i]); };
+    constexpr std::size_t head_size = 3;  // 0x00 0x53 and the section's code
+    std::uint8_t last = 0;
+    std::size_t at = 0;
+    while (size - at > head_size + 4 && load_be<std::uint16_t>(octets + at) == code::smallulong) {
+        const std::size_t code = octet(at + 2) - descriptor::header;
+        if (code >= plain_sections.size()) break;
+        const PlainSection section = plain_sections[code];
+        const std::size_t value = at + head_size;
+        const std::uint8_t format_code = octet(value);
+        if (section.rank <= last || (section.forms & forms_by_code[format_code]) == 0) break;
+        const std::size_t end = size_width(format_code) == 1 ? value + 2 + octet(value + 1)
+                                                            : value + 5 + load_be<std::uint32_t>(octets + value + 1);
+        if (end > size) break;
+        Place& place = places_[section.rank - 1U];
+        place.start = at;
+        place.value = value;
+        place.end = end;
+        place.present = true;
+        if (section.rank <= 2) prefix_ = end;  // header and delivery annotations
+        if (section.body != BodyKind::none) body_kind_ = section.body;
+        last = section.rank;
+        at = end;
+    }
+    return at;
 }
 
 bool MessageView::fail(Errc error, std::size_t offset) noexcept {
@@ -197,6 +181,7 @@ bool MessageView::locate_section(Cursor& at) {
 std::span<const std::byte> MessageView::octets_of(Section s) const {
     const Place& where = place(s);
     if (!where.present) return {};
+    if (octets_.segments().size() == 1) return octets_.segments().front().span().subspan(where.start, where.end - where.start);
     std::size_t base = 0;
     for (const Bytes& segment : octets_.segments()) {
         if (where.start < base + segment.size()) {
@@ -205,29 +190,19 @@ std::span<const std::byte> MessageView::octets_of(Section s) const {
         }
         base += segment.size();
     }
-    Bytes& joined = joined_[static_cast<std::size_t>(s)];
-    if (joined.empty()) joined = octets_.slice(where.start, where.end - where.start).contiguous();
-    return joined.span();
+    return joined(static_cast<std::size_t>(s), octets_.slice(where.start, where.end - where.start)).span();
+}
+
+/// What is in more than one place, joined once.
+const Bytes& MessageView::joined(std::size_t slot, const ByteChain& parts) const {
+    joined_.resize(section_count + 1);
+    if (joined_[slot].empty()) joined_[slot] = parts.contiguous();
+    return joined_[slot];
 }
 
 std::span<const std::byte> MessageView::value_of(Section s) const {
     const auto octets = octets_of(s);
     return octets.empty() ? octets : octets.subspan(place(s).value - place(s).start);
-}
-
-/// Calls `f` with the value of each body section, constructor included.
-template <class F>
-void MessageView::for_each_body_section(F&& f) const {
-    const Place& body = place(Section::body);
-    if (!body.present) return;
-    Cursor at(octets_, body.start);
-    while (at.at() < body.end) {
-        at.seek(at.at() + 1);
-        at.skip(limits_.depth_max);  // both were measured when the message was located: neither can fail now
-        const Cursor value = at;
-        at.skip(limits_.depth_max);
-        f(value.slice(at.at() - value.at()));
-    }
 }
 
 // Sections as they are
@@ -242,7 +217,51 @@ Result<Properties> MessageView::properties() const {
     return decode_as<Properties>(octets_of(Section::properties), limits_);
 }
 
-RawValue MessageView::property(std::uint32_t index) const { return ListView(value_of(Section::properties))[index]; }
+RawValue MessageView::property(std::uint32_t index) const {
+    if (plain_properties_ == nullptr) {
+        const std::span<const std::byte> list = value_of(Section::properties);
+        if (!locate_properties(list)) return ListView(list)[index];
+    }
+    if (index >= properties_located_) return RawValue();
+    const std::uint32_t start = property_at_[index];
+    return RawValue({plain_properties_ + start, property_at_[index + 1] - start});
+}
+
+/// Measures all properties at once. False when one of them is nothing that belongs here: then they are looked for one by one.
+bool MessageView::locate_properties(std::span<const std::byte> list) const noexcept {
+    if (list.empty()) return false;
+    const auto octet = [&](std::size_t i) { return std::to_integer<std::uint8_t>(list[i]); };
+    std::size_t at = 3;
+    std::size_t count = 0;
+    if (octet(0) == code::list8 && list.size() >= 3) {
+        count = octet(2);
+    } else if (octet(0) == code::list32 && list.size() >= 9) {
+        at = 9;
+        count = load_be<std::uint32_t>(list.data() + 5);
+    } else {
+        return false;
+    }
+    if (count > property_count) return false;
+    for (std::size_t i = 0; i < count; ++i) {
+        property_at_[i] = static_cast<std::uint32_t>(at);
+        if (at >= list.size()) return false;
+        const std::uint8_t format_code = octet(at++);
+        if (format_code >= code::null && format_code < code::vbin8) {
+            at += fixed_width(format_code);
+        } else if (format_code >= code::vbin8 && format_code <= code::sym8 && at < list.size()) {
+            at += 1 + std::size_t{octet(at)};
+        } else if (format_code >= code::vbin32 && format_code <= code::sym32 && list.size() - at >= 4) {
+            at += 4 + std::size_t{load_be<std::uint32_t>(list.data() + at)};
+        } else {
+            return false;
+        }
+    }
+    if (at != list.size() || at > UINT32_MAX) return false;
+    property_at_[count] = static_cast<std::uint32_t>(at);
+    properties_located_ = static_cast<std::uint32_t>(count);
+    plain_properties_ = list.data();
+    return true;
+}
 
 std::optional<MessageIdView> MessageView::message_id() const { return property(message_id_index).message_id(); }
 std::optional<std::span<const std::byte>> MessageView::user_id() const { return property(user_id_index).binary(); }
@@ -262,90 +281,6 @@ MapView MessageView::delivery_annotations() const { return MapView(value_of(Sect
 MapView MessageView::message_annotations() const { return MapView(value_of(Section::message_annotations)); }
 MapView MessageView::application_properties() const { return MapView(value_of(Section::application_properties)); }
 MapView MessageView::footer() const { return MapView(value_of(Section::footer)); }
-
-// The body
-
-RawValue MessageView::raw_body_value() const {
-    return body_kind_ == BodyKind::value ? RawValue(value_of(Section::body)) : RawValue();
-}
-
-Result<Value> MessageView::body_value() const {
-    if (body_kind_ != BodyKind::value) return has_body() ? Errc::body_type_mismatch : Errc::missing_body;
-    return raw_body_value().value(limits_);
-}
-
-Result<Message::Data> MessageView::data_sections() const {
-    if (body_kind_ != BodyKind::data) return has_body() ? Errc::body_type_mismatch : Errc::missing_body;
-    Message::Data sections;
-    for_each_body_section([&](const ByteChain& value) { sections.push_back(without_constructor(value).contiguous()); });
-    return sections;
-}
-
-Result<ByteChain> MessageView::body_data() const {
-    if (!has_body()) return Errc::missing_body;
-    ByteChain octets;
-    bool variable = true;
-    for_each_body_section([&](const ByteChain& value) {
-        const std::optional<Type> type = type_of_code(first_octet(value));
-        variable = type == Type::binary || type == Type::string;
-        if (variable) octets.append(without_constructor(value));
-    });
-    if (!variable) return Errc::body_type_mismatch;
-    return octets;
-}
-
-Result<Message::Sequences> MessageView::sequences() const {
-    if (body_kind_ != BodyKind::sequence) return has_body() ? Errc::body_type_mismatch : Errc::missing_body;
-    Message::Sequences sequences;
-    std::error_code error;
-    for_each_body_section([&](const ByteChain& value) {
-        if (error) return;
-        Result<List> items = decode_as<List>(value.contiguous().span(), limits_);
-        if (!items) {
-            error = items.error();
-        } else {
-            sequences.push_back(*std::move(items));
-        }
-    });
-    if (error) return error;
-    return sequences;
-}
-
-Result<std::string_view> MessageView::body_text() const {
-    if (body_kind_ == BodyKind::value) {
-        const RawValue value = raw_body_value();
-        if (const auto text = value.text()) return *text;
-        if (const auto octets = value.binary()) return as_text(*octets);
-        return Errc::body_type_mismatch;
-    }
-    APROTIC_TRY_AS(const ByteChain octets, body_data());
-    if (octets.segments().size() == 1) return octets.segments().front().text();  // octets_ keeps the memory
-    if (joined_text_.empty()) joined_text_ = octets.contiguous();
-    return joined_text_.text();
-}
-
-template <>
-std::string_view MessageView::body<std::string_view>() const {
-    const Result<std::string_view> text = body_text();
-    if (!text) throw std::system_error(text.error(), "message body");
-    return *text;
-}
-template <>
-std::string MessageView::body<std::string>() const {
-    return std::string(body<std::string_view>());
-}
-template <>
-Value MessageView::body<Value>() const {
-    Result<Value> value = body_value();
-    if (!value) throw std::system_error(value.error(), "message body");
-    return *std::move(value);
-}
-template <>
-ByteChain MessageView::body<ByteChain>() const {
-    Result<ByteChain> octets = body_data();
-    if (!octets) throw std::system_error(octets.error(), "message body");
-    return *std::move(octets);
-}
 
 // All of it
 
@@ -392,8 +327,16 @@ Result<Message> MessageView::to_message() const {
     return message;
 }
 
-Result<void> MessageView::check() const {
+Result<void> MessageView::check(Strictness strictness) const {
     if (!ok()) return error_;
+    if (strictness == Strictness::strict) {
+        bool simple = true;
+        application_properties().for_each([&](const MapView::Entry& entry) {
+            const std::optional<Type> type = entry.value.type();
+            simple = simple && (!type || *type < Type::list);
+        });
+        if (!simple) return Errc::compound_property;
+    }
     if (has(Section::header)) APROTIC_TRY(decode_as<Header>(octets_of(Section::header), limits_));
     if (has(Section::properties)) APROTIC_TRY(properties());
     for (const Section s : {Section::delivery_annotations, Section::message_annotations, Section::application_properties,

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace aprotic::codec {
 
@@ -27,8 +28,11 @@ public:
     bool ok() const noexcept { return !error_; }
     /// Octet at which the fault is.
     std::size_t error_offset() const noexcept { return error_offset_; }
+    /// What `check` holds against a message. `lenient` lets pass what the specification forbids but brokers and clients in use
+    /// send all the same: lists, maps, arrays and described values as values of application properties. [3.2.5-b]
+    enum class Strictness : std::uint8_t { lenient, strict };
     /// Decodes everything and checks it, the body included.
-    Result<void> check() const;
+    Result<void> check(Strictness strictness = Strictness::lenient) const;
 
     const ByteChain& octets() const noexcept { return octets_; }
     std::size_t size() const noexcept { return octets_.size(); }
@@ -94,6 +98,7 @@ private:
         header, delivery_annotations, message_annotations, properties, application_properties, body, footer
     };
     static constexpr std::size_t section_count = 7;
+    static constexpr std::size_t property_count = 13;
     /// Where a section is, its descriptor included; its value starts at `value`.
     struct Place {
         std::size_t start = 0;
@@ -107,9 +112,13 @@ private:
     bool fail(Errc error, std::size_t offset) noexcept;
     bool has(Section s) const noexcept { return places_[static_cast<std::size_t>(s)].present; }
     const Place& place(Section s) const noexcept { return places_[static_cast<std::size_t>(s)]; }
+    const Bytes& joined(std::size_t slot, const ByteChain& parts) const;
+    std::optional<std::string_view> only_data() const noexcept;
     std::span<const std::byte> octets_of(Section s) const;
     std::span<const std::byte> value_of(Section s) const;
+    std::size_t locate_plainly() noexcept;
     bool locate_section(Cursor& at);
+    bool locate_properties(std::span<const std::byte> list) const noexcept;
     Result<Map> map_of(Section s) const;
     RawValue property(std::uint32_t index) const;
     template <class F>
@@ -118,8 +127,11 @@ private:
     ByteChain octets_;
     DecodeLimits limits_;
     std::array<Place, section_count> places_{};  // body: from the first section's descriptor to the end of the last
-    mutable std::array<Bytes, section_count> joined_{};
-    mutable Bytes joined_text_;
+    mutable std::vector<Bytes> joined_;  // by section, and the text of the body last; empty while nothing was joined
+    /// Where each property starts in its list and, behind the last, where that ends; once one was asked for.
+    mutable std::array<std::uint32_t, property_count + 1> property_at_{};
+    mutable std::uint32_t properties_located_ = 0;
+    mutable const std::byte* plain_properties_ = nullptr;  // in octets_, or in what was joined
     std::size_t prefix_ = 0;
     BodyKind body_kind_ = BodyKind::none;
     std::error_code error_;

@@ -34,6 +34,8 @@ ErrcInfo info_of(Errc e) noexcept {
         case Errc::nesting_too_deep: return {"nested deeper than the limit", "1.2-h"};
         case Errc::too_many_elements: return {"more elements than the limit", "1.2.4-e"};
         case Errc::value_too_large: return {"more octets than the limit", "1.2-i"};
+        case Errc::string_too_long: return {"a text or binary longer than the limit", "1.2-i"};
+        case Errc::allocation_too_large: return {"more memory for owned values than the limit", "1.2-i"};
         case Errc::length_out_of_bounds: return {"a length runs past what encloses it", "1.2.2-b"};
         case Errc::compound_size_too_small: return {"the size of a compound does not cover its count", "1.2.3-b"};
         case Errc::compound_size_mismatch: return {"the items of a compound do not fill its size", "1.2.3-c"};
@@ -73,6 +75,7 @@ ErrcInfo info_of(Errc e) noexcept {
         case Errc::mixed_body: return {"message body sections that do not go together", "3.2-e"};
         case Errc::missing_body: return {"a message without body", "3.2-e"};
         case Errc::wrong_section_type: return {"a message section of another type", "3.2-h"};
+        case Errc::compound_property: return {"an application property that is not of a simple type", "3.2.5-b"};
         case Errc::body_type_mismatch: return {"the message body is of another kind than was asked for", "", internal_error};
         case Errc::buffer_too_small: return {"the output buffer is too small", "", internal_error};
         case Errc::too_large_to_encode: return {"too large to encode", "", internal_error};

@@ -21,6 +21,8 @@ enum class Errc {
     nesting_too_deep,           ///< deeper than DecodeLimits::depth_max
     too_many_elements,          ///< more than DecodeLimits::elements_max or zero_width_max
     value_too_large,            ///< more bytes than DecodeLimits::bytes_max
+    string_too_long,            ///< more octets in one binary, string or symbol than DecodeLimits::string_max
+    allocation_too_large,       ///< an owned value would need more memory than DecodeLimits::allocation_max
     length_out_of_bounds,       ///< a length or size runs past what encloses it
     compound_size_too_small,    ///< the size does not even cover the count
     compound_size_mismatch,     ///< the items do not fill the size exactly
@@ -66,6 +68,7 @@ enum class Errc {
     mixed_body,            ///< body sections of more than one kind, or two amqp-value sections
     missing_body,          ///< no body section at all
     wrong_section_type,    ///< a section whose value is not of the section's type
+    compound_property,     ///< an application property that is not of a simple type; only where strictness is asked for
     body_type_mismatch,    ///< the body is legal but not what the caller asked for
 
     // Encoding: the caller's faults.

@@ -3,12 +3,9 @@
 #include <aprotic/codec/assert.hpp>
 #include <aprotic/codec/bytes.hpp>
 
-#include <algorithm>
 #include <array>
-#include <chrono>
 #include <compare>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -45,8 +42,26 @@ private:
 struct Timestamp {
     std::int64_t ms = 0;
 
-    static Timestamp from(std::chrono::system_clock::time_point time) noexcept {
-        return {std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count()};
+    /// From a point in time of std::chrono::system_clock, of any precision; what is below a millisecond is cut off.
+    template <class TimePoint>
+        requires requires { typename TimePoint::duration::period; }
+    static constexpr Timestamp from(const TimePoint& time) noexcept {
+        // Without <chrono>, which would double what everybody pays for including this file.
+        using Period = typename TimePoint::duration::period;
+        if constexpr (Period::den % (1000 * Period::num) == 0) {
+            return {time.time_since_epoch().count() / (Period::den / (1000 * Period::num))};
+        } else {
+            static_assert(1000 * Period::num % Period::den == 0);
+            return {time.time_since_epoch().count() * (1000 * Period::num / Period::den)};
+        }
+    }
+    /// As a point in time of `Clock`, for instance std::chrono::system_clock, if its range allows.
+    template <class Clock>
+    constexpr typename Clock::time_point to() const noexcept {
+        using Duration = typename Clock::duration;
+        using Period = typename Duration::period;
+        static_assert(Period::den % (1000 * Period::num) == 0);
+        return typename Clock::time_point(Duration(ms * (Period::den / (1000 * Period::num))));
     }
     friend auto operator<=>(const Timestamp&, const Timestamp&) = default;
 };
@@ -137,7 +152,7 @@ public:
     /// Asserts that the octets fit; check the size of foreign input first.
     explicit DeliveryTag(std::span<const std::byte> octets) noexcept : size_(static_cast<std::uint8_t>(octets.size())) {
         APROTIC_ASSERT(octets.size() <= size_max);
-        std::copy(octets.begin(), octets.end(), octets_.begin());
+        for (std::size_t i = 0; i < octets.size(); ++i) octets_[i] = octets[i];
     }
     explicit DeliveryTag(std::string_view octets) noexcept : DeliveryTag(as_bytes(octets)) {}
     /// A counter as the shortest tag that holds it.

@@ -138,6 +138,43 @@ bool operator==(const Described& a, const Described& b) noexcept { return a.part
 
 // Value
 
+Value::Value() noexcept = default;
+Value::Value(const Value&) = default;
+Value::Value(Value&&) noexcept = default;
+Value& Value::operator=(const Value&) = default;
+Value& Value::operator=(Value&&) noexcept = default;
+Value::~Value() = default;
+
+template <class T>
+Value::Value(detail::Scalar<T> v) noexcept : data_(std::in_place_type<T>, v.v) {}
+template Value::Value(detail::Scalar<bool>) noexcept;
+template Value::Value(detail::Scalar<std::uint8_t>) noexcept;
+template Value::Value(detail::Scalar<std::uint16_t>) noexcept;
+template Value::Value(detail::Scalar<std::uint32_t>) noexcept;
+template Value::Value(detail::Scalar<std::uint64_t>) noexcept;
+template Value::Value(detail::Scalar<std::int8_t>) noexcept;
+template Value::Value(detail::Scalar<std::int16_t>) noexcept;
+template Value::Value(detail::Scalar<std::int32_t>) noexcept;
+template Value::Value(detail::Scalar<std::int64_t>) noexcept;
+
+Value::Value(float v) noexcept : data_(std::in_place_type<float>, v) {}
+Value::Value(double v) noexcept : data_(std::in_place_type<double>, v) {}
+Value::Value(char32_t v) noexcept : data_(std::in_place_type<char32_t>, v) {}
+Value::Value(Decimal32 v) noexcept : data_(std::in_place_type<Decimal32>, v) {}
+Value::Value(Decimal64 v) noexcept : data_(std::in_place_type<Decimal64>, v) {}
+Value::Value(Decimal128 v) noexcept : data_(std::in_place_type<Decimal128>, v) {}
+Value::Value(Timestamp v) noexcept : data_(std::in_place_type<Timestamp>, v) {}
+Value::Value(Uuid v) noexcept : data_(std::in_place_type<Uuid>, v) {}
+Value::Value(Binary v) noexcept : data_(std::in_place_type<Binary>, std::move(v)) {}
+Value::Value(const char* v) : data_(std::in_place_type<std::string>, v) {}
+Value::Value(std::string_view v) : data_(std::in_place_type<std::string>, v) {}
+Value::Value(std::string v) noexcept : data_(std::in_place_type<std::string>, std::move(v)) {}
+Value::Value(Symbol v) noexcept : data_(std::in_place_type<Symbol>, std::move(v)) {}
+Value::Value(List v) noexcept : data_(std::in_place_type<List>, std::move(v)) {}
+Value::Value(Map v) noexcept : data_(std::in_place_type<Map>, std::move(v)) {}
+Value::Value(Array v) noexcept : data_(std::in_place_type<Array>, std::move(v)) {}
+Value::Value(Described v) noexcept : data_(std::in_place_type<Described>, std::move(v)) {}
+
 namespace {
 
 struct ToInteger {

@@ -151,6 +151,10 @@ struct Held { using type = T; };
 template <PlainInteger T>
 struct Held<T> { using type = typename WireInteger<sizeof(T), std::is_signed_v<T>>::type; };
 
+/// Carries a number to the constructor for exactly its type.
+template <class T>
+struct Scalar { T v; };
+
 }  // namespace detail
 
 /// Any AMQP value, owned. Constructors take the C++ type that says what is meant: `Value(1u)` is a uint, `Value("x")` a
@@ -158,30 +162,36 @@ struct Held<T> { using type = typename WireInteger<sizeof(T), std::is_signed_v<T
 /// NaN equals itself and 0.0 differs from -0.0.
 class Value {
 public:
-    Value() noexcept = default;  ///< null
-    Value(std::nullptr_t) noexcept {}
+    Value() noexcept;  ///< null
+    Value(std::nullptr_t) noexcept : Value() {}
     template <std::same_as<bool> T>
-    Value(T v) noexcept : data_(v) {}
+    Value(T v) noexcept : Value(detail::Scalar<bool>{v}) {}
     template <detail::PlainInteger T>
-    Value(T v) noexcept : data_(static_cast<typename detail::Held<T>::type>(v)) {}
+    Value(T v) noexcept : Value(detail::Scalar<typename detail::Held<T>::type>{static_cast<typename detail::Held<T>::type>(v)}) {}
     Value(char) = delete;  // number, text or char32_t: say which
-    Value(float v) noexcept : data_(v) {}
-    Value(double v) noexcept : data_(v) {}
-    Value(char32_t v) noexcept : data_(v) {}
-    Value(Decimal32 v) noexcept : data_(v) {}
-    Value(Decimal64 v) noexcept : data_(v) {}
-    Value(Decimal128 v) noexcept : data_(v) {}
-    Value(Timestamp v) noexcept : data_(v) {}
-    Value(Uuid v) noexcept : data_(v) {}
-    Value(Binary v) noexcept : data_(std::move(v)) {}
-    Value(const char* v) : data_(std::string(v)) {}
-    Value(std::string_view v) : data_(std::string(v)) {}
-    Value(std::string v) noexcept : data_(std::move(v)) {}
-    Value(Symbol v) noexcept : data_(std::move(v)) {}
-    Value(List v) noexcept : data_(std::move(v)) {}
-    Value(Map v) noexcept : data_(std::move(v)) {}
-    Value(Array v) noexcept : data_(std::move(v)) {}
-    Value(Described v) noexcept : data_(std::move(v)) {}
+    Value(float v) noexcept;
+    Value(double v) noexcept;
+    Value(char32_t v) noexcept;
+    Value(Decimal32 v) noexcept;
+    Value(Decimal64 v) noexcept;
+    Value(Decimal128 v) noexcept;
+    Value(Timestamp v) noexcept;
+    Value(Uuid v) noexcept;
+    Value(Binary v) noexcept;
+    Value(const char* v);
+    Value(std::string_view v);
+    Value(std::string v) noexcept;
+    Value(Symbol v) noexcept;
+    Value(List v) noexcept;
+    Value(Map v) noexcept;
+    Value(Array v) noexcept;
+    Value(Described v) noexcept;
+    // All of them are in value.cpp: a variant of so many types costs whoever instantiates it half a second.
+    Value(const Value&);
+    Value(Value&&) noexcept;
+    Value& operator=(const Value&);
+    Value& operator=(Value&&) noexcept;
+    ~Value();
 
     Type type() const noexcept { return static_cast<Type>(data_.index()); }
     bool is_null() const noexcept { return type() == Type::null; }
@@ -226,6 +236,9 @@ public:
     }
 
 private:
+    template <class T>
+    explicit Value(detail::Scalar<T> v) noexcept;
+
     // In the order of enum class Type.
     std::variant<std::monostate, bool, std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t, std::int8_t, std::int16_t,
                  std::int32_t, std::int64_t, float, double, Decimal32, Decimal64, Decimal128, char32_t, Timestamp, Uuid, Binary,

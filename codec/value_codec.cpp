@@ -217,6 +217,7 @@ bool decode_array(Decoder& from, Value& value) {
     std::vector<Value> elements;
     // Fixed-width elements are known to be there in full; a count of others is not worth believing. [1.2-i]
     constexpr std::uint32_t unproven_max = 16;
+    if (!from.charge(scope.count * sizeof(Value))) return false;
     elements.reserve(scope.element_code < code::vbin8 ? scope.count : std::min(scope.count, unproven_max));
     for (std::uint32_t i = 0; i < scope.count; ++i) {
         if (!decode(from, elements.emplace_back())) return false;
@@ -227,7 +228,7 @@ bool decode_array(Decoder& from, Value& value) {
 
 bool decode_described(Decoder& from, Value& value) {
     Value descriptor, described;
-    if (!from.enter_described() || !decode(from, descriptor) || !decode(from, described)) return false;
+    if (!from.enter_described() || !from.charge(2 * sizeof(Value)) || !decode(from, descriptor) || !decode(from, described)) return false;
     from.leave_described();
     value = Described(std::move(descriptor), std::move(described));
     return true;
@@ -244,7 +245,8 @@ std::optional<std::uint64_t> Described::code() const noexcept {
 void encode(Encoder& to, const Value& value) { value.visit(ValueWriter{to}); }
 
 void encode(Encoder& to, const Map& map) {
-    const Encoder::Scope scope = to.begin_map();
+    constexpr std::size_t few = 8;
+    const Encoder::Scope scope = to.begin_map(map.size() <= few);
     encode_map(to, map);
     to.end(scope, count_of(to, 2 * map.size()));
 }
@@ -258,7 +260,7 @@ void encode(Encoder& to, const List& list) {
 bool decode(Decoder& from, Map& map) {
     map.clear();
     const Decoder::Scope scope = from.enter_map();
-    if (!from.ok()) return false;
+    if (!from.charge(scope.count * sizeof(Value))) return false;
     for (std::uint32_t i = 0; i < scope.count; i += 2) {
         Value key, value;
         if (!decode(from, key) || !decode(from, value)) return false;
@@ -271,7 +273,7 @@ bool decode(Decoder& from, Map& map) {
 bool decode(Decoder& from, List& list) {
     list.clear();
     const Decoder::Scope scope = from.enter_list();
-    if (!from.ok()) return false;
+    if (!from.charge(scope.count * sizeof(Value))) return false;
     for (std::uint32_t i = 0; i < scope.count; ++i) {
         if (!decode(from, list.emplace_back())) return false;
     }
@@ -300,9 +302,21 @@ bool decode(Decoder& from, Value& value) {
         case Type::char_: value = from.read_char(); break;
         case Type::timestamp: value = from.read_timestamp(); break;
         case Type::uuid: value = from.read_uuid(); break;
-        case Type::binary: value = Binary(from.read_binary()); break;
-        case Type::string: value = from.read_string(); break;
-        case Type::symbol: value = Symbol(from.read_symbol()); break;
+        case Type::binary: {
+            const auto octets = from.read_binary();
+            if (from.charge(octets.size())) value = Binary(octets);
+            break;
+        }
+        case Type::string: {
+            const std::string_view text = from.read_string();
+            if (from.charge(text.size())) value = text;
+            break;
+        }
+        case Type::symbol: {
+            const std::string_view text = from.read_symbol();
+            if (from.charge(text.size())) value = Symbol(text);
+            break;
+        }
         case Type::list: {
             List list;
             if (!decode(from, list)) return false;

@@ -16,6 +16,19 @@ auto read_if(const RawValue& raw, Type type, Read read) -> std::optional<decltyp
     return value;
 }
 
+/// The octets of a variable-width value, which are all of `octets` behind constructor and length.
+std::optional<std::span<const std::byte>> variable(std::span<const std::byte> octets, std::uint8_t code8, std::uint8_t code32) noexcept {
+    if (octets.size() >= 2 && octets[0] == std::byte{code8} && octets.size() - 2 == std::to_integer<std::size_t>(octets[1])) {
+        return octets.subspan(2);
+    }
+    // Longer ones, and values with something behind them, which is nobody's business here.
+    Decoder from(octets);
+    if (octets.empty() || (octets[0] != std::byte{code8} && octets[0] != std::byte{code32})) return std::nullopt;
+    const std::span<const std::byte> raw = from.read_raw();
+    if (!from.ok()) return std::nullopt;
+    return raw.subspan(1 + size_width(std::to_integer<std::uint8_t>(raw[0])));
+}
+
 }  // namespace
 
 // RawValue
@@ -46,25 +59,30 @@ std::optional<Uuid> RawValue::uuid() const noexcept {
     return read_if(*this, Type::uuid, [](Decoder& from) { return from.read_uuid(); });
 }
 std::optional<std::string_view> RawValue::string() const noexcept {
-    return read_if(*this, Type::string, [](Decoder& from) { return from.read_string(); });
+    const auto octets = variable(octets_, code::str8, code::str32);
+    return octets && is_utf8(*octets) ? std::optional(as_text(*octets)) : std::nullopt;
 }
 std::optional<std::string_view> RawValue::symbol() const noexcept {
-    return read_if(*this, Type::symbol, [](Decoder& from) { return from.read_symbol(); });
+    const auto octets = variable(octets_, code::sym8, code::sym32);
+    return octets && is_ascii(*octets) ? std::optional(as_text(*octets)) : std::nullopt;
 }
 std::optional<std::string_view> RawValue::text() const noexcept {
     const std::optional<std::string_view> s = string();
     return s ? s : symbol();
 }
 std::optional<std::span<const std::byte>> RawValue::binary() const noexcept {
-    return read_if(*this, Type::binary, [](Decoder& from) { return from.read_binary(); });
+    return variable(octets_, code::vbin8, code::vbin32);
 }
 
 std::optional<MessageIdView> RawValue::message_id() const noexcept {
-    if (const auto v = string()) return *v;
-    if (const auto v = ulong()) return *v;
-    if (const auto v = uuid()) return *v;
-    if (const auto v = binary()) return *v;
-    return std::nullopt;
+    const auto id = [](const auto& v) { return v ? std::optional<MessageIdView>(*v) : std::nullopt; };
+    switch (type().value_or(Type::null)) {
+        case Type::string: return id(string());
+        case Type::ulong: return id(ulong());
+        case Type::uuid: return id(uuid());
+        case Type::binary: return id(binary());
+        default: return std::nullopt;
+    }
 }
 
 Result<Value> RawValue::value(const DecodeLimits& limits) const { return decode_value(octets_, limits); }

@@ -60,22 +60,32 @@ constexpr std::size_t fixed_width(std::uint8_t format_code) noexcept {
 /// Octets of the length or size field of a variable, compound or array code: even categories (Ax, Cx, Ex) one, odd ones four.
 constexpr std::size_t size_width(std::uint8_t format_code) noexcept { return (format_code & 0x10U) != 0 ? 4 : 1; }
 
+namespace detail {
+
+/// Network byte order from this machine's, and the other way round.
+template <std::unsigned_integral T>
+constexpr T swap_order(T v) noexcept {
+    if constexpr (std::endian::native == std::endian::big || sizeof(T) == 1) return v;
+    if constexpr (sizeof(T) == 2) return __builtin_bswap16(v);
+    if constexpr (sizeof(T) == 4) return __builtin_bswap32(v);
+    if constexpr (sizeof(T) == 8) return __builtin_bswap64(v);
+}
+
+}  // namespace detail
+
 /// Loads a number in network byte order. [1.2-e]
 template <std::unsigned_integral T>
-constexpr T load_be(const std::byte* at) noexcept {
-    T value = 0;
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-        value = static_cast<T>(static_cast<std::uint64_t>(value) << 8U | std::to_integer<std::uint64_t>(at[i]));
-    }
-    return value;
+inline T load_be(const std::byte* at) noexcept {
+    T value;
+    __builtin_memcpy(&value, at, sizeof value);
+    return detail::swap_order(value);
 }
 
 /// Stores a number in network byte order.
 template <std::unsigned_integral T>
-constexpr void store_be(std::byte* at, T value) noexcept {
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-        at[i] = static_cast<std::byte>(static_cast<std::uint64_t>(value) >> (8 * (sizeof(T) - 1 - i)));
-    }
+inline void store_be(std::byte* at, T value) noexcept {
+    value = detail::swap_order(value);
+    __builtin_memcpy(at, &value, sizeof value);
 }
 
 }  // namespace aprotic::codec

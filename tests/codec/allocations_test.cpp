@@ -5,6 +5,8 @@
 #include <aprotic/codec/message_view.hpp>
 #include <support/alloc_counter.hpp>
 
+#include <memory>
+
 using namespace aprotic::codec;
 using namespace aprotic::test;
 
@@ -55,5 +57,73 @@ TEST_CASE("a message is looked at without allocating or copying") {
     const auto count = scope.count();
     CHECK(sound);
     CHECK(count == 0);
+    CHECK(copy_count().bytes == 0);
+}
+
+namespace {
+
+Message usual_message(Message message) {
+    message.header = Header{.durable = true, .ttl = 60'000};
+    message.properties = Properties{.message_id = "an id of more than sixteen characters", .user_id = Binary("guest"),
+                                    .to = "an address that is longer than fits into a string", .subject = "subject", .reply_to = "reply-to",
+                                    .correlation_id = std::uint64_t{7}};
+    message.application_properties = {{"a", 1}, {"b", "two"}, {"c", true}, {"d", Value()}};
+    return message;
+}
+
+}  // namespace
+
+TEST_CASE("a message is encoded into a buffer that is used again without allocating") {
+    for (const Message& message : {usual_message(Message{"a body that is longer than any string is held in place"}),
+                                   usual_message(Message::data(std::string(1024, 'x'))), usual_message(Message::sequence({1, "two", List{}}))}) {
+        Encoder to(4096);
+        encode_into(to, message);
+        const std::string first = to_hex(to.written());
+        const AllocationScope scope;
+        for (int i = 0; i < 100; ++i) {
+            to.truncate(0);
+            encode_into(to, message);
+        }
+        const auto count = scope.count();
+        CHECK(to.ok());
+        CHECK(count == 0);
+        CHECK(to_hex(to.written()) == first);
+        CHECK(first == to_hex(encode(message).octets().contiguous().span()));
+        CHECK(*decode_message(to.written()) == message);
+    }
+}
+
+TEST_CASE("a body of one mebibyte is never copied", "[3.2.6-a][3.2-a]") {
+    constexpr std::size_t mebibyte = 1U << 20U;
+    const Bytes body = Bytes::from_string(std::string(mebibyte, 'x'));
+    const Message message = usual_message(Message::data(body));
+    const AllocationScope scope;
+    reset_copy_count();
+    const EncodedMessage encoded = encode(message);
+    const EncodedMessage forwarded = *encoded.with_header(Header{.delivery_count = 1});
+    const EncodedMessage annotated = *forwarded.with_delivery_annotations({{Symbol("x-opt-hop"), 1}});
+    const MessageView view(annotated);
+    const bool found = view.to() && view.application_properties().find("a");
+    const ByteChain octets = *view.body_data();
+    const Message::Data sections = *view.data_sections();
+    const Message read = *view.to_message();
+    const bool checked = view.check().has_value();
+    const auto asked = scope.octets();
+    CHECK(found);
+    CHECK(checked);
+    CHECK(copy_count().bytes < 4096);
+    CHECK(asked < 16'384);
+    CHECK(octets.segments().front().data() == body.data());
+    CHECK(sections.front().data() == body.data());
+    CHECK(std::get<Message::Data>(read.body).front().data() == body.data());
+    CHECK(view.body_text()->data() == body.text().data());
+    // Received in frames: each section is put together once only when it is asked for as one.
+    ByteChain frames;
+    const Bytes whole = encoded.octets().contiguous();
+    for (std::size_t at = 0; at < whole.size(); at += 65'536) frames.append(whole.slice(at, 65'536));
+    reset_copy_count();
+    const MessageView received(frames);
+    CHECK(received.to());
+    CHECK(received.body_data()->size() == mebibyte);
     CHECK(copy_count().bytes == 0);
 }

@@ -3,7 +3,10 @@
 
 #include <aprotic/codec/message_view.hpp>
 #include <aprotic/codec/value.hpp>
+#include <aprotic/codec/value_view.hpp>
 #include <support/alloc_counter.hpp>
+
+#include <chrono>
 
 using namespace aprotic::codec;
 using namespace aprotic::test;
@@ -35,6 +38,12 @@ TEST_CASE("nesting stops at the stated depth", "[1.2-h]") {
     CHECK(decode_value(nested_lists(64).span()));
     CHECK(decode_value(nested_lists(65).span()).error() == Errc::nesting_too_deep);
     CHECK(decode_value(nested_lists(5000).span()).error() == Errc::nesting_too_deep);
+    const Bytes hostile = nested_lists(100'000);
+    CHECK(decode_value(hostile.span()).error() == Errc::nesting_too_deep);
+    Decoder checking(hostile.span());
+    checking.skip_checked();
+    CHECK(checking.error() == Errc::nesting_too_deep);
+    CHECK(RawValue(hostile.span()).check().error() == Errc::nesting_too_deep);
     CHECK(decode_value(nested_lists(100).span(), {.depth_max = 100}));
     for (const std::size_t depth : {65U, 1000U, 100000U}) {
         const auto octets = nested_descriptors(depth);
@@ -54,14 +63,20 @@ TEST_CASE("nesting stops at the stated depth", "[1.2-h]") {
 TEST_CASE("announced counts and sizes cost nothing", "[1.2-i]") {
     for (const char* hex : {"d0 7fffffff 7fffffff", "d0 00000004 ffffffff", "d1 00000004 fffffffe", "f0 00000005 ffffffff 71",
                             "f0 00000005 7fffffff a1", "b0 ffffffff", "b1 7fffffff 41", "d0 00000006 7fffffff 4040",
-                            "f0 00000009 3fffffff d0 00000000"}) {
+                            "f0 00000009 3fffffff d0 00000000", "d1 ffffffff ffffffff", "f0 ffffffff ffffffff 40", "a3 ff",
+                            "00 d0 ffffffff ffffffff", "d0 ffffffff 00000001 d0 ffffffff ffffffff"}) {
         INFO(hex);
         const auto octets = from_hex(hex);
+        const auto start = std::chrono::steady_clock::now();
         const AllocationScope scope;
         Decoder from(octets);
         Value value;
-        CHECK_FALSE(decode(from, value));
-        CHECK(scope.count() <= 2);
+        const bool read = decode(from, value);
+        const auto asked = scope.octets();
+        const auto took = std::chrono::steady_clock::now() - start;
+        CHECK_FALSE(read);
+        CHECK(asked < 4096);
+        CHECK(took < std::chrono::milliseconds(10));
     }
 }
 
@@ -94,4 +109,46 @@ TEST_CASE("elements and octets are bounded by the options") {
     CHECK(decode_value(list.span(), {.bytes_max = list.size()}));
     CHECK(decode_value(list.span(), {.bytes_max = list.size() - 1}).error() == Errc::value_too_large);
     CHECK(MessageView(encode(Message{"text"}).octets(), {.bytes_max = 3}).error() == Errc::value_too_large);
+}
+
+TEST_CASE("texts and binaries are bounded by the options", "[1.2-i]") {
+    const DecodeLimits limits{.string_max = 3};
+    for (const char* hex : {"a0 04 'four'", "a1 04 'four'", "a3 04 'four'", "b0 00000004 'four'", "c0 07 01 a1 04 'four'", "e0 07 01 a3 04 'four'",
+                            "00 a3 04 'four' 40"}) {
+        INFO(hex);
+        const auto octets = from_hex(hex);
+        CHECK(decode_value(octets, limits).error() == Errc::string_too_long);
+        CHECK(RawValue(octets).check(limits).error() == Errc::string_too_long);
+        CHECK(decode_value(octets));
+    }
+    CHECK(decode_value(from_hex("a1 03 'two'"), limits));
+    // Stepping over is no reading.
+    const auto octets = from_hex("a1 04 'four'");
+    Decoder skipping(octets, limits);
+    skipping.skip();
+    CHECK(skipping.ok());
+    CHECK(clause_of(Errc::string_too_long) == "1.2-i");
+}
+
+TEST_CASE("memory for owned values is bounded by the options and by what is received", "[1.2-i]") {
+    const auto refused = [](const Value& value, std::size_t allocation_max) {
+        const Bytes octets = encode_value(value);
+        const AllocationScope scope;
+        const auto read = decode_value(octets.span(), {.allocation_max = allocation_max});
+        const auto asked = scope.octets();
+        CHECK(asked <= 3 * allocation_max + 1024);  // a vector that grows holds its old memory for a moment
+        return !read && read.error() == Errc::allocation_too_large;
+    };
+    const std::size_t items = 1000;
+    CHECK(refused(List(items), items * sizeof(Value) - 1));
+    CHECK_FALSE(refused(List(items), items * sizeof(Value)));
+    CHECK(refused(std::string(5000, 'x'), 4999));
+    CHECK(refused(Binary(std::string(5000, 'x')), 4999));
+    CHECK(refused(Symbol(std::string(5000, 'x')), 4999));
+    CHECK(refused(Array(std::vector<Value>(items, Value(7U))), items * sizeof(Value) - 1));
+    Map map;
+    for (std::uint32_t i = 0; i < items; ++i) map.append(i, Value());
+    CHECK(refused(map, 2 * items * sizeof(Value) - 1));
+    CHECK(refused(Described(1U, Value()), sizeof(Value)));
+    CHECK(refused(List(3, List(items)), 2 * items * sizeof(Value)));
 }

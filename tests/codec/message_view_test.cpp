@@ -179,3 +179,44 @@ TEST_CASE("malformed content is found when it is asked for", "[3.2.4-b][3.2.4-c]
     CHECK(view_of("00 53 76 c0 03 01 a1 05").check().error() == Errc::length_out_of_bounds);
     CHECK(view_of("00 53 70 c0 03 01 50 01").header() == Header{});
 }
+
+TEST_CASE("application properties that are not simple are seen but not approved", "[3.2.5-b][3.2.5-c]") {
+    for (const char* value : {"45", "c0 01 00", "c1 01 00", "e0 02 00 40", "00 53 24 45"}) {
+        INFO(value);
+        const std::string hex = "c1 " + to_hex(std::array{static_cast<std::byte>(4 + from_hex(value).size())}) + " 02 a1 01 'k'" + value;
+        const MessageView view = view_of("00 53 74 " + hex + "00 53 77 40");
+        CHECK(view.ok());
+        CHECK(view.application_properties().find("k"));
+        CHECK(view.check());
+        CHECK(view.check(MessageView::Strictness::strict).error() == Errc::compound_property);
+        CHECK(view.to_message());
+    }
+    CHECK(clause_of(Errc::compound_property) == "3.2.5-b");
+    CHECK(view_of("00 53 74 c1 05 02 a1 01 'k' 40 00 53 77 40").check(MessageView::Strictness::strict));
+    CHECK(view_of("00 53 77 40").check(MessageView::Strictness::strict));
+}
+
+TEST_CASE("annotations go with the message unless they are for the next hop", "[3.2-a][3.2.2-a][3.2.3-a][3.2.9-a]") {
+    Message message{"body"};
+    message.delivery_annotations = {{Symbol("x-opt-hop"), 1}};
+    message.message_annotations = {{Symbol("x-opt-kept"), List{1, Map{{"nested", true}}}}, {Symbol("x-opt-too"), Symbol("s")}};
+    message.footer = {{Symbol("x-opt-hash"), Binary("digest")}};
+    const EncodedMessage forwarded = *encode(message).with_delivery_annotations({});
+    const Message read = *decode_message(forwarded.octets());
+    CHECK(read.delivery_annotations.empty());
+    CHECK(read.message_annotations == message.message_annotations);
+    CHECK(read.footer == message.footer);
+    CHECK(read.body == message.body);
+}
+
+TEST_CASE("each type is a body", "[3.2.6-c][3.2.16-a]") {
+    for (const Value& value : {Value(), Value(true), Value(std::uint8_t{1}), Value(std::uint16_t{2}), Value(3U), Value(4UL), Value(std::int8_t{-1}),
+                               Value(std::int16_t{-2}), Value(-3), Value(-4L), Value(1.5F), Value(2.5), Value(Decimal32{}), Value(Decimal64{}),
+                               Value(Decimal128{}), Value(U'c'), Value(Timestamp{5}), Value(Uuid{}), Value(Binary("b")), Value("s"),
+                               Value(Symbol("y")), Value(List{1}), Value(Map{{1, 2}}), Value(Array({1, 2})), Value(Described(7U, List{}))}) {
+        const EncodedMessage encoded = encode(Message{value});
+        CHECK(encoded.message_format() == 0);
+        CHECK(MessageView(encoded).body<Value>() == value);
+        CHECK(MessageView(encoded).raw_body_value().type() == value.type());
+    }
+}

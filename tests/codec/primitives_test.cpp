@@ -3,6 +3,7 @@
 
 #include <aprotic/codec/value.hpp>
 
+#include <algorithm>
 #include <limits>
 
 using namespace aprotic::codec;
@@ -249,4 +250,59 @@ TEST_CASE("a fixed buffer that is full is an error and never written beyond") {
         for (std::size_t i = size; i < memory.size(); ++i) CHECK(memory[i] == std::byte{0});
         memory.fill(std::byte{0});
     }
+}
+
+TEST_CASE("a value starts with a constructor", "[1.2-a][1.2-b]") {
+    CHECK(decode_value({}).error() == Errc::truncated);
+    CHECK(decode_value(from_hex("00")).error() == Errc::truncated);
+    CHECK(decode_value(from_hex("00 53 10")).error() == Errc::truncated);
+    // The descriptor is described itself, and so is what it describes.
+    const auto nested = decode_value(from_hex("00 00 43 40 00 a1 01 'd' 41"));
+    REQUIRE(nested);
+    CHECK(*nested == Value(Described(Described(0U, Value()), Described("d", true))));
+}
+
+TEST_CASE("values are equal whatever the encodings they came in", "[1.2.3-e][1.6.22-a][1.6.23-e][1.6.24-a][1.6.5-c]") {
+    for (const auto& [a, b] : std::initializer_list<std::pair<const char*, const char*>>{
+             {"41", "56 01"}, {"42", "56 00"}, {"43", "70 00000000"}, {"52 05", "70 00000005"}, {"44", "80 0000000000000000"},
+             {"53 ff", "80 00000000000000ff"}, {"54 80", "71 ffffff80"}, {"55 ff", "81 ffffffffffffffff"}, {"a0 01 41", "b0 00000001 41"},
+             {"a1 01 41", "b1 00000001 41"}, {"a3 01 41", "b3 00000001 41"}, {"45", "c0 01 00"}, {"45", "d0 00000004 00000000"},
+             {"c1 01 00", "d1 00000004 00000000"}, {"c1 04 02 43 52 01", "d1 0000000e 00000002 70 00000000 70 00000001"},
+             {"e0 04 02 52 01 02", "f0 0000000d 00000002 70 00000001 00000002"}, {"e0 03 02 56 01 ", "e0 03 02 56 01 "},
+             {"e0 04 02 56 01 01", "e0 02 02 41"}, {"e0 02 01 45", "f0 00000007 00000001 c0 01 00"}, {"e0 02 02 43", "e0 04 02 52 00 00"},
+             {"00 53 24 45", "00 80 0000000000000024 c0 01 00"}, {"e0 06 01 00 53 05 52 07", "f0 00000013 00000001 00 80 0000000000000005 70 00000007"},
+             {"e0 05 01 a1 02 'ab'", "f0 0000000b 00000001 b1 00000002 'ab'"}}) {
+        INFO(a << " and " << b);
+        const auto x = decode_value(from_hex(a)), y = decode_value(from_hex(b));
+        if (!x || !y) {
+            CHECK(x.error() == y.error());
+            continue;
+        }
+        CHECK(*x == *y);
+        CHECK(encode_value(*x) == encode_value(*y));
+    }
+    CHECK(*decode_value(from_hex("43")) != *decode_value(from_hex("44")));
+    CHECK(*decode_value(from_hex("a1 01 41")) != *decode_value(from_hex("a3 01 41")));
+    CHECK(*decode_value(from_hex("45")) != *decode_value(from_hex("e0 02 00 40")));
+}
+
+TEST_CASE("a string has no byte order mark that nobody wrote and keeps one that somebody did", "[1.6.20-c]") {
+    CHECK(hex_of(Value("x")) == "a10178");
+    const auto marked = from_hex("a1 04 efbbbf 78");
+    CHECK(*decode_value(marked) == Value("\xef\xbb\xbfx"));
+    CHECK(hex_of(*decode_value(marked)) == to_hex(marked));
+}
+
+TEST_CASE("arrays of compounds of described values and of nothing", "[1.2.4-c][1.2.4-d][1.2.4-f]") {
+    check({{"f0 00000017 00000002 d0 00000004 00000000 00000006 00000002 4041", Value(Array(Type::list, {List{}, List{Value(), true}})), false},
+           {"e0 08 02 c0 01 00 03 02 40 41", Value(Array(Type::list, {List{}, List{Value(), true}})), false},
+           {"e0 08 02 c1 01 00 03 02 43 41", Value(Array(Type::map, {Map{}, Map{{0U, true}}})), false},
+           {"e0 09 02 e0 02 00 50 03 01 50 07", Value(Array(Type::array, {Array(Type::ubyte), Array({std::uint8_t{7}})})), false},
+           {"e0 0a 02 00 a3 03 'abc' 52 01 02", Value(Array(Type::uint, {1U, 2U}, {Symbol("abc")}))},
+           {"e0 09 01 00 53 01 00 53 02 a1 00", Value(Array(Type::string, {""}, {1UL, 2UL}))},
+           {"e0 02 0a 40", Value(Array(Type::null, std::vector<Value>(10)))},
+           {"e0 02 03 41", Value(Array({true, true, true})), false},
+           {"e0 02 02 42", Value(Array({false, false})), false},
+           {"e0 02 02 45", Value(Array({List{}, List{}})), false},
+           {"e0 05 02 00 53 24 45", Value(Array(Type::list, {List{}, List{}}, {0x24UL})), false}});
 }

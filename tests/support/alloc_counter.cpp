@@ -6,15 +6,18 @@
 namespace {
 
 thread_local std::uint64_t count = 0;
+thread_local std::uint64_t octets = 0;
 
 void* allocate(std::size_t size) {
     ++count;
+    octets += size;
     if (void* p = std::malloc(size != 0 ? size : 1)) return p;
     throw std::bad_alloc();
 }
 
 void* allocate(std::size_t size, std::align_val_t alignment) {
     ++count;
+    octets += size;
     const auto align = static_cast<std::size_t>(alignment);
     if (void* p = std::aligned_alloc(align, (size + align - 1) / align * align)) return p;
     throw std::bad_alloc();
@@ -25,6 +28,7 @@ void* allocate(std::size_t size, std::align_val_t alignment) {
 namespace aprotic::test {
 
 std::uint64_t allocations() noexcept { return count; }
+std::uint64_t allocated_octets() noexcept { return octets; }
 
 }  // namespace aprotic::test
 
@@ -34,10 +38,12 @@ void* operator new(std::size_t size, std::align_val_t alignment) { return alloca
 void* operator new[](std::size_t size, std::align_val_t alignment) { return allocate(size, alignment); }
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
     ++count;
+    octets += size;
     return std::malloc(size != 0 ? size : 1);
 }
 void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
     ++count;
+    octets += size;
     return std::malloc(size != 0 ? size : 1);
 }
 void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
