@@ -186,6 +186,9 @@ void encode_array(Encoder& to, const Array& array) {
 
 // Reading
 
+/// So many items are made room for because a count says so: a larger one has to prove itself. [1.2-i]
+constexpr std::uint32_t unproven_max = 16;
+
 bool has_equal_keys(const Map& map) {
     constexpr std::size_t few = 12;
     if (map.size() <= few) {
@@ -215,8 +218,7 @@ bool decode_array(Decoder& from, Value& value) {
         rest = descriptor.rest();
     }
     std::vector<Value> elements;
-    // Fixed-width elements are known to be there in full; a count of others is not worth believing. [1.2-i]
-    constexpr std::uint32_t unproven_max = 16;
+    // Fixed-width elements are known to be there in full.
     if (!from.charge(scope.count * sizeof(Value))) return false;
     elements.reserve(scope.element_code < code::vbin8 ? scope.count : std::min(scope.count, unproven_max));
     for (std::uint32_t i = 0; i < scope.count; ++i) {
@@ -261,6 +263,7 @@ bool decode(Decoder& from, Map& map) {
     map.clear();
     const Decoder::Scope scope = from.enter_map();
     if (!from.charge(scope.count * sizeof(Value))) return false;
+    map.reserve(std::min(scope.count / 2, unproven_max));
     for (std::uint32_t i = 0; i < scope.count; i += 2) {
         Value key, value;
         if (!decode(from, key) || !decode(from, value)) return false;
@@ -274,6 +277,7 @@ bool decode(Decoder& from, List& list) {
     list.clear();
     const Decoder::Scope scope = from.enter_list();
     if (!from.charge(scope.count * sizeof(Value))) return false;
+    list.reserve(std::min(scope.count, unproven_max));
     for (std::uint32_t i = 0; i < scope.count; ++i) {
         if (!decode(from, list.emplace_back())) return false;
     }
