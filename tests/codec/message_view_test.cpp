@@ -220,3 +220,39 @@ TEST_CASE("each type is a body", "[3.2.6-c][3.2.16-a]") {
         CHECK(MessageView(encoded).raw_body_value().type() == value.type());
     }
 }
+
+TEST_CASE("every priority is legal", "[3.2.1-d]") {
+    for (unsigned priority = 0; priority < 256; ++priority) {
+        Message message{"x"};
+        message.header = Header{.priority = static_cast<std::uint8_t>(priority)};
+        CHECK(MessageView(encode(message)).header().priority == priority);
+    }
+}
+
+TEST_CASE("properties go through a hop as they were and nothing is put in for the sender", "[3.2.4-a][3.2.4-e][3.2-b]") {
+    // All thirteen, widely encoded.
+    const auto bare = from_hex(
+        "00 80 0000000000000073 d0 00000073 0000000d 98 00112233445566778899aabbccddeeff b0 00000002 'me' b1 00000001 't' b1 00000001 's'"
+        "b1 00000001 'r' 80 0000000000000007 b3 0000000a 'text/plain' b3 00000004 'gzip' 83 0000000000000009 83 0000000000000008"
+        "b1 00000001 'g' 70 00000004 b1 00000002 'rg' 00 53 75 b0 00000001 'x'");
+    const EncodedMessage received(ByteChain(Bytes::copy_of(bare)));
+    REQUIRE(MessageView(received).check());
+    const EncodedMessage forwarded = *(*received.with_header(Header{.delivery_count = 2})).with_delivery_annotations({{Symbol("x-opt-hop"), 1}});
+    const Bytes octets = forwarded.octets().contiguous();
+    CHECK(to_hex(octets.slice(octets.size() - bare.size()).span()) == to_hex(bare));
+    CHECK(*MessageView(forwarded).properties() == *MessageView(received).properties());
+    for (const Message& message : {Message{"text"}, Message::data("octets"), Message::sequence({1})}) {
+        const MessageView view(encode(message));
+        CHECK(*view.properties() == Properties{});
+        CHECK(view.octets().size() == view.mutable_prefix() + encode(message).size());
+    }
+}
+
+TEST_CASE("annotations that nobody knows change nothing else", "[3.2.10-a]") {
+    Message message{"body"};
+    message.delivery_annotations = message.message_annotations = message.footer = {{Symbol("x-opt-9f3a"), List{1, Map{{"k", Value()}}}}};
+    const MessageView view(encode(message));
+    CHECK(view.check(MessageView::Strictness::strict));
+    CHECK(view.body_text().value() == "body");
+    CHECK(*view.to_message() == message);
+}
