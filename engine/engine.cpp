@@ -62,6 +62,14 @@ codec::Result<void> Engine::set_available(LinkId link, std::uint32_t available) 
 codec::Result<DeliveryId> Engine::send(LinkId link, codec::EncodedMessage message, const SendOptions& options) {
     return impl_->connection().send(link, std::move(message), options);
 }
+codec::Result<DeliveryId> Engine::begin_send(LinkId link, const SendOptions& options) {
+    return impl_->connection().begin_send(link, options);
+}
+codec::Result<std::size_t> Engine::append(DeliveryId delivery, codec::ByteChain part) {
+    return impl_->connection().append(delivery, std::move(part));
+}
+codec::Result<void> Engine::finish_send(DeliveryId delivery) { return impl_->connection().finish_send(delivery); }
+codec::Result<void> Engine::abort_send(DeliveryId delivery) { return impl_->connection().abort_send(delivery); }
 bool Engine::retract(DeliveryId delivery) { return impl_->connection().retract(delivery); }
 codec::Result<IncomingDelivery> Engine::take(DeliveryId delivery) { return impl_->connection().take(delivery); }
 codec::Result<void> Engine::settle(DeliveryId delivery, std::optional<codec::DeliveryState> state) {
@@ -73,6 +81,9 @@ codec::Result<void> Engine::update(DeliveryId delivery, codec::DeliveryState sta
 
 codec::Result<LinkStatus> Engine::status(LinkId link) const {
     return std::as_const(impl_->stack).connection().status(link);
+}
+codec::Result<DeliveryId> Engine::find_delivery(LinkId link, const codec::DeliveryTag& tag) const {
+    return std::as_const(impl_->stack).connection().find_delivery(link, tag);
 }
 const codec::Open* Engine::remote_open() const { return std::as_const(impl_->stack).connection().remote_open(); }
 void Engine::set_trace(TraceSink* sink) { impl_->stack.set_trace(sink); }

@@ -92,11 +92,23 @@ public:
 
     /// Queues a message. The bytes are kept by reference until settled. Errc::message_too_large beyond the peer's limit.
     codec::Result<DeliveryId> send(LinkId link, codec::EncodedMessage message, const SendOptions& options = {});
+    /// Begins a message that is handed over in parts, which are framed as they come and not kept; deliveries that are sent on the
+    /// link later go after it. Nothing goes out before the first part or the end.
+    codec::Result<DeliveryId> begin_send(LinkId link, const SendOptions& options = {});
+    /// Adds a part, whatever its size. Returns how many bytes of the delivery now wait for credit, window or the stream;
+    /// DeliveryUpdated::wants_more tells when none do. Errc::message_too_large beyond the peer's limit: nothing is added.
+    codec::Result<std::size_t> append(DeliveryId delivery, codec::ByteChain part);
+    /// No part comes after this.
+    codec::Result<void> finish_send(DeliveryId delivery);
+    /// Takes a delivery back that is not wholly on the wire: the peer drops what it has of it. No event follows. Wrong_state once
+    /// the last frame is built. A delivery that the receiver settles before its end is ended in the same way by itself.
+    codec::Result<void> abort_send(DeliveryId delivery);
     /// Takes an outgoing delivery back. True: nothing of it was on the wire and it is forgotten; false: too late, it goes on.
     bool retract(DeliveryId delivery);
-    /// Moves a received message out. Once per DeliveryReceived.
+    /// Moves a received message, or what has come of it, out. Once per DeliveryReceived.
     codec::Result<IncomingDelivery> take(DeliveryId delivery);
-    /// Settles a delivery, either direction; `state` is the outcome we tell (receiving). Neighbours leave in one frame. [2.6.12]
+    /// Settles a delivery, either direction; `state` is the outcome we tell (receiving). Neighbours leave in one frame. What is still
+    /// to come of a delivery that is told in parts is dropped. [2.6.12]
     codec::Result<void> settle(DeliveryId delivery, std::optional<codec::DeliveryState> state = {});
     /// Tells a state without settling.
     codec::Result<void> update(DeliveryId delivery, codec::DeliveryState state);
@@ -104,6 +116,8 @@ public:
     // --- questions ---------------------------------------------------------------------------------------------------------
 
     codec::Result<LinkStatus> status(LinkId link) const;
+    /// The oldest delivery of the link with this tag that is not over: how those of a resumed link are found again.
+    codec::Result<DeliveryId> find_delivery(LinkId link, const codec::DeliveryTag& tag) const;
     /// The peer's open; null before it came. Lives as long as the engine.
     const codec::Open* remote_open() const;
 

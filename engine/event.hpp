@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <variant>
 
@@ -10,6 +11,8 @@
 #include <aprotic/engine/security.hpp>
 
 namespace aprotic::engine {
+
+struct SuspendedLink;
 
 /// SASL finished, or was left out by both sides. Comes at most once, before ConnectionOpened.
 struct Authenticated {
@@ -60,6 +63,8 @@ struct LinkDetached {
     bool closed = true;     ///< false: the peer keeps its terminus (suspended) [2.6.4]
     bool refused = false;   ///< our attach was answered with a null terminus
     std::optional<codec::ErrorCondition> error;
+    /// A resumable link that was not closed: what it takes to attach it again. Else null.
+    std::shared_ptr<SuspendedLink> suspended{};
 };
 /// The peer detached first and waits for ours: release what hangs on the link, then Engine::detach. Follows nothing twice.
 struct LinkDetaching {
@@ -73,19 +78,22 @@ struct LinkFlowed {
     LinkId link;
 };
 
-/// A whole message waits on a receiving link: Engine::take(delivery). Bounded by the credit we gave.
+/// A whole message waits on a receiving link, or a part of one on a link with a stream window: Engine::take(delivery). Bounded by
+/// the credit we gave; the next one of a delivery comes only after take.
 struct DeliveryReceived {
     LinkId link;
     DeliveryId delivery;
 };
 /// Something became known of a delivery. Outgoing: the peer's state and whether it is settled, or, for one sent settled, that its
-/// last frame went out. Incoming: the sender settled it first or took it back (aborted).
+/// last frame went out. Incoming: the sender settled it first or, of a delivery whose first parts were told, took it back (aborted).
+/// Outgoing and `aborted`: it was sent in parts that nobody has any more, so the peer will never have all of it.
 struct DeliveryUpdated {
     LinkId link;
     DeliveryId delivery;
     std::optional<codec::DeliveryState> state;
     bool settled = false;
     bool aborted = false;
+    bool wants_more = false;  ///< outgoing, in parts: all that was appended has left; a good moment for the next part
 };
 
 using Event = std::variant<Authenticated, ConnectionOpened, ConnectionClosedByPeer, ConnectionEnded, SessionOpened,

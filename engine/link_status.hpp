@@ -14,7 +14,8 @@ namespace aprotic::engine {
 struct IncomingDelivery {
     codec::DeliveryTag tag;
     std::uint32_t message_format = 0;
-    codec::ByteChain payload;                   ///< the encoded message
+    codec::ByteChain payload;                   ///< the encoded message; in parts: what has come since the last take
+    bool complete = true;                       ///< false: more parts will come (LinkOptions::stream_window)
     bool settled = false;                       ///< the sender settled it; no outcome is expected
     std::optional<codec::DeliveryState> state;  ///< the sender's, if it sent one (transactional-state)
 };

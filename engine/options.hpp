@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@
 #include <aprotic/engine/time.hpp>
 
 namespace aprotic::engine {
+
+struct SuspendedLink;
 
 /// Which end of the byte stream we are: who opened it, and who answers.
 enum class EngineRole { client, server };
@@ -71,6 +74,14 @@ struct LinkOptions {
     std::vector<codec::Symbol> offered_capabilities{};
     std::vector<codec::Symbol> desired_capabilities{};
     codec::Map properties{};
+    /// Receiving: deliveries are told part by part as they come, and about this many bytes may wait for the application to take
+    /// them; beyond that the session's window stays shut, for the other links of the session too. 0: whole messages only.
+    std::size_t stream_window = 0;
+    /// Unsettled deliveries outlive a detach that does not close, an ended session and a lost connection: LinkDetached hands
+    /// them over, and each attach says what is unsettled. [2.6.13]
+    bool resumable = false;
+    /// What LinkDetached handed over for the link that is to be attached again, whose name holds; implies `resumable`. Read during the call only.
+    std::shared_ptr<SuspendedLink> suspended{};
 };
 
 /// One message handed to a sending link.

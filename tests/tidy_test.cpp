@@ -100,8 +100,8 @@ bool none(const std::vector<string>& problems) {
 // ---- layers
 // -------------------------------------------------------------------------------------------------------------
 
-const std::set<string> vocabulary = {"ids",   "time",    "function", "options",    "security",
-                                     "event", "failure", "trace",    "link_status"};
+const std::set<string> vocabulary = {"ids",   "time",    "function", "options",     "security",
+                                     "event", "failure", "trace",    "link_status", "suspended_link"};
 
 /// The layer that a file or an included header belongs to; empty outside the product.
 string layer_of(string_view path) {
@@ -384,5 +384,67 @@ TEST_CASE("every page is found from the index, and the front page stays short") 
     if (front->lines.size() > 150)
         problems.push_back("README.md has " + std::to_string(front->lines.size()) +
                            " lines: 150 at most, the rest goes to docs/");
+    CHECK(none(problems));
+}
+
+namespace {
+
+/// A section's letters, or whole clause ids, out of a cell of docs/protocol-coverage.md.
+std::vector<string> words_of(const string& cell) {
+    std::istringstream in(cell);
+    std::vector<string> words;
+    for (string word; in >> word;) words.push_back(word);
+    return words;
+}
+
+}  // namespace
+
+TEST_CASE("the page of protocol coverage and the tags of the tests agree") {
+    std::set<string> tagged;
+    const File* page = nullptr;
+    for (const auto& file : tree()) {
+        if (file.path == "docs/protocol-coverage.md") page = &file;
+        if (!file.in("tests/") || !file.path.ends_with("_test.cpp")) continue;
+        for (std::size_t at = file.text.find('['); at != string::npos; at = file.text.find('[', at + 1)) {
+            const string tag = file.text.substr(at + 1, file.text.find(']', at) - at - 1);
+            const bool clause = tag.size() < 12 && tag.size() > 3 && tag[0] >= '2' && tag[0] <= '4' && tag[1] == '.' &&
+                                tag.find('-') != string::npos;
+            if (clause) tagged.insert(tag);
+        }
+    }
+    REQUIRE(page != nullptr);
+    std::vector<string> problems;
+    std::set<string> listed;
+    std::map<string, std::set<string>> letters;
+    for (const auto& line : page->lines) {
+        std::istringstream cells(line);
+        string first, second, third;
+        std::getline(cells, first, '|');
+        std::getline(cells, first, '|');
+        std::getline(cells, second, '|');
+        std::getline(cells, third, '|');
+        const auto section = words_of(first);
+        if (section.size() == 1 && section[0].find_first_not_of("0123456789.") == string::npos) {
+            for (const auto& letter : words_of(second)) {
+                const string id = section[0] + "-" + letter;
+                if (!tagged.contains(id))
+                    problems.push_back("docs/protocol-coverage.md claims " + id + ", which no test has as a tag");
+                listed.insert(id);
+                letters[section[0]].insert(letter);
+            }
+        } else if (line.find("|---") == string::npos) {
+            for (const auto& id : words_of(second)) {
+                if (id.find('-') == string::npos || id[0] < '2' || id[0] > '4') continue;
+                listed.insert(id);
+                letters[id.substr(0, id.find('-'))].insert(id.substr(id.find('-') + 1));
+            }
+        }
+    }
+    for (const auto& id : tagged)
+        if (!listed.contains(id))
+            problems.push_back("a test has the tag " + id + ": list it in docs/protocol-coverage.md");
+    for (const auto& [section, found] : letters)
+        if (found.size() != static_cast<std::size_t>((*found.rbegin())[0] - 'a' + 1))
+            problems.push_back("docs/protocol-coverage.md leaves out clauses of " + section + " without a reason");
     CHECK(none(problems));
 }

@@ -217,7 +217,8 @@ std::optional<Event> ConnectionEndpoint::materialise(EventQueue::Entry entry) {
         return *flowed;
     }
     if (const auto* const received = std::get_if<DeliveryReceived>(&entry)) {
-        if (context_.deliveries.find(received->delivery) == nullptr) return std::nullopt;
+        Delivery* const delivery = context_.deliveries.find(received->delivery);
+        if (delivery == nullptr || !delivery->link->receipt_polled(*delivery)) return std::nullopt;
         return *received;
     }
     if (const auto* const news = std::get_if<DeliveryNews>(&entry)) {
@@ -229,10 +230,11 @@ std::optional<Event> ConnectionEndpoint::materialise(EventQueue::Entry entry) {
 }
 
 std::optional<Event> ConnectionEndpoint::deliver(Event event) {
-    if (const auto* const detached = std::get_if<LinkDetached>(&event)) {
+    if (auto* const detached = std::get_if<LinkDetached>(&event)) {
         LinkEndpoint* const link = context_.links.find(detached->link);
         APROTIC_ASSERT(link != nullptr);
         const bool known = link->known();
+        if (!detached->closed) detached->suspended = link->suspend();
         link->release();
         context_.links.erase(detached->link);
         if (!known) return std::nullopt;
@@ -358,6 +360,30 @@ codec::Result<DeliveryId> ConnectionEndpoint::send(LinkId link, codec::EncodedMe
     return found->send(std::move(message), options);
 }
 
+codec::Result<DeliveryId> ConnectionEndpoint::begin_send(LinkId link, const SendOptions& options) {
+    LinkEndpoint* const found = usable(link);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->begin_send(options);
+}
+
+codec::Result<std::size_t> ConnectionEndpoint::append(DeliveryId delivery, const codec::ByteChain& part) {
+    Delivery* const found = usable(delivery);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->link->append(*found, part);
+}
+
+codec::Result<void> ConnectionEndpoint::finish_send(DeliveryId delivery) {
+    Delivery* const found = usable(delivery);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->link->finish_send(*found);
+}
+
+codec::Result<void> ConnectionEndpoint::abort_send(DeliveryId delivery) {
+    Delivery* const found = usable(delivery);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->link->abort_send(*found);
+}
+
 bool ConnectionEndpoint::retract(DeliveryId delivery) {
     Delivery* const found = usable(delivery);
     return found != nullptr && found->link->retract(*found);
@@ -367,7 +393,8 @@ codec::Result<IncomingDelivery> ConnectionEndpoint::take(DeliveryId delivery) {
     // Also from a link that has gone, as long as the application has not heard of it: the message came before.
     Delivery* const found = context_.deliveries.find(delivery);
     if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
-    if (!found->complete || found->taken || found->local_settled) return make_error_code(Errc::wrong_state);
+    const bool ready = found->complete || found->in_parts;
+    if (!ready || found->taken || found->local_settled || found->aborted) return make_error_code(Errc::wrong_state);
     return found->link->take(*found);
 }
 
@@ -387,6 +414,12 @@ codec::Result<LinkStatus> ConnectionEndpoint::status(LinkId link) const {
     const LinkEndpoint* const found = context_.links.find(link);
     if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
     return found->status();
+}
+
+codec::Result<DeliveryId> ConnectionEndpoint::find_delivery(LinkId link, const codec::DeliveryTag& tag) const {
+    const LinkEndpoint* const found = context_.links.find(link);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->find_delivery(tag);
 }
 
 void ConnectionEndpoint::set_trace(TraceSink* sink) noexcept {

@@ -93,12 +93,17 @@ public:
     codec::Result<void> drain(LinkId link);
     codec::Result<void> set_available(LinkId link, std::uint32_t available);
     codec::Result<DeliveryId> send(LinkId link, codec::EncodedMessage message, const SendOptions& options = {});
+    codec::Result<DeliveryId> begin_send(LinkId link, const SendOptions& options = {});
+    codec::Result<std::size_t> append(DeliveryId delivery, const codec::ByteChain& part);
+    codec::Result<void> finish_send(DeliveryId delivery);
+    codec::Result<void> abort_send(DeliveryId delivery);
     bool retract(DeliveryId delivery);
     codec::Result<IncomingDelivery> take(DeliveryId delivery);
     codec::Result<void> settle(DeliveryId delivery, std::optional<codec::DeliveryState> state = {});
     codec::Result<void> update(DeliveryId delivery, codec::DeliveryState state);
 
     codec::Result<LinkStatus> status(LinkId link) const;
+    codec::Result<DeliveryId> find_delivery(LinkId link, const codec::DeliveryTag& tag) const;
     /// Null before it came.
     const codec::Open* remote_open() const noexcept { return remote_open_ ? &*remote_open_ : nullptr; }
     void set_trace(TraceSink* sink) noexcept;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <aprotic/codec/bytes.hpp>
@@ -10,6 +11,7 @@
 #include <aprotic/codec/delivery_state.hpp>
 #include <aprotic/codec/types.hpp>
 #include <aprotic/engine/core/intrusive_list.hpp>
+#include <aprotic/engine/core/resumption.hpp>
 #include <aprotic/engine/ids.hpp>
 
 namespace aprotic::engine::core {
@@ -32,6 +34,14 @@ struct ToldState {
     std::size_t* counted_in;
 };
 
+/// What only deliveries of resumable links have. [2.6.13]
+struct DeliveryMemory {
+    std::optional<codec::DeliveryState> state;  ///< ours
+    ResumeStep step;                            ///< outgoing: what its first frame will say
+    bool restored = false;                      ///< it comes from before the link was attached
+    bool counted = false;                       ///< it is one of those that must go before the link is suspended again
+};
+
 /// One delivery, from its first frame (or from send) until both the wire and the application are done with it.
 struct Delivery {
     explicit Delivery(LinkEndpoint* owner) : link(owner) {}
@@ -42,15 +52,24 @@ struct Delivery {
     std::uint32_t message_format = 0;
     std::uint32_t number = 0;  ///< delivery-id of the session; meaningless until `numbered`
     bool numbered = false;
-    codec::ByteChain payload;  ///< incoming: what has come; outgoing: the whole message, kept until settled
+    codec::ByteChain payload;  ///< incoming: what has come and is not taken; outgoing: the message, kept until settled
     std::size_t cost = 0;      ///< incoming: what it counts for in the connection's buffers. Bytes
     std::size_t sent = 0;      ///< outgoing: bytes of payload that are framed
+    std::uint64_t total = 0;   ///< bytes of the message so far, whatever became of them
     bool framed = false;       ///< outgoing: the last frame is built
+    bool in_parts = false;     ///< outgoing: framed bytes are not kept; incoming: told part by part
+    bool open = false;         ///< outgoing: more may be appended
+    bool abort_due = false;    ///< outgoing: the next frame is the last, and says that the delivery is taken back
+    bool written = false;      ///< outgoing, sent settled: the last frame is written
+    bool wants_more = false;   ///< outgoing: news that all parts have left
+    bool aborted = false;      ///< news that the sender took the delivery back
 
-    bool settled = false;        ///< the sender sent it settled
-    bool settle_second = false;  ///< the receiver waits for the sender's settlement [2.7.5-n]
-    bool complete = false;       ///< incoming: the last frame has come
-    bool taken = false;          ///< incoming: the application has the payload
+    bool settled = false;         ///< the sender sent it settled
+    bool settle_second = false;   ///< the receiver waits for the sender's settlement [2.7.5-n]
+    bool complete = false;        ///< incoming: the last frame has come
+    bool taken = false;           ///< incoming: the application has the payload
+    bool known = false;           ///< incoming: the application has heard of it
+    bool receipt_queued = false;  ///< incoming: a DeliveryReceived was queued, and not taken since
 
     std::shared_ptr<const ToldState>
         remote_state;                     ///< the latest the peer told; until it is heard or, an outcome, settled
@@ -59,6 +78,8 @@ struct Delivery {
     bool local_settled = false;           ///< we have
     bool news_queued = false;             ///< a DeliveryNews waits in the event queue
     std::uint32_t disposition_epoch = 0;  ///< when we last told a state; see DispositionQueue
+
+    std::unique_ptr<DeliveryMemory> memory;
 
     ListHook<Delivery> of_link;  ///< every delivery of the link
     ListHook<Delivery> waiting;  ///< outgoing: not wholly framed, in order

@@ -5,9 +5,10 @@
 #include <aprotic/engine/core/endpoint_context.hpp>
 #include <aprotic/engine/event.hpp>
 #include <aprotic/engine/failure.hpp>
+#include <aprotic/engine/suspended_link.hpp>
 
-// The link's life: attach, detach and what the application is told of them. Transfers are in link_transfer.cpp,
-// settlement in link_settlement.cpp.
+// The link's life: attach, detach and what the application is told of them. Transfers are in link_sending.cpp and
+// link_receiving.cpp, credit in link_flow.cpp, settlement in link_settlement.cpp.
 
 namespace aprotic::engine::core {
 
@@ -43,6 +44,18 @@ void LinkEndpoint::start(LinkId id, std::uint32_t handle, const LinkOptions& opt
     prepare_attach(options);
 }
 
+void LinkEndpoint::start_closing(LinkId id, std::uint32_t handle, codec::Role role, std::string name) {
+    id_ = id;
+    handle_ = handle;
+    role_ = role;
+    name_ = std::move(name);
+    local_ = true;
+    cost_ = EndpointContext::endpoint_cost + 2 * name_.size();
+    context_.endpoint_bytes += cost_;
+    prepare_attach({});
+    request_detach({true, false, {}});
+}
+
 Fault LinkEndpoint::start_requested(LinkId id, std::uint32_t handle, codec::Attach remote, LinkId predecessor) {
     id_ = id;
     handle_ = handle;
@@ -54,11 +67,7 @@ Fault LinkEndpoint::start_requested(LinkId id, std::uint32_t handle, codec::Atta
     request_cost_ = context_.frame_cost;
     context_.endpoint_bytes += cost_ + request_cost_;
     move(LinkInput::recv_attach);
-    take_over(remote);
-    if (!is_sender() && !remote.initial_delivery_count) {
-        return link_fault(codec::condition::invalid_field, "2.7.3-j",
-                          "a sender's attach has no initial-delivery-count");
-    }
+    if (Fault fault = take_over(remote)) return fault;
     known_ = true;
     push(LinkRequested{session_.id(), id_, std::move(remote)});
     return {};
@@ -66,11 +75,7 @@ Fault LinkEndpoint::start_requested(LinkId id, std::uint32_t handle, codec::Atta
 
 Fault LinkEndpoint::recv_attach(codec::Attach remote) {
     move(LinkInput::recv_attach);
-    take_over(remote);
-    if (!is_sender() && !remote.initial_delivery_count) {
-        return link_fault(codec::condition::invalid_field, "2.7.3-j",
-                          "a sender's attach has no initial-delivery-count");
-    }
+    if (Fault fault = take_over(remote)) return fault;
     // The peer's word counts for its own terminus: without one the link is refused, and its detach is on its way.
     // [2.6.3-b]
     refused_ = is_sender() ? !remote.target.has_value() : !remote.source.has_value();
@@ -78,10 +83,11 @@ Fault LinkEndpoint::recv_attach(codec::Attach remote) {
     opened_ = true;
     push(LinkOpened{id_, std::move(remote)});
     if (is_sender()) fail_oversized();
+    resume();
     return {};
 }
 
-void LinkEndpoint::take_over(const codec::Attach& remote) {
+Fault LinkEndpoint::take_over(const codec::Attach& remote) {
     remote_attached_ = true;
     remote_handle_ = remote.handle;
     remote_message_size_max_ = remote.max_message_size.value_or(0);
@@ -90,8 +96,15 @@ void LinkEndpoint::take_over(const codec::Attach& remote) {
     } else {
         snd_settle_mode_ = remote.snd_settle_mode;
         // [2.7.3-k] Only the sender's count means anything.
-        if (remote.initial_delivery_count) receiver_credit_.recv_attach(SerialNumber(*remote.initial_delivery_count));
+        if (!remote.initial_delivery_count) {
+            return link_fault(codec::condition::invalid_field, "2.7.3-j",
+                              "a sender's attach has no initial-delivery-count");
+        }
+        receiver_credit_.recv_attach(SerialNumber(*remote.initial_delivery_count));
     }
+    if (!remote.unsettled && !remote.incomplete_unsettled) return {};
+    remote_unsettled_ = std::make_unique<UnsettledMap>();
+    return remote_unsettled_->read(remote.unsettled.value_or(codec::Map()), remote.incomplete_unsettled);
 }
 
 void LinkEndpoint::prepare_attach(const LinkOptions& options) {
@@ -105,15 +118,26 @@ void LinkEndpoint::prepare_attach(const LinkOptions& options) {
     attach.target = options.target;
     if (is_sender()) {
         snd_settle_mode_ = options.snd_settle_mode;
+        if (options.source && options.source->default_outcome) {
+            default_outcome_ = context_.share(std::visit(
+                [](const auto& outcome) { return codec::DeliveryState(outcome); }, *options.source->default_outcome));
+        }
         attach.initial_delivery_count = sender_credit_.delivery_count().value();  // [2.7.3-j]
     } else {
         rcv_settle_mode_ = options.rcv_settle_mode;
+        stream_window_ = options.stream_window;
+        if (in_parts()) session_.add_stream(*this);
         message_size_max_ = options.message_size_max.value_or(context_.options.limits.message_size_max);
         if (message_size_max_ != 0) attach.max_message_size = message_size_max_;
     }
     attach.offered_capabilities = options.offered_capabilities;
     attach.desired_capabilities = options.desired_capabilities;
     attach.properties = options.properties;
+    resumable_ = options.resumable || options.suspended;
+    if (options.suspended) {
+        restore(*options.suspended);
+        attach.unsettled = unsettled_map();
+    }
     attach_ = std::make_unique<codec::Attach>(std::move(attach));
     mark_dirty();
 }
@@ -139,6 +163,7 @@ void LinkEndpoint::prepare_refusal() {
 
 codec::Result<void> LinkEndpoint::accept(const LinkOptions& options) {
     if (!remote_attach_ || state_ != LinkState::attach_received) return make_error_code(Errc::wrong_state);
+    if (options.suspended && options.suspended->role != role_) return make_error_code(Errc::invalid_option);
     opened_ = true;
     remote_attach_.reset();
     prepare_attach(options);
@@ -182,6 +207,7 @@ Fault LinkEndpoint::recv_detach(codec::Detach detach) {
     if (state_ == LinkState::ended) {
         std::optional<codec::ErrorCondition> error = fault_ ? std::move(fault_) : std::move(detach.error);
         finish(Initiator::us, detach.closed, std::move(error));
+        if (detach.closed && !closed_) session_.close_again(role_, name_);
         return {};
     }
     remote_detach_ = std::move(detach);
@@ -238,9 +264,10 @@ void LinkEndpoint::write_attach(Outbox& outbox) {
     if (!attach_ || !session_.may_use(handle_)) return;
     // The old link of this name must be off the wire before the new one is on it.
     if (const LinkEndpoint* const old = context_.links.find(predecessor_); old != nullptr && old->owes_detach()) return;
-    if (!outbox.append_frame(session_.channel(), *attach_, context_.frame_size_max())) {
+    while (!outbox.append_frame(session_.channel(), *attach_, context_.frame_size_max())) {
         // Before the peer's open nobody knows what it takes; afterwards the attach is too large for good.
         if (!context_.remote_frame_size_max) return;
+        if (shorten_unsettled_map()) continue;
         attach_.reset();
         finish(Initiator::us, false,
                codec::ErrorCondition{codec::Symbol(codec::condition::frame_size_too_small),
@@ -251,7 +278,9 @@ void LinkEndpoint::write_attach(Outbox& outbox) {
     attach_.reset();
     release_request();
     move(LinkInput::send_attach);
-    if (opened_) context_.scheduler.consider(*this);
+    if (!opened_) return;
+    resume();
+    context_.scheduler.consider(*this);
 }
 
 void LinkEndpoint::write_detach(Outbox& outbox) {
@@ -264,7 +293,7 @@ void LinkEndpoint::write_detach(Outbox& outbox) {
         frame.error->info = {};
         outbox.append_frame(session_.channel(), frame, context_.frame_size_max());
     }
-    const bool closed = frame.closed;
+    const bool closed = closed_ = frame.closed;
     detach_.reset();
     detach_written_ = true;
     flow_due_ = false;
@@ -292,6 +321,13 @@ LinkStatus LinkEndpoint::status() const {
     status.draining = is_sender() ? sender_credit_.draining() : receiver_credit_.draining();
     status.peer_message_size_max = remote_message_size_max_;
     return status;
+}
+
+codec::Result<DeliveryId> LinkEndpoint::find_delivery(const codec::DeliveryTag& tag) const {
+    for (const Delivery* delivery = deliveries_.front(); delivery != nullptr; delivery = deliveries_.next(*delivery)) {
+        if (delivery->tag == tag) return delivery->id;
+    }
+    return make_error_code(Errc::no_such_endpoint);
 }
 
 }  // namespace aprotic::engine::core

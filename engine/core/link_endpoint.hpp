@@ -15,11 +15,16 @@
 #include <aprotic/engine/core/intrusive_list.hpp>
 #include <aprotic/engine/core/link_credit.hpp>
 #include <aprotic/engine/core/outbox.hpp>
+#include <aprotic/engine/core/resumption.hpp>
 #include <aprotic/engine/core/states.hpp>
 #include <aprotic/engine/event.hpp>
 #include <aprotic/engine/ids.hpp>
 #include <aprotic/engine/link_status.hpp>
 #include <aprotic/engine/options.hpp>
+
+namespace aprotic::engine {
+struct SuspendedLink;
+}
 
 namespace aprotic::engine::core {
 
@@ -39,6 +44,8 @@ public:
 
     /// A link of ours.
     void start(LinkId id, std::uint32_t handle, const LinkOptions& options, std::string name);
+    /// A link that the peer closed while we suspended it: attached once more, to be closed. [2.6.6-b]
+    void start_closing(LinkId id, std::uint32_t handle, codec::Role role, std::string name);
     /// A link the peer wants. `predecessor` still owes its detach under the same name: our attach waits for that.
     Fault start_requested(LinkId id, std::uint32_t handle, codec::Attach remote, LinkId predecessor);
 
@@ -63,11 +70,16 @@ public:
     codec::Result<void> drain();
     codec::Result<void> set_available(std::uint32_t available);
     codec::Result<DeliveryId> send(codec::EncodedMessage message, const SendOptions& options);
+    codec::Result<DeliveryId> begin_send(const SendOptions& options);
+    codec::Result<std::size_t> append(Delivery& delivery, const codec::ByteChain& part);
+    codec::Result<void> finish_send(Delivery& delivery);
+    codec::Result<void> abort_send(Delivery& delivery);
     bool retract(Delivery& delivery);
     IncomingDelivery take(Delivery& delivery);
     codec::Result<void> settle(Delivery& delivery, std::optional<codec::DeliveryState> state);
     codec::Result<void> update(Delivery& delivery, codec::DeliveryState state);
     LinkStatus status() const;
+    codec::Result<DeliveryId> find_delivery(const codec::DeliveryTag& tag) const;
 
     /// The peer broke a rule of this link: detaches with the error and drops what comes until the peer has answered.
     /// [2.6.5]
@@ -93,10 +105,14 @@ public:
 
     /// The application has heard of the flow.
     void flow_polled();
+    /// The application hears of the delivery, or of another part. False: there is nothing to hear of any more.
+    bool receipt_polled(Delivery& delivery);
     /// The application hears of the delivery's news.
     DeliveryUpdated news_polled(Delivery& delivery);
     /// The last frame of a delivery sent settled was written.
     void sent_settled(Delivery& delivery);
+    /// What the application needs to attach the link again; null if it is not resumable.
+    std::shared_ptr<SuspendedLink> suspend();
     /// Forgets everything; the link is about to be destroyed.
     void release();
 
@@ -117,6 +133,10 @@ public:
         return detach_ || (state_ != LinkState::attached && state_ != LinkState::attach_received);
     }
     bool is_sender() const noexcept { return role_ == codec::Role::sender; }
+    /// Deliveries are told part by part.
+    bool in_parts() const noexcept { return stream_window_ != 0; }
+    /// Transfer frames the peer may send without the parts that wait here becoming more than the stream window.
+    std::uint32_t frames_wanted() const noexcept;
 
     ListHook<LinkEndpoint> of_session;
     ListHook<LinkEndpoint> dirty;
@@ -131,7 +151,7 @@ private:
 
     void move(LinkInput input);
     void mark_dirty();
-    void take_over(const codec::Attach& remote);
+    Fault take_over(const codec::Attach& remote);
     void prepare_attach(const LinkOptions& options);
     void prepare_refusal();
     void request_detach(PendingDetach detach);
@@ -142,15 +162,33 @@ private:
     void push(Event event);
     void queue_flowed();
     void queue_news(Delivery& delivery);
+    void queue_receipt(Delivery& delivery);
     void mark_remote_settled(Delivery& delivery) noexcept;
     void leave_unsettled(Delivery& delivery) noexcept;
     void erase(Delivery& delivery);
     void release_cost(Delivery& delivery) noexcept;
     bool may_drain_now() const noexcept;
     void write_flow(Outbox& outbox, codec::Flow& flow);
+    void remember(Delivery& delivery, const std::optional<codec::DeliveryState>& state);
+    void restore(const SuspendedLink& link);
+    codec::Map unsettled_map() const;
+    bool shorten_unsettled_map();
+    void resume();
+    void plan(Delivery& delivery, const UnsettledMap& theirs);
+    void tell_settled(Delivery& delivery);
+    void fill_resumed(codec::Transfer& transfer, Delivery& delivery);
+    Delivery* find_resumed(const codec::DeliveryTag& tag) noexcept;
+    void finish_resumed(Delivery& delivery);
+    void suspend_if_reduced();
+    Delivery& add_outgoing(const SendOptions& options);
+    void write_abort(Outbox& outbox, Delivery& delivery);
+    void end_early(Delivery& delivery);
+    void fail_oversized();
     Fault begin_incoming(codec::Transfer& transfer);
     Fault check_continuation(const codec::Transfer& transfer) const;
-    void fail_oversized();
+    Fault add_payload(Delivery& delivery, codec::Bytes payload, bool more);
+    void take_back(Delivery& delivery);
+    std::size_t& counter(const Delivery& delivery) noexcept;
 
     EndpointContext& context_;
     SessionEndpoint& session_;
@@ -167,6 +205,7 @@ private:
     bool opened_ = false;           // LinkOpened was told, or the link accepted
     bool refused_ = false;          // the peer answered with a null terminus
     bool detach_written_ = false;
+    bool closed_ = false;  // our detach said so
     bool flow_due_ = false;
     bool flowed_queued_ = false;
 
@@ -179,10 +218,20 @@ private:
     std::optional<codec::Detach> remote_detach_;
     std::optional<codec::ErrorCondition> fault_;  // what we detached with
 
+    std::unique_ptr<UnsettledMap> remote_unsettled_;  // theirs, until both attaches are known
+    std::size_t reductions_due_ = 0;                  // deliveries to settle before the link is suspended again
+    bool resumable_ = false;
+    bool told_incomplete_ = false;  // our map did not fit into a frame
+    bool reducing_ = false;         // one of the maps is incomplete: nothing new may begin [2.7.3-h]
+
     codec::SenderSettleMode snd_settle_mode_ = codec::SenderSettleMode::mixed;
     codec::ReceiverSettleMode rcv_settle_mode_ = codec::ReceiverSettleMode::first;
     std::uint64_t message_size_max_ = 0;         // ours, for what comes. Bytes, 0 = no limit
     std::uint64_t remote_message_size_max_ = 0;  // theirs
+    std::size_t stream_window_ = 0;              // receiver: bytes of parts that may wait; 0 = whole messages only
+    std::size_t waiting_bytes_ = 0;              // receiver: bytes of parts that wait
+
+    std::shared_ptr<const ToldState> default_outcome_;  // sender: of our source
 
     SenderCredit sender_credit_;
     ReceiverCredit receiver_credit_;
@@ -193,7 +242,7 @@ private:
     IntrusiveList<Delivery, &Delivery::waiting> waiting_;
     std::size_t unsettled_ = 0;
     Delivery* partial_ = nullptr;  // incoming, its last frame is still to come
-    bool skipping_ = false;        // a resumed delivery that we do not know is passing by [2.6.13-b]
+    bool skipping_ = false;        // the rest of a delivery that is none of ours is passing by [2.6.13-b]
 };
 
 }  // namespace aprotic::engine::core

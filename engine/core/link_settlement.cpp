@@ -19,7 +19,18 @@ codec::Result<void> LinkEndpoint::settle(Delivery& delivery, std::optional<codec
         erase(delivery);
         return {};
     }
-    if (!delivery.complete) return make_error_code(Errc::wrong_state);
+    if (!delivery.complete && !delivery.in_parts) return make_error_code(Errc::wrong_state);
+    if (!delivery.numbered && !delivery.remote_settled) {
+        // Of a link attached again: told when the sender resumes it.
+        remember(delivery, state);
+        delivery.local_settled = true;
+        return {};
+    }
+    if (partial_ == &delivery) {
+        // What is still to come of it is none of ours any more.
+        partial_ = nullptr;
+        skipping_ = true;
+    }
     // [2.6.12-e] What the sender has settled gets no answer.
     if (delivery.remote_settled || !session_.can_send()) {
         erase(delivery);
@@ -27,6 +38,7 @@ codec::Result<void> LinkEndpoint::settle(Delivery& delivery, std::optional<codec
     }
     // The receiver that settles second tells its outcome and forgets only when the sender has. [2.6.12-g]
     const bool wait = delivery.settle_second && state && codec::is_terminal(*state);
+    if (wait) remember(delivery, state);
     session_.told_as_receiver.add(delivery, !wait, std::move(state));
     session_.mark_dirty();
     delivery.local_settled = true;
@@ -41,14 +53,19 @@ codec::Result<void> LinkEndpoint::settle(Delivery& delivery, std::optional<codec
 
 codec::Result<void> LinkEndpoint::update(Delivery& delivery, codec::DeliveryState state) {
     const bool over = delivery.settled || delivery.remote_settled || delivery.local_settled || !session_.can_send();
-    if (over || !(is_sender() ? delivery.framed : delivery.complete)) return make_error_code(Errc::wrong_state);
+    const bool ready = is_sender() ? delivery.framed : delivery.complete || delivery.in_parts;
+    if (over || !ready) return make_error_code(Errc::wrong_state);
+    remember(delivery, state);
+    if (!delivery.numbered) return {};  // of a link attached again: told when the sender resumes it
     (is_sender() ? session_.told_as_sender : session_.told_as_receiver).add(delivery, false, std::move(state));
     session_.mark_dirty();
     return {};
 }
 
-void LinkEndpoint::recv_state(Delivery& delivery, bool settled, const std::shared_ptr<const ToldState>& state) {
+void LinkEndpoint::recv_state(Delivery& delivery, bool settled, const std::shared_ptr<const ToldState>& told) {
     if (settled) mark_remote_settled(delivery);
+    // Settled without a word is settled with the default outcome of the source. [2.7.6-f]
+    const auto& state = settled && !told && is_sender() ? default_outcome_ : told;
     // An outcome is final. [2.7.5-r]
     const bool new_state = state && !delivery.remote_outcome;
     if (new_state) {
@@ -61,9 +78,11 @@ void LinkEndpoint::recv_state(Delivery& delivery, bool settled, const std::share
         if (delivery.remote_settled) erase(delivery);
         return;
     }
+    // A receiver that has forgotten the delivery has no use for the rest of it.
+    if (is_sender() && delivery.remote_settled && delivery.numbered && !delivery.framed) end_early(delivery);
     if (!is_sender() && !delivery.complete) {
         if (delivery.remote_settled) delivery.settled = true;
-        return;  // told with the delivery itself
+        if (!delivery.known) return;  // told with the delivery itself
     }
     if (has_news) queue_news(delivery);
 }
@@ -94,26 +113,45 @@ DeliveryUpdated LinkEndpoint::news_polled(Delivery& delivery) {
     event.delivery = delivery.id;
     if (delivery.remote_state) event.state = delivery.remote_state->state;
     if (!delivery.remote_outcome) delivery.remote_state.reset();  // an outcome is told again with the settlement
-    event.settled = delivery.remote_settled || (is_sender() && delivery.settled);
-    const bool done = is_sender() ? delivery.framed : delivery.taken;
+    event.settled = delivery.remote_settled || delivery.written;
+    event.aborted = delivery.aborted;
+    event.wants_more = std::exchange(delivery.wants_more, false) && delivery.open;
+    const bool done = is_sender() ? delivery.framed : delivery.taken || delivery.aborted;
     if (event.settled && done) erase(delivery);
     return event;
 }
 
-void LinkEndpoint::sent_settled(Delivery& delivery) { queue_news(delivery); }
+void LinkEndpoint::sent_settled(Delivery& delivery) {
+    delivery.written = true;
+    queue_news(delivery);
+}
 
 void LinkEndpoint::erase(Delivery& delivery) {
     leave_unsettled(delivery);
     release_cost(delivery);
     if (partial_ == &delivery) partial_ = nullptr;
+    const bool reduced = delivery.memory && delivery.memory->counted;
     waiting_.remove(delivery);
     deliveries_.remove(delivery);
     context_.deliveries.erase(delivery.id);
+    if (!reduced) return;
+    --reductions_due_;
+    suspend_if_reduced();
 }
 
 void LinkEndpoint::release_cost(Delivery& delivery) noexcept {
-    (delivery.complete ? context_.held_bytes : context_.partial_bytes) -= delivery.cost;
+    counter(delivery) -= delivery.cost;
+    if (delivery.in_parts && !is_sender()) {
+        waiting_bytes_ -= delivery.cost;
+        session_.reopen_window();
+    }
     delivery.cost = 0;
+}
+
+/// Where the bytes count that an incoming delivery makes us keep: what the application can take holds up reading, what
+/// still waits for its end cannot be waited out like that.
+std::size_t& LinkEndpoint::counter(const Delivery& delivery) noexcept {
+    return delivery.complete || delivery.in_parts ? context_.held_bytes : context_.partial_bytes;
 }
 
 }  // namespace aprotic::engine::core

@@ -1,5 +1,6 @@
 #include <aprotic/engine/core/session_endpoint.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include <aprotic/engine/core/endpoint_context.hpp>
 #include <aprotic/engine/event.hpp>
 #include <aprotic/engine/failure.hpp>
+#include <aprotic/engine/suspended_link.hpp>
 
 // The session's life, its links, and what comes in. What goes out is in session_output.cpp.
 
@@ -158,11 +160,13 @@ void SessionEndpoint::free_handle(const LinkEndpoint& link) noexcept {
 void SessionEndpoint::forget(LinkEndpoint& link) noexcept {
     links_.remove(link);
     dirty_links_.remove(link);
+    if (std::erase(streams_, &link) > 0) reopen_window();
 }
 
 codec::Result<LinkId> SessionEndpoint::attach(const LinkOptions& options) {
     if (finished_ || end_due_ || end_written_) return make_error_code(Errc::wrong_state);
-    std::string name = options.name;
+    if (options.suspended && options.suspended->role != options.role) return make_error_code(Errc::invalid_option);
+    std::string name = options.suspended ? options.suspended->name : options.name;
     if (name.empty()) name = fmt::format("aprotic-{:016x}-{}", context_.seed, ++context_.names_made);
     std::string key = EndpointContext::name_key(options.role, name);
     if (context_.names.contains(key)) return make_error_code(Errc::wrong_state);  // [2.6.1-b]
@@ -173,6 +177,15 @@ codec::Result<LinkId> SessionEndpoint::attach(const LinkOptions& options) {
     context_.names.emplace(std::move(key), &link);
     link.start(id, *handle, options, std::move(name));
     return id;
+}
+
+void SessionEndpoint::close_again(codec::Role role, const std::string& name) {
+    const auto handle = free_handle_number();
+    if (!handle || !can_send() || end_due_) return;
+    LinkId id;
+    LinkEndpoint& link = add_link(id, *handle);
+    context_.names[EndpointContext::name_key(role, name)] = &link;
+    link.start_closing(id, *handle, role, name);
 }
 
 Fault SessionEndpoint::recv_attach(codec::Attach attach) {
@@ -203,6 +216,11 @@ Fault SessionEndpoint::recv_attach_request(codec::Attach attach, LinkEndpoint* n
     LinkId predecessor;
     if (namesake != nullptr) {
         predecessor = namesake->id();
+        // After an error of ours the link is resumed or not at all, and not before our detach is answered.
+        if (namesake->state() == LinkState::discarding && !attach.unsettled) {
+            return session_fault(codec::condition::errant_link, "2.6.5-c",
+                                 "a link was attached again before its detach with an error was answered");
+        }
         // A link that is attached again has moved; where it was, it is stolen. One that the peer has detached has just
         // gone. [2.6.1-d]
         if (namesake->state() != LinkState::detach_received) {
@@ -253,17 +271,29 @@ Fault SessionEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes pay
         return session_fault(codec::condition::window_violation, "2.5.6-f",
                              "a transfer came outside of our incoming window");
     }
-    if (windows.should_reopen()) {
-        flow_due_ = true;
-        mark_dirty();
-    }
     LinkEndpoint* const link = remote_handles_.find(transfer.handle);
     if (link == nullptr) return unattached(transfer.handle);
     if (link->drops_input()) {
         if (transfer.delivery_id && transfer.delivery_id == next_incoming_delivery_id_) ++*next_incoming_delivery_id_;
+        reopen_window();
         return {};
     }
-    return contain(*link, link->recv_transfer(transfer, std::move(payload)));
+    Fault fault = contain(*link, link->recv_transfer(transfer, std::move(payload)));
+    reopen_window();
+    return fault;
+}
+
+void SessionEndpoint::reopen_window() noexcept {
+    if (flow_due_ || !can_send() || !windows.should_reopen(window_limit())) return;
+    flow_due_ = true;
+    mark_dirty();
+}
+
+/// Frames the peer may be given: whatever it sends may be for the link that can take the least.
+std::uint32_t SessionEndpoint::window_limit() const noexcept {
+    std::uint32_t limit = UINT32_MAX;
+    for (const LinkEndpoint* const link : streams_) limit = std::min(limit, link->frames_wanted());
+    return limit;
 }
 
 Fault SessionEndpoint::recv_delivery_id(std::uint32_t number) {
@@ -280,10 +310,29 @@ void SessionEndpoint::recv_disposition(codec::Disposition& disposition) {
     const Unsettled& meant = disposition.role == codec::Role::receiver ? outgoing : incoming;
     found_.clear();
     meant.find_range(disposition.first, disposition.last.value_or(disposition.first), found_);
+    if (!suspended_.empty()) tell_suspended(disposition);
     if (found_.empty()) return;
     std::shared_ptr<const ToldState> state;
     if (disposition.state) state = context_.share(std::move(*disposition.state));
     for (Delivery* const delivery : found_) delivery->link->recv_state(*delivery, disposition.settled, state);
+}
+
+void SessionEndpoint::tell_suspended(const codec::Disposition& disposition) {
+    const std::uint32_t last = disposition.last.value_or(disposition.first);
+    if (SerialNumber(last).is_before(SerialNumber(disposition.first))) return;
+    std::erase_if(suspended_, [&](const std::weak_ptr<SuspendedLink>& kept) {
+        const auto link = kept.lock();
+        if (!link) return true;
+        if (link->role == disposition.role) return false;
+        for (SuspendedDelivery& delivery : link->deliveries) {
+            if (!delivery.number || delivery.settled) continue;
+            if (*delivery.number - disposition.first > last - disposition.first) continue;
+            const bool decided = delivery.remote_state && codec::is_terminal(*delivery.remote_state);
+            if (disposition.state && !decided) delivery.remote_state = disposition.state;
+            delivery.settled = disposition.settled;
+        }
+        return false;
+    });
 }
 
 }  // namespace aprotic::engine::core

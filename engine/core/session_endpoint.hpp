@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <aprotic/codec/bytes.hpp>
@@ -79,6 +81,14 @@ public:
         remote_handles_.erase(handle, link);
     }
     void forget(LinkEndpoint& link) noexcept;
+    /// Attaches the link once more, to close it. [2.6.6-b]
+    void close_again(codec::Role role, const std::string& name);
+    /// What was sent here by a link that is suspended now can still be settled here. [2.7.6-h]
+    void remember(std::weak_ptr<SuspendedLink> link) { suspended_.push_back(std::move(link)); }
+    /// The link bounds the window from now on: it takes deliveries in parts.
+    void add_stream(const LinkEndpoint& link) { streams_.push_back(&link); }
+    /// Parts were taken: the peer may send more.
+    void reopen_window() noexcept;
 
     SessionId id() const noexcept { return id_; }
     std::uint16_t channel() const noexcept { return channel_; }
@@ -116,6 +126,8 @@ private:
     void cut_links(Initiator initiator, const std::optional<codec::ErrorCondition>& error);
     void finish(Initiator initiator, std::optional<codec::ErrorCondition> error);
     bool any_sendable() const noexcept;
+    std::uint32_t window_limit() const noexcept;
+    void tell_suspended(const codec::Disposition& disposition);
 
     EndpointContext& context_;
     SessionId id_;
@@ -139,9 +151,11 @@ private:
 
     IntrusiveList<LinkEndpoint, &LinkEndpoint::of_session> links_;
     IntrusiveList<LinkEndpoint, &LinkEndpoint::dirty> dirty_links_;
-    std::vector<LinkEndpoint*> handles_;    // ours
-    IdTable<LinkEndpoint> remote_handles_;  // theirs
-    std::vector<Delivery*> found_;          // memory for recv_disposition
+    std::vector<LinkEndpoint*> handles_;        // ours
+    IdTable<LinkEndpoint> remote_handles_;      // theirs
+    std::vector<const LinkEndpoint*> streams_;  // that take deliveries in parts
+    std::vector<std::weak_ptr<SuspendedLink>> suspended_;
+    std::vector<Delivery*> found_;  // memory for recv_disposition
 };
 
 }  // namespace aprotic::engine::core

@@ -62,7 +62,7 @@ void SessionEndpoint::write_begin(Outbox& outbox) {
 
 void SessionEndpoint::fill(codec::Flow& flow) noexcept {
     if (remote_begun_) flow.next_incoming_id = windows.next_incoming_id().value();  // [2.7.4-a]
-    flow.incoming_window = windows.reopen();
+    flow.incoming_window = windows.reopen(window_limit());
     flow.next_outgoing_id = windows.next_outgoing_id().value();
     flow.outgoing_window = SessionWindows::outgoing_window;
     flow_due_ = false;

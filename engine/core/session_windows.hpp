@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -24,7 +25,8 @@ public:
         : initial_outgoing_id_(initial_outgoing_id),
           next_outgoing_id_(initial_outgoing_id),
           incoming_window_max_(incoming_window),
-          incoming_window_(incoming_window) {}
+          incoming_window_(incoming_window),
+          told_(incoming_window) {}
 
     /// The peer's begin.
     constexpr void recv_begin(SerialNumber next_outgoing_id, std::uint32_t incoming_window,
@@ -56,17 +58,27 @@ public:
     /// Counts a transfer frame that came. Returns false, and counts nothing, when it is outside of our window.
     /// [2.5.6-f]
     [[nodiscard]] constexpr bool recv_transfer() noexcept {
-        if (incoming_window_ == 0) return false;
-        --incoming_window_;
+        if (told_ == 0) return false;
+        --told_;
+        if (incoming_window_ > 0) --incoming_window_;
         ++next_incoming_id_;
         if (remote_outgoing_window_ > 0) --remote_outgoing_window_;
         return true;
     }
 
-    /// Whether the peer should hear of a new window before the old one dries up. [2.5.6-i]
-    constexpr bool should_reopen() const noexcept { return incoming_window_ <= incoming_window_max_ / 2; }
-    /// A flow is being written: the whole window is given again. Returns it.
-    constexpr std::uint32_t reopen() noexcept { return incoming_window_ = incoming_window_max_; }
+    /// Whether the peer should hear of a new window, of at most `limit` frames now, before the old one dries up.
+    /// [2.5.6-i]
+    constexpr bool should_reopen(std::uint32_t limit = UINT32_MAX) const noexcept {
+        const std::uint32_t whole = std::min(limit, incoming_window_max_);
+        return incoming_window_ <= whole / 2 && incoming_window_ < whole;
+    }
+    /// A flow is being written: the whole window is given again, or as much of it as `limit` allows now. What was told
+    /// before may be on its way already and is still taken. Returns the window.
+    constexpr std::uint32_t reopen(std::uint32_t limit = UINT32_MAX) noexcept {
+        incoming_window_ = std::min(limit, incoming_window_max_);
+        told_ = std::max(told_, incoming_window_);
+        return incoming_window_;
+    }
 
     constexpr SerialNumber next_incoming_id() const noexcept { return next_incoming_id_; }
     constexpr SerialNumber next_outgoing_id() const noexcept { return next_outgoing_id_; }
@@ -79,6 +91,7 @@ private:
     SerialNumber next_incoming_id_;
     std::uint32_t incoming_window_max_;
     std::uint32_t incoming_window_;
+    std::uint32_t told_;  // the highest that the peer may still count on
     std::uint32_t remote_incoming_window_ = 0;
     std::uint32_t remote_outgoing_window_ = 0;
 };

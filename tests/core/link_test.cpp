@@ -129,7 +129,7 @@ TEST_CASE("a refused link is attached with a null terminus and closed at once", 
     scene.sender(session, "another");
 }
 
-TEST_CASE("a link that the peer refuses is never open", "[2.6.3-b]") {
+TEST_CASE("a link that the peer refuses is never open", "[2.6.3-b][2.7.3-d]") {
     const codec::Role role = GENERATE(codec::Role::sender, codec::Role::receiver);
     Scene scene;
     const LinkId link = scene.machine->attach(scene.begin(), link_options(role)).value();

@@ -81,6 +81,22 @@ TEST_CASE("the window is given again at half", "[2.5.6-i]") {
     CHECK_FALSE(windows.should_reopen());
 }
 
+TEST_CASE("a window that was made smaller still takes what was on its way", "[2.5.6-f]") {
+    SessionWindows windows(4);
+    CHECK_FALSE(windows.should_reopen(2));
+    CHECK(windows.reopen(2) == 2);
+    CHECK(windows.recv_transfer());
+    CHECK(windows.incoming_window() == 1);
+    CHECK(windows.should_reopen(2));
+    CHECK_FALSE(windows.should_reopen(1));
+    CHECK_FALSE(windows.should_reopen(0));
+    CHECK(windows.reopen(0) == 0);
+    for (int i = 0; i < 3; ++i) CHECK(windows.recv_transfer());
+    CHECK_FALSE(windows.recv_transfer());
+    CHECK(windows.should_reopen());
+    CHECK(windows.reopen() == 4);
+}
+
 TEST_CASE("a flow moves the next incoming id and the partner's outgoing window", "[2.5.6-g][2.5.6-h]") {
     SessionWindows windows(10);
     windows.recv_begin(SerialNumber(0), 4, 3);

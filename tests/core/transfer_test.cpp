@@ -17,7 +17,7 @@ std::string pattern(std::size_t size) {
 
 }  // namespace
 
-TEST_CASE("a message is one transfer that says all a first frame must", "[2.7.5-a][2.7.5-f][2.6.12-a]") {
+TEST_CASE("a message is one transfer that says all a first frame must", "[2.7.5-a][2.7.5-f][2.6.12-a][3.2.16-a]") {
     Scene scene;
     const LinkId link = scene.sender(scene.begin());
     scene.grant(0, 10);
@@ -280,7 +280,7 @@ TEST_CASE("a drain that is used up by messages ends with the last", "[2.6.7-i]")
     CHECK(scene.machine.expect_event<LinkFlowed>().link == link);
 }
 
-TEST_CASE("a message is put together from frames of any size", "[2.6.14-e][2.7.5-c]") {
+TEST_CASE("a message is put together from frames of any size", "[2.6.14-e][2.7.5-c][3.2.16-b]") {
     Scene scene;
     scene.receiver(scene.begin(), 10);
     scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("t").message_format(7).more().payload("a"));

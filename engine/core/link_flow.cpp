@@ -1,0 +1,100 @@
+#include <algorithm>
+#include <utility>
+
+#include <aprotic/engine/core/endpoint_context.hpp>
+#include <aprotic/engine/core/link_endpoint.hpp>
+#include <aprotic/engine/failure.hpp>
+
+// Flow control of a link, both roles. [2.6.7]
+
+namespace aprotic::engine::core {
+
+codec::Result<void> LinkEndpoint::set_credit(std::uint32_t credit) {
+    if (is_sender() || !alive() || remote_attach_) return make_error_code(Errc::wrong_state);
+    receiver_credit_.set(credit);
+    flow_due_ = true;
+    mark_dirty();
+    return {};
+}
+
+codec::Result<void> LinkEndpoint::drain() {
+    if (is_sender() || !alive() || remote_attach_) return make_error_code(Errc::wrong_state);
+    if (receiver_credit_.start_drain()) {
+        flow_due_ = true;
+        mark_dirty();
+    } else {
+        queue_flowed();
+    }
+    return {};
+}
+
+Fault LinkEndpoint::recv_flow(const codec::Flow& flow) {
+    if (state_ != LinkState::attach_received && state_ != LinkState::attached) return {};
+    if (is_sender()) {
+        std::optional<SerialNumber> count;
+        if (flow.delivery_count) count = SerialNumber(*flow.delivery_count);
+        sender_credit_.recv_flow({count, flow.link_credit.value_or(0), flow.drain});
+        context_.scheduler.consider(*this);
+        // With no credit to give back there is nothing to wait for. [2.6.7-k]
+        if (flow.drain && sender_credit_.available() == 0) flow_due_ = true;
+        queue_flowed();
+    } else {
+        std::optional<SerialNumber> count;
+        if (flow.delivery_count) count = SerialNumber(*flow.delivery_count);
+        receiver_credit_.recv_flow(count, flow.available);
+        if (receiver_credit_.take_drained()) queue_flowed();
+    }
+    if (flow.echo) flow_due_ = true;  // [2.6.7-p]
+    if (flow_due_ || may_drain_now()) mark_dirty();
+    return {};
+}
+
+void LinkEndpoint::queue_flowed() {
+    if (flowed_queued_ || !known_) return;
+    flowed_queued_ = true;
+    context_.events.push(LinkFlowed{id_});
+}
+
+void LinkEndpoint::flow_polled() {
+    flowed_queued_ = false;
+    if (state_ != LinkState::ended && may_drain_now()) mark_dirty();
+}
+
+/// The rest of the credit goes back once everything is sent, and not before the application has heard that the receiver
+/// drains: it may have messages to send. [2.6.7-i]
+bool LinkEndpoint::may_drain_now() const noexcept {
+    return is_sender() && state_ == LinkState::attached && sender_credit_.draining() &&
+           sender_credit_.available() > 0 && waiting_.empty() && !flowed_queued_ && !detach_;
+}
+
+void LinkEndpoint::write_receiver_flow(Outbox& outbox) {
+    if (is_sender() || !flow_due_ || (state_ != LinkState::attach_sent && state_ != LinkState::attached)) return;
+    codec::Flow flow;
+    flow.handle = handle_;
+    if (const auto count = receiver_credit_.delivery_count()) flow.delivery_count = count->value();  // [2.6.7-o]
+    flow.link_credit = receiver_credit_.credit();
+    flow.drain = receiver_credit_.draining();
+    write_flow(outbox, flow);
+}
+
+void LinkEndpoint::write_sender_flow(Outbox& outbox) {
+    if (!is_sender() || (state_ != LinkState::attach_sent && state_ != LinkState::attached)) return;
+    if (may_drain_now() && sender_credit_.finish_drain()) flow_due_ = true;
+    if (!flow_due_) return;
+    codec::Flow flow;
+    flow.handle = handle_;
+    flow.delivery_count = sender_credit_.delivery_count().value();
+    flow.link_credit = sender_credit_.available();
+    flow.available =
+        std::max(available_, static_cast<std::uint32_t>(std::min<std::size_t>(waiting_.size(), UINT32_MAX)));
+    flow.drain = sender_credit_.draining();
+    write_flow(outbox, flow);
+}
+
+void LinkEndpoint::write_flow(Outbox& outbox, codec::Flow& flow) {
+    session_.fill(flow);
+    outbox.append_frame(session_.channel(), flow, context_.frame_size_max());
+    flow_due_ = false;
+}
+
+}  // namespace aprotic::engine::core

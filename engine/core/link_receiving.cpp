@@ -1,0 +1,204 @@
+#include <algorithm>
+#include <utility>
+
+#include <aprotic/engine/core/endpoint_context.hpp>
+#include <aprotic/engine/core/link_endpoint.hpp>
+#include <aprotic/engine/failure.hpp>
+
+// What a link receives: deliveries, put together from their frames or told part by part.
+
+namespace aprotic::engine::core {
+namespace {
+
+// Memory beside its bytes that a piece of a delivery costs us, so that a peer cannot send a message octet by octet for
+// free.
+constexpr std::size_t piece_cost = 64;
+constexpr std::size_t delivery_cost = 512;
+
+}  // namespace
+
+Fault LinkEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes payload) {
+    if (is_sender()) {
+        return link_fault(codec::condition::not_allowed, "2.6.1-a",
+                          "a transfer came on a link of which the peer is the receiver");
+    }
+    const bool first = partial_ == nullptr && !skipping_;
+    if (first) {
+        if (Fault fault = begin_incoming(transfer)) return fault;
+    } else if (!skipping_) {
+        if (Fault fault = check_continuation(transfer)) return fault;
+    }
+    if (skipping_) {
+        skipping_ = transfer.more && !transfer.aborted;
+        return {};
+    }
+    Delivery& delivery = *partial_;
+    if (transfer.settled.value_or(false)) {  // [2.7.5-h]
+        delivery.settled = true;
+        mark_remote_settled(delivery);
+    }
+    if (transfer.state) delivery.remote_state = context_.share(std::move(*transfer.state));  // [2.7.5-q]
+    if (transfer.aborted) {
+        take_back(delivery);
+        return {};
+    }
+    if (delivery.complete) {  // resumed: we have its data
+        if (!transfer.more) finish_resumed(delivery);
+        return {};
+    }
+    return add_payload(delivery, std::move(payload), transfer.more);
+}
+
+Fault LinkEndpoint::add_payload(Delivery& delivery, codec::Bytes payload, bool more) {
+    const std::size_t cost = payload.empty() ? 0 : payload.size() + piece_cost;
+    delivery.cost += cost;
+    delivery.total += payload.size();
+    counter(delivery) += cost;
+    if (delivery.in_parts) waiting_bytes_ += cost;
+    delivery.payload.append(std::move(payload));
+    if (message_size_max_ != 0 && delivery.total > message_size_max_) {
+        return link_fault(codec::condition::message_size_exceeded, "2.7.3-l",
+                          "a message is larger than our max-message-size");
+    }
+    if (more) {
+        if (delivery.in_parts && !delivery.payload.empty()) queue_receipt(delivery);
+        // What waits for its end cannot be waited out by not reading.
+        if (context_.partial_bytes > context_.options.limits.buffered_bytes_max) {
+            return link_fault(codec::condition::resource_limit_exceeded, "2.6.14-h",
+                              "the unfinished deliveries of the connection exceed limits.buffered_bytes_max");
+        }
+        return {};
+    }
+    counter(delivery) -= delivery.cost;
+    delivery.complete = true;
+    if (resumable_ && !delivery.in_parts && !delivery.remote_settled)
+        remember(delivery, wholly_received(delivery.payload));
+    counter(delivery) += delivery.cost;
+    partial_ = nullptr;
+    queue_receipt(delivery);
+    if (receiver_credit_.take_drained()) queue_flowed();
+    return {};
+}
+
+/// Once until the application has taken what there is.
+void LinkEndpoint::queue_receipt(Delivery& delivery) {
+    if (std::exchange(delivery.receipt_queued, true)) return;
+    context_.events.push(DeliveryReceived{id_, delivery.id});
+}
+
+bool LinkEndpoint::receipt_polled(Delivery& delivery) {
+    const bool over = delivery.local_settled || delivery.aborted || delivery.taken;
+    if (over || (!delivery.complete && delivery.payload.empty())) return false;
+    delivery.known = true;
+    return true;
+}
+
+/// The sender's abort, or the end of its link. A delivery that nobody has heard of goes without a trace but for the
+/// credit it took. [2.7.5-t]
+void LinkEndpoint::take_back(Delivery& delivery) {
+    if (!delivery.known || delivery.local_settled) return erase(delivery);
+    partial_ = nullptr;
+    mark_remote_settled(delivery);
+    release_cost(delivery);
+    delivery.payload.clear();
+    delivery.aborted = true;
+    queue_news(delivery);
+}
+
+std::uint32_t LinkEndpoint::frames_wanted() const noexcept {
+    const std::size_t room = stream_window_ - std::min(stream_window_, waiting_bytes_);
+    const std::size_t frames = room / context_.options.limits.frame_size_max;
+    // One frame always comes through, however small the window was asked for.
+    if (frames == 0 && waiting_bytes_ == 0) return 1;
+    return static_cast<std::uint32_t>(std::min<std::size_t>(UINT32_MAX, frames));
+}
+
+Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
+    if (!transfer.delivery_id || !transfer.delivery_tag) {
+        return link_fault(codec::condition::invalid_field, "2.7.5-b",
+                          "the first transfer of a delivery has no id or no tag");
+    }
+    if (Fault fault = session_.recv_delivery_id(*transfer.delivery_id)) return fault;
+    if (!receiver_credit_.begin_delivery()) {
+        return link_fault(codec::condition::transfer_limit_exceeded, "2.6.7-n", "a delivery came without credit");
+    }
+    if (transfer.resume) {
+        Delivery* const resumed = find_resumed(*transfer.delivery_tag);
+        if (resumed == nullptr) {
+            skipping_ = true;  // none of ours [2.6.13-b]
+            return {};
+        }
+        resumed->number = *transfer.delivery_id;
+        resumed->numbered = true;
+        session_.incoming.insert(*resumed);
+        ++unsettled_;
+        partial_ = resumed;
+        return {};
+    }
+    if (told_incomplete_) {
+        return link_fault(codec::condition::not_allowed, "2.7.3-i",
+                          "a new delivery came although our unsettled map is incomplete");
+    }
+    const auto mode = transfer.rcv_settle_mode.value_or(rcv_settle_mode_);
+    const bool settled = transfer.settled.value_or(false);  // then there is nothing to settle second [2.7.5-p]
+    if (!settled && rcv_settle_mode_ == codec::ReceiverSettleMode::first && mode == codec::ReceiverSettleMode::second) {
+        return link_fault(codec::condition::invalid_field, "2.7.5-o",
+                          "a transfer asks to settle second on a link that settles first");
+    }
+    // The tag may be that of another unsettled delivery, an error of the sender [2.6.12-c] that we live with: senders
+    // of Proton C++ 0.37 count anew from 1 with every batch. Deliveries are told apart by id.
+    const auto [id, delivery] = context_.deliveries.emplace(this);
+    delivery->id = id;
+    delivery->tag = *transfer.delivery_tag;
+    delivery->number = *transfer.delivery_id;
+    delivery->numbered = true;
+    delivery->message_format = transfer.message_format.value_or(0);  // [2.7.5-f] many peers leave it out
+    delivery->settle_second = mode == codec::ReceiverSettleMode::second;
+    delivery->in_parts = in_parts();
+    delivery->cost = delivery_cost;
+    counter(*delivery) += delivery_cost;
+    if (delivery->in_parts) waiting_bytes_ += delivery_cost;
+    deliveries_.push_back(*delivery);
+    session_.incoming.insert(*delivery);
+    ++unsettled_;
+    partial_ = delivery;
+    return {};
+}
+
+Fault LinkEndpoint::check_continuation(const codec::Transfer& transfer) const {
+    if (transfer.delivery_id && *transfer.delivery_id != partial_->number) {
+        return link_fault(codec::condition::not_allowed, "2.6.14-d",
+                          "a delivery began before the one before it on its link ended");
+    }
+    if ((transfer.delivery_tag && *transfer.delivery_tag != partial_->tag) ||
+        (transfer.message_format && *transfer.message_format != partial_->message_format)) {
+        return link_fault(codec::condition::invalid_field, "2.7.5-d",
+                          "a transfer differs from the first of its delivery");
+    }
+    return {};
+}
+
+void LinkEndpoint::drop_partial() {
+    skipping_ = false;
+    if (partial_ != nullptr) take_back(*partial_);
+}
+
+IncomingDelivery LinkEndpoint::take(Delivery& delivery) {
+    IncomingDelivery taken;
+    taken.tag = delivery.tag;
+    taken.message_format = delivery.message_format;
+    taken.payload = std::exchange(delivery.payload, {});
+    taken.settled = delivery.settled;
+    if (delivery.remote_state) taken.state = delivery.remote_state->state;
+    if (!delivery.news_queued) delivery.remote_state.reset();
+    taken.complete = delivery.complete;
+    delivery.receipt_queued = false;
+    delivery.known = true;
+    delivery.taken = delivery.complete;
+    release_cost(delivery);
+    // A delivery that nobody will settle is over with this; one that was settled meanwhile still has that to tell.
+    if (delivery.taken && delivery.remote_settled && !delivery.news_queued) erase(delivery);
+    return taken;
+}
+
+}  // namespace aprotic::engine::core
