@@ -1,8 +1,8 @@
 #include <aprotic/codec/utf8.hpp>
+#include <aprotic/codec/wire.hpp>
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 namespace aprotic::codec {
 
@@ -17,11 +17,8 @@ bool is_utf8(std::span<const std::byte> octets) noexcept {
         const auto lead = std::to_integer<unsigned>(octets[i]);
         if (lead < 0x80) {
             // Most text is ASCII: eight octets at a time.
-            std::uint64_t block = 0;
-            while (size - i >= sizeof block &&
-                   (std::memcpy(&block, octets.data() + i, sizeof block), (block & 0x8080'8080'8080'8080U) == 0)) {
-                i += sizeof block;
-            }
+            constexpr std::uint64_t high_bits = 0x8080'8080'8080'8080;
+            while (size - i >= 8 && (load_be<std::uint64_t>(octets.data() + i) & high_bits) == 0) i += 8;
             while (i < size && octets[i] < std::byte{0x80}) ++i;
             continue;
         }
