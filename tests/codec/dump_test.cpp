@@ -91,9 +91,9 @@ TEST_CASE("whether all is well is said apart from the text") {
 TEST_CASE("nesting without end ends in an error", "[1.2-h]") {
     std::vector<std::byte> sections, lists, arrays;
     for (int i = 0; i < 100'000; ++i) {
-        for (const unsigned octet : {0x00, 0x53, 0x77}) sections.push_back(static_cast<std::byte>(octet));
-        for (const unsigned octet : {0x00, 0x40}) arrays.push_back(static_cast<std::byte>(octet));
-        for (const unsigned octet : {0xd0, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01}) lists.push_back(static_cast<std::byte>(octet));
+        for (const int octet : {0x00, 0x53, 0x77}) sections.push_back(static_cast<std::byte>(octet));
+        for (const int octet : {0x00, 0x40}) arrays.push_back(static_cast<std::byte>(octet));
+        for (const int octet : {0xd0, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01}) lists.push_back(static_cast<std::byte>(octet));
     }
     for (const auto& octets : {sections, lists, arrays}) {
         for (const DumpForm form : {DumpForm::text, DumpForm::json}) {
