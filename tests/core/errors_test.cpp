@@ -99,7 +99,7 @@ TEST_CASE("open belongs on channel 0", "[2.4.1-b]") {
 }
 
 TEST_CASE("a max-frame-size below 512 is illegal", "[2.7.1-f]") {
-    const std::uint32_t size = GENERATE(0, 511);
+    const std::uint32_t size = GENERATE(0u, 511u);
     Scene scene(options(), peer::open(), false, EngineRole::server);
     scene.peer.send_header();
     scene.peer.send(peer::open().max_frame_size(size));

@@ -62,8 +62,8 @@ TEST_CASE("credit may come pipelined behind the peer's attach, without a count",
 }
 
 TEST_CASE("a large message is split at the partner's limit and arrives octet for octet", "[2.6.14-a][2.7.1-h]") {
-    const std::uint32_t limit = GENERATE(512, 513, 1000, 4096);
-    const std::size_t size = GENERATE(0, 1, 431, 432, 433, 512, 944, 20'000);
+    const std::uint32_t limit = GENERATE(512u, 513u, 1000u, 4096u);
+    const std::size_t size = GENERATE(0u, 1u, 431u, 432u, 433u, 512u, 944u, 20'000u);
     Scene scene(options(), peer::open().max_frame_size(limit));
     scene.peer.frame_size_max = limit;  // larger frames fail the script
     const LinkId link = scene.sender(scene.begin());
