@@ -57,9 +57,12 @@ std::string to_string(const FrameView& frame) {
 
 std::string_view name_of(DumpAs as) noexcept {
     switch (as) {
-        case DumpAs::frames: return "frames";
-        case DumpAs::message: return "message";
-        case DumpAs::value: return "value";
+        case DumpAs::frames:
+            return "frames";
+        case DumpAs::message:
+            return "message";
+        case DumpAs::value:
+            return "value";
     }
     return {};
 }
@@ -76,7 +79,9 @@ Dump dump(DumpAs as, std::span<const std::byte> input, const DumpOptions& option
     return {to->take(), 0, ok};
 }
 
-std::string dump_value(std::span<const std::byte> input, const DumpOptions& options) { return dump(DumpAs::value, input, options).text; }
+std::string dump_value(std::span<const std::byte> input, const DumpOptions& options) {
+    return dump(DumpAs::value, input, options).text;
+}
 std::string dump_message(std::span<const std::byte> input, const DumpOptions& options) {
     return dump(DumpAs::message, input, options).text;
 }

@@ -14,7 +14,8 @@
 
 namespace aprotic::codec {
 
-// One line each, for logs: fields by name, absent fields left out: `attach{name="l" handle=0 role=sender source{address="q"}}`.
+// One line each, for logs: fields by name, absent fields left out: `attach{name="l" handle=0 role=sender
+// source{address="q"}}`.
 std::string to_string(const Value& value);
 std::string to_string(const Map& map);
 std::string to_string(const Performative& performative);
@@ -34,8 +35,8 @@ enum class DumpAs : std::uint8_t {
 /// "frames", "message", "value"
 std::string_view name_of(DumpAs as) noexcept;
 
-/// What the octets look like: frames if a protocol header or a frame header comes first, a message if the descriptor of a section
-/// does, otherwise a value.
+/// What the octets look like: frames if a protocol header or a frame header comes first, a message if the descriptor of
+/// a section does, otherwise a value.
 DumpAs guess_dump(std::span<const std::byte> input) noexcept;
 
 enum class DumpForm : std::uint8_t {
@@ -45,11 +46,12 @@ enum class DumpForm : std::uint8_t {
 
 struct DumpOptions {
     std::size_t octets_max = 256;  ///< of each string, binary or payload in a text; the rest is counted
-    bool messages = true;         ///< decode the messages inside transfers
+    bool messages = true;          ///< decode the messages inside transfers
     DumpForm form = DumpForm::text;
 };
 
-/// A whole dump. On malformed input `text` has everything that was understood and then a line with offset, error and clause.
+/// A whole dump. On malformed input `text` has everything that was understood and then a line with offset, error and
+/// clause.
 struct Dump {
     std::string text;
     std::size_t frames = 0;
@@ -63,8 +65,8 @@ std::string dump_message(std::span<const std::byte> input, const DumpOptions& op
 /// One frame or several in a row, without the need of a protocol header.
 std::string dump_frame(std::span<const std::byte> input, const DumpOptions& options = {});
 
-/// Dumps a direction of a connection that comes piece by piece. Keeps the octets of the frame that is not complete yet and of the
-/// deliveries that are under way, so no more than it was given. Not thread-safe.
+/// Dumps a direction of a connection that comes piece by piece. Keeps the octets of the frame that is not complete yet
+/// and of the deliveries that are under way, so no more than it was given. Not thread-safe.
 class StreamDumper {
 public:
     explicit StreamDumper(const DumpOptions& options = {});
@@ -74,8 +76,8 @@ public:
 
     /// Lines about everything that is complete now. Offsets count from the start of the stream.
     std::string feed(std::span<const std::byte> octets);
-    /// So many octets of the stream are missing here; 0: it is only not sure that a frame starts here. What follows is searched for
-    /// the next frame.
+    /// So many octets of the stream are missing here; 0: it is only not sure that a frame starts here. What follows is
+    /// searched for the next frame.
     std::string skip(std::uint64_t octets);
     /// Nothing comes any more: a line about what is left over. Once.
     std::string finish();

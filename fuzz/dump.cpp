@@ -18,7 +18,8 @@ void check_lines(std::string_view text) {
         DecodeLimits limits;
         limits.depth_max = 256;  // values are as deep as they were, in objects of ours
         const auto line = parse_json(text.substr(0, end), limits);
-        APROTIC_ASSERT(line || line.error().fault == JsonFault::reserved_name || line.error().fault == JsonFault::wrong_content ||
+        APROTIC_ASSERT(line || line.error().fault == JsonFault::reserved_name ||
+                       line.error().fault == JsonFault::wrong_content ||
                        line.error().fault == JsonFault::unknown_type || line.error().fault == JsonFault::out_of_range);
         text.remove_prefix(end + 1);
     }

@@ -100,18 +100,23 @@ public:
     }
 
     void value(unsigned depth) {
-        constexpr std::array<std::string_view, 21> simple{"null",   "boolean",   "ubyte",     "ushort",     "uint", "ulong",     "byte",
-                                                          "short",  "int",       "long",      "float",      "double", "decimal32",
-                                                          "decimal64", "decimal128", "char", "timestamp", "uuid", "binary",
-                                                          "string", "symbol"};
+        constexpr std::array<std::string_view, 21> simple{
+            "null",       "boolean", "ubyte",     "ushort", "uint",   "ulong",     "byte",
+            "short",      "int",     "long",      "float",  "double", "decimal32", "decimal64",
+            "decimal128", "char",    "timestamp", "uuid",   "binary", "string",    "symbol"};
         constexpr unsigned depth_max = 5;
-        const std::uint32_t choice = chance_.below(static_cast<std::uint32_t>(simple.size()) + (depth < depth_max ? 5 : 0));
+        const std::uint32_t choice =
+            chance_.below(static_cast<std::uint32_t>(simple.size()) + (depth < depth_max ? 5 : 0));
         if (choice < simple.size()) return of_type(simple[choice]);
         switch (choice - simple.size()) {
-            case 0: return list(depth + 1);
-            case 1: return map("*", depth + 1);
-            case 2: return array();
-            case 3: return composite(any_composite(), depth + 1);
+            case 0:
+                return list(depth + 1);
+            case 1:
+                return map("*", depth + 1);
+            case 2:
+                return array();
+            case 3:
+                return composite(any_composite(), depth + 1);
             default:
                 to_.append_u8(codec::code::described);
                 of_type(chance_.one_in(2) ? "symbol" : "ulong");
@@ -254,7 +259,8 @@ private:
         if (type == "char") return to_.write_char(static_cast<char32_t>(chance_.number(2) % 0xd800));
         if (type == "binary") return variable(code::vbin8, code::vbin32, text(chance_.one_in(8) ? 200 : 20));
         if (type == "symbol") return variable(code::sym8, code::sym32, text(12));
-        if (type == "string") return variable(code::str8, code::str32, chance_.one_in(6) ? "\xc3\xa9\xe2\x82\xac" + text(255) : text(12));
+        if (type == "string")
+            return variable(code::str8, code::str32, chance_.one_in(6) ? "\xc3\xa9\xe2\x82\xac" + text(255) : text(12));
         value(4);
     }
 
@@ -270,7 +276,8 @@ private:
             constexpr std::array<std::string_view, 4> names{"link-detach", "session-end", "connection-close", "never"};
             return variable(codec::code::sym8, codec::code::sym32, names[chance_.below(4)]);
         }
-        if (is("distribution-mode")) return variable(codec::code::sym8, codec::code::sym32, chance_.one_in(2) ? "move" : "copy");
+        if (is("distribution-mode"))
+            return variable(codec::code::sym8, codec::code::sym32, chance_.one_in(2) ? "move" : "copy");
         if (is("message-id") || is("correlation-id")) {
             constexpr std::array<std::string_view, 4> types{"ulong", "uuid", "binary", "string"};
             return of_type(types[chance_.below(4)]);
@@ -282,7 +289,9 @@ private:
             return composite(*codec::find_composite(outcomes[chance_.below(4)]), depth + 1);
         }
         if (is("target")) {
-            return composite(*codec::find_composite(chance_.one_in(4) ? codec::descriptor::coordinator : codec::descriptor::target), depth + 1);
+            return composite(
+                *codec::find_composite(chance_.one_in(4) ? codec::descriptor::coordinator : codec::descriptor::target),
+                depth + 1);
         }
         if (field.type == "map") return map("symbol", depth + 1);
         for (const codec::CompositeInfo& other : codec::composites()) {

@@ -1,5 +1,5 @@
-// Well-formed composites and messages made from the field tables: each is read, as what it is and as a plain value, and means the
-// same when written again. After that one octet is changed, and it may be anything.
+// Well-formed composites and messages made from the field tables: each is read, as what it is and as a plain value, and
+// means the same when written again. After that one octet is changed, and it may be anything.
 #include "generate.hpp"
 
 #include <aprotic/codec/assert.hpp>
@@ -42,12 +42,14 @@ void round_trip_any(std::uint64_t code, std::span<const std::byte> octets, bool 
 }
 
 void composite(std::uint64_t code, std::span<const std::byte> octets, bool must_read) {
-    round_trip_any<Open, Begin, Attach, Flow, Transfer, Disposition, Detach, End, Close, ErrorCondition, Received, Accepted, Rejected,
-                   Released, Modified, Source, Target, DeleteOnClose, DeleteOnNoLinks, DeleteOnNoMessages,
-                   DeleteOnNoLinksOrMessages, Coordinator, Declare, Discharge, Declared, TransactionalState, SaslMechanisms, SaslInit,
-                   SaslChallenge, SaslResponse, SaslOutcome, Header, Properties>(code, octets, must_read);
+    round_trip_any<Open, Begin, Attach, Flow, Transfer, Disposition, Detach, End, Close, ErrorCondition, Received,
+                   Accepted, Rejected, Released, Modified, Source, Target, DeleteOnClose, DeleteOnNoLinks,
+                   DeleteOnNoMessages, DeleteOnNoLinksOrMessages, Coordinator, Declare, Discharge, Declared,
+                   TransactionalState, SaslMechanisms, SaslInit, SaslChallenge, SaslResponse, SaslOutcome, Header,
+                   Properties>(code, octets, must_read);
     if (code >= descriptor::open && code <= descriptor::close) round_trip<Performative>(octets, must_read);
-    if (code >= descriptor::sasl_mechanisms && code <= descriptor::sasl_outcome) round_trip<SaslFrame>(octets, must_read);
+    if (code >= descriptor::sasl_mechanisms && code <= descriptor::sasl_outcome)
+        round_trip<SaslFrame>(octets, must_read);
     round_trip<Value>(octets, must_read);
     if (const Result<Value> value = decode_value(octets)) {
         const auto back = parse_json(to_json(*value));

@@ -1,5 +1,5 @@
-// Replays a corpus with any compiler: each argument is a file, or a folder of files, given to the target once. `--random N` gives it
-// N inputs of octets that are the same every time.
+// Replays a corpus with any compiler: each argument is a file, or a folder of files, given to the target once.
+// `--random N` gives it N inputs of octets that are the same every time.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>

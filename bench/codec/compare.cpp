@@ -1,21 +1,21 @@
-// Our codec and Proton C's on the same content, in one process. Every row first checks that both sides produce or read the same;
-// then the two run in turns, and what counts is the median over the turns of Proton's time divided by ours.
+// Our codec and Proton C's on the same content, in one process. Every row first checks that both sides produce or read
+// the same; then the two run in turns, and what counts is the median over the turns of Proton's time divided by ours.
+#include <proton/codec.h>
+#include <proton/message.h>
+#include <proton/version.h>
 #include <aprotic/codec/described.hpp>
 #include <aprotic/codec/dump.hpp>
 #include <aprotic/codec/frame.hpp>
 #include <aprotic/codec/message_view.hpp>
-#include <proton/codec.h>
-#include <proton/message.h>
-#include <proton/version.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <memory>
 #include <string>
-#include <ctime>
 #include <vector>
 
 using namespace aprotic::codec;
@@ -57,7 +57,8 @@ Message make_ours(const std::string& body) {
     properties.reply_to = reply_to;
     properties.correlation_id = correlation_number;
     properties.content_type = Symbol(content_type);
-    message.application_properties = {{"method", "build_and_run"}, {"version", "5.1"}, {"attempt", 3}, {"traced", true}};
+    message.application_properties = {
+        {"method", "build_and_run"}, {"version", "5.1"}, {"attempt", 3}, {"traced", true}};
     return message;
 }
 
@@ -108,7 +109,8 @@ ProtonMessage make_proton(const std::string& body) {
 Value make_value() {
     List rows;
     for (std::int32_t i = 0; i < 20; ++i) {
-        rows.push_back(Map{{"id", i * 1000}, {"name", "row " + std::to_string(i)}, {"ratio", i * 0.25}, {"live", i % 2 == 0}});
+        rows.push_back(
+            Map{{"id", i * 1000}, {"name", "row " + std::to_string(i)}, {"ratio", i * 0.25}, {"live", i % 2 == 0}});
     }
     return Map{{"rows", std::move(rows)}, {"count", std::uint64_t{20}}};
 }
@@ -146,7 +148,8 @@ public:
         std::printf("%-46s %10s %10s %8s %8s\n", "", "ours ns", "Proton ns", "ratio", "target");
     }
 
-    void row(const char* name, const std::function<void()>& ours, const std::function<void()>& theirs, double target = 0) {
+    void row(const char* name, const std::function<void()>& ours, const std::function<void()>& theirs,
+             double target = 0) {
         const std::size_t our_times = calibrate(ours), their_times = calibrate(theirs);
         std::vector<double> our_ns, their_ns, ratios;
         for (int turn = 0; turn < turns_; ++turn) {
@@ -169,7 +172,8 @@ public:
         const std::size_t times = calibrate(ours);
         std::vector<double> ns;
         for (int turn = 0; turn < turns_; ++turn) ns.push_back(nanoseconds(ours, times));
-        std::printf("%-46s %10.1f %10s %8s %5.0f ns%s\n", name, median(ns), "", "", limit_ns, median(ns) <= limit_ns ? "" : " missed");
+        std::printf("%-46s %10.1f %10s %8s %5.0f ns%s\n", name, median(ns), "", "", limit_ns,
+                    median(ns) <= limit_ns ? "" : " missed");
     }
 
 private:
@@ -208,7 +212,8 @@ void messages(Comparison& rows, const std::string& size, std::size_t body_size) 
 
     const ByteChain received(octets);
     const ProtonMessage read(pn_message());
-    same(pn_message_decode(read.get(), as_text(octets.span()).data(), octets.size()) == 0, "Proton decodes what we encode");
+    same(pn_message_decode(read.get(), as_text(octets.span()).data(), octets.size()) == 0,
+         "Proton decodes what we encode");
     const auto we_view = [&] { keep(MessageView(received)); };
     const auto they_decode = [&] {
         pn_message_decode(read.get(), as_text(octets.span()).data(), octets.size());
@@ -226,7 +231,8 @@ void messages(Comparison& rows, const std::string& size, std::size_t body_size) 
     MessageView view(received);
     const auto we_read = [&] {
         view = MessageView(received);
-        const Reading reading{*view.to(), *view.reply_to(), *view.body_text(), std::get<std::uint64_t>(*view.correlation_id())};
+        const Reading reading{*view.to(), *view.reply_to(), *view.body_text(),
+                              std::get<std::uint64_t>(*view.correlation_id())};
         keep(reading);
         return reading;
     };
@@ -248,11 +254,13 @@ void values(Comparison& rows) {
     const Value value = make_value();
     const Bytes octets = encode_value(value);
     const ProtonData data(pn_data(16));
-    same(pn_data_decode(data.get(), as_text(octets.span()).data(), octets.size()) == static_cast<ssize_t>(octets.size()),
-         "Proton decodes our value");
+    same(
+        pn_data_decode(data.get(), as_text(octets.span()).data(), octets.size()) == static_cast<ssize_t>(octets.size()),
+        "Proton decodes our value");
     std::string block(4096, '\0');
     const ssize_t size = pn_data_encode(data.get(), block.data(), block.size());
-    same(size > 0 && decode_value(as_bytes(block).first(static_cast<std::size_t>(size))).value() == value, "what Proton encodes");
+    same(size > 0 && decode_value(as_bytes(block).first(static_cast<std::size_t>(size))).value() == value,
+         "what Proton encodes");
 
     Encoder encoder(4096);
     rows.row(
@@ -311,8 +319,10 @@ int main(int argc, char** argv) {
     messages(rows, "100 octets", 100);
     messages(rows, "1 KiB", 1024);
     values(rows);
-    frame(rows, "a transfer frame",
-          Transfer{.handle = 1, .delivery_id = 1000, .delivery_tag = DeliveryTag::from_number(1000), .message_format = 0}, 100);
+    frame(
+        rows, "a transfer frame",
+        Transfer{.handle = 1, .delivery_id = 1000, .delivery_tag = DeliveryTag::from_number(1000), .message_format = 0},
+        100);
     frame(rows, "a disposition frame",
           Disposition{.role = Role::receiver, .first = 1000, .last = 1009, .settled = true, .state = Accepted{}}, 0);
 }

@@ -88,7 +88,8 @@ bool JsonPrinter::leaf(Decoder& from, bool plain) {
         from = ahead;
         return true;
     }
-    // Where in the value the fault is; only equal keys are not seen this way, and they are told by whoever reads it as a value.
+    // Where in the value the fault is; only equal keys are not seen this way, and they are told by whoever reads it as
+    // a value.
     from.skip_checked();
     return false;
 }

@@ -7,9 +7,9 @@
 
 namespace aprotic::codec {
 
-/// Writes values as JSON straight from their octets. Composites are objects of their fields by name, everything else is as
-/// json.hpp has it: numbers and names plain where the field tells the type, lossless elsewhere. Where the octets are malformed,
-/// what was understood before is there and the JSON is complete all the same.
+/// Writes values as JSON straight from their octets. Composites are objects of their fields by name, everything else is
+/// as json.hpp has it: numbers and names plain where the field tells the type, lossless elsewhere. Where the octets are
+/// malformed, what was understood before is there and the JSON is complete all the same.
 class JsonPrinter {
 public:
     explicit JsonPrinter(std::string& to) : out_(to) {}

@@ -10,10 +10,14 @@ namespace {
 
 constexpr std::string_view layer_of(std::uint8_t protocol_id) noexcept {
     switch (protocol_id) {
-        case static_cast<std::uint8_t>(ProtocolId::amqp): return "amqp";
-        case static_cast<std::uint8_t>(ProtocolId::tls): return "tls";
-        case static_cast<std::uint8_t>(ProtocolId::sasl): return "sasl";
-        default: return {};
+        case static_cast<std::uint8_t>(ProtocolId::amqp):
+            return "amqp";
+        case static_cast<std::uint8_t>(ProtocolId::tls):
+            return "tls";
+        case static_cast<std::uint8_t>(ProtocolId::sasl):
+            return "sasl";
+        default:
+            return {};
     }
 }
 
@@ -22,7 +26,8 @@ public:
     explicit TextReport(const DumpOptions& options) : to_(options.octets_max) {}
 
     void header(std::uint64_t at, const ProtocolHeader& header) override {
-        to_.put("{:08x}  AMQP header id={} version={}.{}.{}\n", at, header.id, header.major, header.minor, header.revision);
+        to_.put("{:08x}  AMQP header id={} version={}.{}.{}\n", at, header.id, header.major, header.minor,
+                header.revision);
     }
     void frame(std::uint64_t at, const FrameView& frame, Decoder& body) override {
         to_.put("{:08x}  ", at);
@@ -61,7 +66,9 @@ public:
     void incomplete(std::uint64_t at, std::string_view what, std::size_t octets, std::size_t wanted) override {
         to_.put("{:08x}  ! incomplete {}: {} of {} octets\n", at, what, octets, wanted);
     }
-    void missing(std::uint64_t at, std::uint64_t octets) override { to_.put("{:08x}  ! {} octets are missing\n", at, octets); }
+    void missing(std::uint64_t at, std::uint64_t octets) override {
+        to_.put("{:08x}  ! {} octets are missing\n", at, octets);
+    }
     void skipped(std::uint64_t at, std::uint64_t octets) override {
         to_.put("{:08x}  ! {} octets skipped in search of a frame\n", at, octets);
     }
@@ -103,7 +110,8 @@ public:
             from = ahead;
         }
         member("value");
-        if (const CompositeInfo* info = section ? find_composite(code) : nullptr; info != nullptr && from.peek() == Type::list) {
+        if (const CompositeInfo* info = section ? find_composite(code) : nullptr;
+            info != nullptr && from.peek() == Type::list) {
             JsonPrinter(out_).fields(from, *info);
         } else if (!JsonPrinter(out_).value(from)) {
             out_ += "null";

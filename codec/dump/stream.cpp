@@ -63,7 +63,8 @@ public:
         const std::span<const std::byte> input = kept_.empty() ? octets : std::span<const std::byte>(kept_);
         std::size_t used = 0;
         while (used < input.size() && state_ != State::ended) {
-            const std::size_t more = state_ == State::searching ? search(input.subspan(used)) : step(input.subspan(used));
+            const std::size_t more =
+                state_ == State::searching ? search(input.subspan(used)) : step(input.subspan(used));
             if (more == 0) break;
             used += more;
             at_ += more;
@@ -121,7 +122,8 @@ private:
     std::size_t search(std::span<const std::byte> rest) {
         constexpr std::size_t seen_min = 11;  // what it takes to recognise a frame
         std::size_t skipped = 0;
-        while (skipped < rest.size() && !looks_like_frame(rest.subspan(skipped)) && !ProtocolHeader::parse(rest.subspan(skipped))) {
+        while (skipped < rest.size() && !looks_like_frame(rest.subspan(skipped)) &&
+               !ProtocolHeader::parse(rest.subspan(skipped))) {
             if (rest.size() - skipped < seen_min) break;
             ++skipped;
         }
@@ -224,8 +226,10 @@ private:
             begun->second.octets.append(Bytes::copy_of(frame.payload));
             if (!transfer.more) complete(begun);
         } else if (transfer.more && transfer.delivery_id) {
-            deliveries_[key] = {Bytes::copy_of(frame.payload), transfer.message_format.value_or(protocol::message_format)};
-        } else if (transfer.delivery_id && transfer.message_format.value_or(protocol::message_format) == protocol::message_format) {
+            deliveries_[key] = {Bytes::copy_of(frame.payload),
+                                transfer.message_format.value_or(protocol::message_format)};
+        } else if (transfer.delivery_id &&
+                   transfer.message_format.value_or(protocol::message_format) == protocol::message_format) {
             if (!report_message(*to_, frame.payload, offset_of(frame, frame.payload), true)) ok_ = false;
         }
     }

@@ -51,8 +51,8 @@ private:
     std::string out_;
 };
 
-/// The choice of the specification that the next value of a field names ("sender", "mixed"), consumed; empty, and nothing
-/// consumed, when the field has no named choices or the value is none of them.
+/// The choice of the specification that the next value of a field names ("sender", "mixed"), consumed; empty, and
+/// nothing consumed, when the field has no named choices or the value is none of them.
 std::string_view take_choice(Decoder& from, const CompositeInfo& composite, std::string_view field);
 /// Whether the field holds what a user authenticates with: not for logs.
 bool is_secret(const CompositeInfo& composite, std::string_view field) noexcept;

@@ -39,7 +39,8 @@ void read_strictly(Decoder& from) {
     } else {
         Map map;
         const bool application = code == descriptor::application_properties;
-        if (decode(from, map) && !keys_are_legal(map, application)) from.fail_last(Errc::wrong_key_type);  // [3.2.5-a], [3.2.10-c]
+        if (decode(from, map) && !keys_are_legal(map, application))
+            from.fail_last(Errc::wrong_key_type);  // [3.2.5-a], [3.2.10-c]
     }
 }
 

@@ -6,23 +6,25 @@
 
 namespace aprotic::codec {
 
-/// Reads the fields of the frames that pass by the thousand as nearly every peer writes them: a descriptor of one octet, a list8,
-/// numbers, tags, accepted and released. On anything else it gives up, and the general way reads the composite from its start
-/// and says what is wrong, if something is.
+/// Reads the fields of the frames that pass by the thousand as nearly every peer writes them: a descriptor of one
+/// octet, a list8, numbers, tags, accepted and released. On anything else it gives up, and the general way reads the
+/// composite from its start and says what is wrong, if something is.
 class PlainFields {
 public:
     template <Composite T>
     static bool read(std::span<const std::byte> octets, T& composite) {
         constexpr std::size_t head_size = 6;  // 0x00 0x53 code, 0xc0 size count
-        if (octets.size() < head_size || octets[0] != std::byte{code::described} || octets[1] != std::byte{code::smallulong} ||
-            octets[2] != std::byte{Table<T>::code} || octets[3] != std::byte{code::list8}) {
+        if (octets.size() < head_size || octets[0] != std::byte{code::described} ||
+            octets[1] != std::byte{code::smallulong} || octets[2] != std::byte{Table<T>::code} ||
+            octets[3] != std::byte{code::list8}) {
             return false;
         }
         const std::size_t size = std::to_integer<std::size_t>(octets[4]);
         if (size < 1 || size > octets.size() - 5) return false;
         PlainFields from(octets.data() + head_size, octets.data() + 5 + size);
         auto left = std::to_integer<std::uint32_t>(octets[5]);
-        const bool sound = std::apply([&](const auto&... row) { return (from.row(composite, row, left) && ...); }, Table<T>::fields);
+        const bool sound =
+            std::apply([&](const auto&... row) { return (from.row(composite, row, left) && ...); }, Table<T>::fields);
         return sound && left == 0 && from.at_ == from.end_;
     }
 

@@ -75,7 +75,8 @@ struct DumpCommand {
         const auto input = read_input(file, why);
         if (!input) return out.fail(Exit::usage, why);
         if (CaptureFile::is_capture(codec::as_bytes(*input))) {
-            if (!as.empty() && as != "frames") return out.fail(Exit::usage, file + " is a packet capture: it has frames, no " + as);
+            if (!as.empty() && as != "frames")
+                return out.fail(Exit::usage, file + " is a packet capture: it has frames, no " + as);
             return dump_capture(out, codec::as_bytes(*input));
         }
         if (!ports.empty()) return out.fail(Exit::usage, "--port is for packet captures, and " + file + " is none");
@@ -116,8 +117,9 @@ private:
         known.insert(codec::protocol::port);
         CaptureDump capture(print, options(out), known);
         capture.run(octets);
-        const std::string found = std::to_string(capture.packets()) + " packets, " + std::to_string(capture.segments()) +
-                                  " of TCP, " + std::to_string(capture.connections()) + " AMQP connections, " +
+        const std::string found = std::to_string(capture.packets()) + " packets, " +
+                                  std::to_string(capture.segments()) + " of TCP, " +
+                                  std::to_string(capture.connections()) + " AMQP connections, " +
                                   std::to_string(capture.frames()) + " frames";
         out.either("# " + found, Json{{"kind", "summary"},
                                       {"well-formed", capture.ok()},

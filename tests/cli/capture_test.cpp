@@ -34,20 +34,31 @@ struct Streams {
     TcpStreams streams;
 
     explicit Streams(const TcpLimits& limits = {})
-        : streams([this](const Piece& piece) { take(piece); }, [](std::uint16_t port) { return port == 5672; }, limits) {}
+        : streams([this](const Piece& piece) { take(piece); }, [](std::uint16_t port) { return port == 5672; },
+                  limits) {}
 
     void take(const Piece& piece) {
         switch (piece.kind) {
-            case Piece::Kind::begin: seen += piece.from_client ? "(>" : "(<"; break;
-            case Piece::Kind::begin_within: seen += piece.from_client ? "[>" : "[<"; break;
-            case Piece::Kind::data: seen += (piece.from_client ? ">" : "<") + std::string(codec::as_text(piece.octets)); break;
-            case Piece::Kind::gap: seen += "-" + std::to_string(piece.missing); break;
-            case Piece::Kind::end: seen += piece.from_client ? ">)" : "<)"; break;
+            case Piece::Kind::begin:
+                seen += piece.from_client ? "(>" : "(<";
+                break;
+            case Piece::Kind::begin_within:
+                seen += piece.from_client ? "[>" : "[<";
+                break;
+            case Piece::Kind::data:
+                seen += (piece.from_client ? ">" : "<") + std::string(codec::as_text(piece.octets));
+                break;
+            case Piece::Kind::gap:
+                seen += "-" + std::to_string(piece.missing);
+                break;
+            case Piece::Kind::end:
+                seen += piece.from_client ? ">)" : "<)";
+                break;
         }
         if (piece.connection > 1) seen += "#" + std::to_string(piece.connection);
     }
-    Streams& add(bool from_client, std::uint32_t sequence, unsigned flags, std::string_view payload = {}, std::size_t lost = 0,
-                 std::uint32_t acknowledged = 0) {
+    Streams& add(bool from_client, std::uint32_t sequence, unsigned flags, std::string_view payload = {},
+                 std::size_t lost = 0, std::uint32_t acknowledged = 0) {
         static const Endpoint client{{std::byte{1}}, 40'000, false}, server{{std::byte{2}}, 5672, false};
         Segment segment;
         segment.from = from_client ? client : server;
@@ -75,7 +86,9 @@ std::string frames(std::initializer_list<std::string> parts) {
     return all;
 }
 const std::string header("AMQP\0\x01\0\0", 8);
-std::string open_of(const std::string& name) { return std::string(codec::encode_frame(0, codec::Open{.container_id = name}).text()); }
+std::string open_of(const std::string& name) {
+    return std::string(codec::encode_frame(0, codec::Open{.container_id = name}).text());
+}
 const std::string close_frame{codec::encode_frame(0, codec::Close{}).text()};
 
 struct Shown {
@@ -84,7 +97,8 @@ struct Shown {
     std::size_t connections = 0;
     std::size_t frames = 0;
 };
-Shown show(const std::string& file, codec::DumpForm form = codec::DumpForm::text, std::set<std::uint16_t> ports = {5672}) {
+Shown show(const std::string& file, codec::DumpForm form = codec::DumpForm::text,
+           std::set<std::uint16_t> ports = {5672}) {
     Shown shown;
     CaptureDump capture([&](std::string_view text) { shown.text += text; }, {.form = form}, std::move(ports));
     capture.run(codec::as_bytes(file));
@@ -103,7 +117,8 @@ std::vector<std::string> conversation(const Wrap& wrap, std::uint16_t port = 567
     const auto server = [&](std::uint32_t sequence, unsigned flags, std::string_view payload = {}) {
         return wrap(false, tcp(false, sequence, flags, payload, 0, port));
     };
-    const std::string ours = frames({header, open_of("client"), close_frame}), theirs = frames({header, open_of("server"), close_frame});
+    const std::string ours = frames({header, open_of("client"), close_frame}),
+                      theirs = frames({header, open_of("server"), close_frame});
     return {client(99, syn),
             server(499, syn | ack),
             client(100, ack, ours.substr(0, 11)),
@@ -126,7 +141,8 @@ void check_conversation(const Shown& shown) {
 }  // namespace
 
 TEST_CASE("pcap files of either byte order and resolution are read") {
-    const std::string file = pcap_header(LinkType::ethernet) + pcap_record("first", 1'000'002) + pcap_record("second", 5, 3);
+    const std::string file =
+        pcap_header(LinkType::ethernet) + pcap_record("first", 1'000'002) + pcap_record("second", 5, 3);
     const auto packets = packets_of(file);
     REQUIRE(packets.size() == 2);
     CHECK(packets[0].microseconds == 1'000'002);
@@ -134,8 +150,8 @@ TEST_CASE("pcap files of either byte order and resolution are read") {
     CHECK(codec::as_text(packets[0].octets) == "first");
     CHECK(codec::as_text(packets[1].octets) == "sec");
     CHECK(packets[1].original_size == 6);
-    const std::string other = big(0xa1b23c4d, 4) + big(2, 2) + big(4, 2) + big(0, 8) + big(65535, 4) + big(101, 4) + big(3, 4) +
-                              big(7'000, 4) + big(2, 4) + big(2, 4) + "ab";
+    const std::string other = big(0xa1b23c4d, 4) + big(2, 2) + big(4, 2) + big(0, 8) + big(65535, 4) + big(101, 4) +
+                              big(3, 4) + big(7'000, 4) + big(2, 4) + big(2, 4) + "ab";
     const auto nano = packets_of(other);
     REQUIRE(nano.size() == 1);
     CHECK(nano[0].microseconds == 3'000'007);
@@ -154,9 +170,10 @@ TEST_CASE("a pcap file that is cut short says so") {
 
 TEST_CASE("pcapng files with several interfaces and sections are read") {
     const std::string nanoseconds = little(9, 2) + little(1, 2) + std::string("\x09\0\0\0", 4) + little(0, 4);
-    const std::string file = pcapng_section() + pcapng_interface(LinkType::ethernet) + pcapng_interface(LinkType::raw, nanoseconds) +
-                             pcapng_packet("one", 7) + pcapng_block(5, "statistics") + pcapng_packet("two", 9'000, 1) +
-                             pcapng_section() + pcapng_interface(LinkType::loop) + pcapng_block(3, little(5, 4) + "three");
+    const std::string file = pcapng_section() + pcapng_interface(LinkType::ethernet) +
+                             pcapng_interface(LinkType::raw, nanoseconds) + pcapng_packet("one", 7) +
+                             pcapng_block(5, "statistics") + pcapng_packet("two", 9'000, 1) + pcapng_section() +
+                             pcapng_interface(LinkType::loop) + pcapng_block(3, little(5, 4) + "three");
     const auto packets = packets_of(file);
     REQUIRE(packets.size() == 3);
     CHECK(codec::as_text(packets[0].octets) == "one");
@@ -187,15 +204,18 @@ TEST_CASE("segments are found behind every link header") {
     check(segment(ethernet(four), LinkType::ethernet));
     check(segment(ethernet(six), LinkType::ethernet));
     check(segment(ethernet(four) + std::string(6, '\0'), LinkType::ethernet));  // padding
-    check(segment(std::string(12, '\x02') + big(0x88a8, 2) + big(5, 2) + big(0x8100, 2) + big(6, 2) + big(0x0800, 2) + four,
-                  LinkType::ethernet));
+    check(segment(
+        std::string(12, '\x02') + big(0x88a8, 2) + big(5, 2) + big(0x8100, 2) + big(6, 2) + big(0x0800, 2) + four,
+        LinkType::ethernet));
     check(segment(std::string(14, '\0') + big(0x0800, 2) + four, LinkType::linux_cooked));
     check(segment(big(0x86dd, 2) + std::string(18, '\0') + six, LinkType::linux_cooked_v2));
     check(segment(little(2, 4) + four, LinkType::null));
     check(segment(big(24, 4) + six, LinkType::loop));
-    for (const LinkType raw : {LinkType::raw, LinkType::raw_bsd, LinkType::raw_openbsd, LinkType::ipv4}) check(segment(four, raw));
+    for (const LinkType raw : {LinkType::raw, LinkType::raw_bsd, LinkType::raw_openbsd, LinkType::ipv4})
+        check(segment(four, raw));
     check(segment(six, LinkType::ipv6));
-    check(segment(ipv6(true, big(60, 1) + big(0, 7) + big(6, 1) + big(0, 7) + inner, 0), LinkType::raw));  // extension headers
+    check(segment(ipv6(true, big(60, 1) + big(0, 7) + big(6, 1) + big(0, 7) + inner, 0),
+                  LinkType::raw));  // extension headers
     const auto found = segment(four, LinkType::raw);
     CHECK(found->from.to_string() == "10.0.0.1:40000");
     CHECK(segment(six, LinkType::raw)->to.to_string() == "[fd00:0:0:0:0:0:0:2]:5672");
@@ -218,14 +238,22 @@ TEST_CASE("what is no TCP segment is left out") {
 }
 
 TEST_CASE("segments in order make two streams") {
-    CHECK(Streams().add(true, 99, syn).add(false, 499, syn | ack).add(true, 100, ack, "ab").add(false, 500, ack, "xy").add(true, 102, ack | fin, "c").finish() ==
-          "(>(<>ab<xy>c>)<)");
+    CHECK(Streams()
+              .add(true, 99, syn)
+              .add(false, 499, syn | ack)
+              .add(true, 100, ack, "ab")
+              .add(false, 500, ack, "xy")
+              .add(true, 102, ack | fin, "c")
+              .finish() == "(>(<>ab<xy>c>)<)");
 }
 
 TEST_CASE("segments out of order again and overlapping bring each octet once") {
     Streams streams;
     streams.add(true, 99, syn).add(true, 104, ack, "ef").add(true, 102, ack, "cd").add(true, 100, ack, "ab");
-    streams.add(true, 100, ack, "ab").add(true, 103, ack, "defg").add(true, 100, ack, "abcdefgh").add(true, 107, ack | fin, "hi");
+    streams.add(true, 100, ack, "ab")
+        .add(true, 103, ack, "defg")
+        .add(true, 100, ack, "abcdefgh")
+        .add(true, 107, ack | fin, "hi");
     CHECK(streams.finish() == "(>>ab>cd>ef>g>h>i>)");
     CHECK(streams.streams.counts().out_of_order == 2);
     CHECK(streams.streams.counts().retransmitted == 1);
@@ -234,8 +262,12 @@ TEST_CASE("segments out of order again and overlapping bring each octet once") {
 }
 
 TEST_CASE("sequence numbers wrap") {
-    CHECK(Streams().add(true, 0xffff'fffd, syn).add(true, 0, ack, "cd").add(true, 0xffff'fffe, ack, "ab").add(true, 2, ack, "e").finish() ==
-          "(>>ab>cd>e>)");
+    CHECK(Streams()
+              .add(true, 0xffff'fffd, syn)
+              .add(true, 0, ack, "cd")
+              .add(true, 0xffff'fffe, ack, "ab")
+              .add(true, 2, ack, "e")
+              .finish() == "(>>ab>cd>e>)");
 }
 
 TEST_CASE("octets that the capture does not have are a gap") {
@@ -248,7 +280,11 @@ TEST_CASE("octets that the capture does not have are a gap") {
     for (std::uint32_t i = 0; i < 16; ++i) streams.add(true, 101 + i, ack, "x");
     CHECK(streams.seen == "(>(<");
     streams.add(false, 500, ack, {}, 0, 117);
-    CHECK(streams.seen == "(>(<-1" + [] { std::string all; for (int i = 0; i < 16; ++i) all += ">x"; return all; }());
+    CHECK(streams.seen == "(>(<-1" + [] {
+        std::string all;
+        for (int i = 0; i < 16; ++i) all += ">x";
+        return all;
+    }());
 }
 
 TEST_CASE("few segments are kept for what is missing") {
@@ -264,10 +300,19 @@ TEST_CASE("a capture may start within a connection") {
 }
 
 TEST_CASE("ports are used again and resets end a connection") {
-    CHECK(Streams().add(true, 99, syn).add(true, 100, ack, "ab").add(true, 9'000, syn).add(true, 9'001, ack, "cd").finish() ==
-          "(>>ab>)(>#2>cd#2>)#2");
-    CHECK(Streams().add(true, 99, syn).add(true, 99, syn).add(true, 100, ack, "ab").add(false, 1, rst).add(true, 102, ack, "cd").finish() ==
-          "(>>ab>)");
+    CHECK(Streams()
+              .add(true, 99, syn)
+              .add(true, 100, ack, "ab")
+              .add(true, 9'000, syn)
+              .add(true, 9'001, ack, "cd")
+              .finish() == "(>>ab>)(>#2>cd#2>)#2");
+    CHECK(Streams()
+              .add(true, 99, syn)
+              .add(true, 99, syn)
+              .add(true, 100, ack, "ab")
+              .add(false, 1, rst)
+              .add(true, 102, ack, "cd")
+              .finish() == "(>>ab>)");
     Streams limited({.connections_max = 0});
     limited.add(true, 99, syn).add(true, 100, ack, "ab");
     CHECK(limited.finish().empty());
@@ -276,17 +321,21 @@ TEST_CASE("ports are used again and resets end a connection") {
 
 TEST_CASE("a capture shows the frames of both directions") {
     std::string file = pcap_header(LinkType::ethernet);
-    for (const auto& packet : conversation([](bool from_client, const std::string& inner) { return ethernet(ipv4(from_client, inner)); }))
+    for (const auto& packet :
+         conversation([](bool from_client, const std::string&inner) { return ethernet(ipv4(from_client, inner)); }))
         file += pcap_record(packet);
     check_conversation(show(file));
-    CHECK(show(file).text.starts_with("connection 1: 10.0.0.1:40000 > 10.0.0.2:5672\n0.000000 1> 00000000  AMQP header"));
+    CHECK(
+        show(file).text.starts_with("connection 1: 10.0.0.1:40000 > 10.0.0.2:5672\n0.000000 1> 00000000  AMQP header"));
 
     std::string next = pcapng_section() + pcapng_interface(LinkType::raw);
-    for (const auto& packet : conversation([](bool from_client, const std::string& inner) { return ipv6(from_client, inner); }))
+    for (const auto& packet :
+         conversation([](bool from_client, const std::string&inner) { return ipv6(from_client, inner); }))
         next += pcapng_packet(packet);
     check_conversation(show(next));
     const Shown json = show(next, codec::DumpForm::json);
-    CHECK(json.text.find(R"({"connection":1,"from":"server","time":0.000000,"offset":8,"kind":"frame")") != std::string::npos);
+    CHECK(json.text.find(R"({"connection":1,"from":"server","time":0.000000,"offset":8,"kind":"frame")") !=
+          std::string::npos);
 }
 
 TEST_CASE("AMQP on other ports is known by its protocol header or by being told") {
@@ -327,8 +376,10 @@ TEST_CASE("a capture that lacks packets is not whole but is read on") {
 }
 
 TEST_CASE("a damaged capture is read without harm") {
-    std::string pcap = pcap_header(LinkType::ethernet), pcapng = pcapng_section() + pcapng_interface(LinkType::ethernet);
-    for (const auto& packet : conversation([](bool from_client, const std::string& inner) { return ethernet(ipv4(from_client, inner)); })) {
+    std::string pcap = pcap_header(LinkType::ethernet),
+                pcapng = pcapng_section() + pcapng_interface(LinkType::ethernet);
+    for (const auto& packet :
+         conversation([](bool from_client, const std::string&inner) { return ethernet(ipv4(from_client, inner)); })) {
         pcap += pcap_record(packet);
         pcapng += pcapng_packet(packet);
     }

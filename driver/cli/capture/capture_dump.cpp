@@ -57,7 +57,8 @@ void CaptureDump::run(std::span<const std::byte> file) {
             print_("{\"kind\":\"capture-fault\",\"offset\":" + std::to_string(packets.offset()) +
                    ",\"error\":" + quoted(packets.fault()) + "}\n");
         } else {
-            print_("! octet " + std::to_string(packets.offset()) + " of the capture: " + std::string(packets.fault()) + "\n");
+            print_("! octet " + std::to_string(packets.offset()) + " of the capture: " + std::string(packets.fault()) +
+                   "\n");
         }
     }
     // What was left out may have been AMQP.
@@ -69,8 +70,11 @@ void CaptureDump::take(const TcpStreams& streams, const Piece& piece) {
     Direction& direction = piece.from_client ? connection.from_client : connection.from_server;
     const TcpStreams::Ends& ends = streams.ends(piece.connection);
     switch (piece.kind) {
-        case Piece::Kind::begin: break;
-        case Piece::Kind::begin_within: direction.begun_within = true; break;
+        case Piece::Kind::begin:
+            break;
+        case Piece::Kind::begin_within:
+            direction.begun_within = true;
+            break;
         case Piece::Kind::data:
             if (!direction.decided) {
                 direction.decided = true;
@@ -101,7 +105,8 @@ void CaptureDump::take(const TcpStreams& streams, const Piece& piece) {
     }
 }
 
-bool CaptureDump::is_amqp(const TcpStreams::Ends& ends, const Direction& direction, std::span<const std::byte> octets) const {
+bool CaptureDump::is_amqp(const TcpStreams::Ends& ends, const Direction& direction,
+                          std::span<const std::byte> octets) const {
     if (codec::as_text(octets).starts_with("AMQP")) return true;
     if (direction.begun_within && codec::guess_dump(octets) == codec::DumpAs::frames) return true;
     return ports_.contains(ends.server.port) || ports_.contains(ends.client.port);
@@ -113,8 +118,8 @@ void CaptureDump::announce(const TcpStreams::Ends& ends, Connection& connection,
     ++connections_;
     const std::string client = ends.client.to_string(), server = ends.server.to_string();
     if (options_.form == codec::DumpForm::json) {
-        print_("{\"kind\":\"connection\",\"connection\":" + std::to_string(piece.connection) + ",\"client\":" + quoted(client) +
-               ",\"server\":" + quoted(server) + "}\n");
+        print_("{\"kind\":\"connection\",\"connection\":" + std::to_string(piece.connection) +
+               ",\"client\":" + quoted(client) + ",\"server\":" + quoted(server) + "}\n");
     } else {
         print_("connection " + std::to_string(piece.connection) + ": " + client + " > " + server + "\n");
     }
@@ -124,10 +129,10 @@ void CaptureDump::print_lines(const Piece& piece, std::string_view lines) {
     const bool json = options_.form == codec::DumpForm::json;
     const std::uint64_t elapsed = piece.microseconds - std::min(piece.microseconds, started_.value_or(0));
     const std::string number = std::to_string(piece.connection);
-    const std::string head =
-        json ? "{\"connection\":" + number + ",\"from\":" + (piece.from_client ? "\"client\"" : "\"server\"") +
-                   ",\"time\":" + seconds(piece.microseconds) + ","
-             : seconds(elapsed) + " " + number + (piece.from_client ? ">" : "<") + " ";
+    const std::string head = json ? "{\"connection\":" + number +
+                                        ",\"from\":" + (piece.from_client ? "\"client\"" : "\"server\"") +
+                                        ",\"time\":" + seconds(piece.microseconds) + ","
+                                  : seconds(elapsed) + " " + number + (piece.from_client ? ">" : "<") + " ";
     while (!lines.empty()) {
         const std::size_t end = lines.find('\n') + 1;
         // Each JSON line is an object with members: ours come first.

@@ -15,8 +15,8 @@
 
 namespace aprotic::driver::cli {
 
-/// The AMQP connections in a capture file, each frame when it was complete. A connection is one of AMQP when it has one of `ports`
-/// or when one of its directions starts with the protocol header.
+/// The AMQP connections in a capture file, each frame when it was complete. A connection is one of AMQP when it has one
+/// of `ports` or when one of its directions starts with the protocol header.
 class CaptureDump {
 public:
     using Print = std::function<void(std::string_view)>;  ///< whole lines

@@ -144,7 +144,7 @@ std::optional<Packet> CaptureFile::next_of_pcapng() {
 
 bool CaptureFile::add_interface(std::span<const std::byte> body) {
     if (body.size() < 8 || interfaces_.size() == interfaces_max) return false;
-    Interface interface{static_cast<LinkType>(u16(body, 0)), u32(body, 4), 1'000'000};
+    Interface interface { static_cast<LinkType>(u16(body, 0)), u32(body, 4), 1'000'000 };
     for (auto options = body.subspan(8); options.size() >= 4;) {
         const std::uint16_t code = u16(options, 0);
         const std::size_t size = u16(options, 2);

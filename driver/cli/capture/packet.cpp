@@ -32,8 +32,10 @@ std::optional<std::size_t> link_header_size(const Packet& packet) noexcept {
         return std::nullopt;
     };
     switch (packet.link_type) {
-        case LinkType::ethernet: return behind_ethertype(12);
-        case LinkType::linux_cooked: return behind_ethertype(14);
+        case LinkType::ethernet:
+            return behind_ethertype(12);
+        case LinkType::linux_cooked:
+            return behind_ethertype(14);
         case LinkType::linux_cooked_v2: {
             constexpr std::size_t header_size = 20;
             if (packet.octets.size() < header_size) return std::nullopt;
@@ -41,12 +43,14 @@ std::optional<std::size_t> link_header_size(const Packet& packet) noexcept {
             return type == ethertype_ipv4 || type == ethertype_ipv6 ? std::optional(header_size) : std::nullopt;
         }
         case LinkType::null:
-        case LinkType::loop: return 4;  // the address family, in some byte order: the IP version tells as much
+        case LinkType::loop:
+            return 4;  // the address family, in some byte order: the IP version tells as much
         case LinkType::raw:
         case LinkType::raw_bsd:
         case LinkType::raw_openbsd:
         case LinkType::ipv4:
-        case LinkType::ipv6: return 0;
+        case LinkType::ipv6:
+            return 0;
     }
     return std::nullopt;
 }
@@ -89,7 +93,8 @@ std::optional<Transport> read_ipv6(Octets ip, bool& is_fragment) {
     found.size = u16(ip, 4);
     found.octets = ip.subspan(header_size);
     if (found.size == 0) found.size = found.octets.size();
-    // Extension headers: hop-by-hop, routing, destination; each tells its size in units of eight octets beyond the first.
+    // Extension headers: hop-by-hop, routing, destination; each tells its size in units of eight octets beyond the
+    // first.
     while (found.protocol == 0 || found.protocol == 43 || found.protocol == 60 || found.protocol == 44) {
         if (found.octets.size() < 8) return std::nullopt;
         if (found.protocol == 44) {
@@ -113,7 +118,8 @@ std::string Endpoint::to_string() const {
     std::array<char, 64> text{};
     const auto octet = [this](std::size_t i) { return std::to_integer<unsigned>(address[i]); };
     if (!is_ipv6) {
-        std::snprintf(text.data(), text.size(), "%u.%u.%u.%u:%u", octet(0), octet(1), octet(2), octet(3), unsigned{port});
+        std::snprintf(text.data(), text.size(), "%u.%u.%u.%u:%u", octet(0), octet(1), octet(2), octet(3),
+                      unsigned{port});
         return text.data();
     }
     std::string groups;

@@ -34,8 +34,8 @@ struct Packet {
     std::size_t original_size = 0;  ///< on the wire; more than `octets` where the capture kept only the beginning
 };
 
-/// Takes the packets out of a pcap or pcapng file that is in memory. Any octets are fine: what is not a capture gives no packets
-/// and a fault.
+/// Takes the packets out of a pcap or pcapng file that is in memory. Any octets are fine: what is not a capture gives
+/// no packets and a fault.
 class CaptureFile {
 public:
     explicit CaptureFile(std::span<const std::byte> file);
@@ -95,8 +95,8 @@ struct Segment {
     std::size_t lost = 0;  ///< octets of the payload that the capture did not keep, at its end
 };
 
-/// The segment in a packet; empty when it is something else or cannot be read. `is_fragment` is set for a part of an IP packet,
-/// of which none is put together.
+/// The segment in a packet; empty when it is something else or cannot be read. `is_fragment` is set for a part of an IP
+/// packet, of which none is put together.
 std::optional<Segment> segment_of(const Packet& packet, bool& is_fragment);
 
 }  // namespace aprotic::driver::cli

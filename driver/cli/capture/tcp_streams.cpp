@@ -32,8 +32,9 @@ TcpStreams::Connection* TcpStreams::find(const Segment& segment) {
         ++counts_.ignored;
         return nullptr;
     }
-    const bool from_server = (segment.is_syn && segment.has_ack) ||
-                             (!segment.is_syn && is_server_port_(segment.from.port) && !is_server_port_(segment.to.port));
+    const bool from_server =
+        (segment.is_syn && segment.has_ack) ||
+        (!segment.is_syn && is_server_port_(segment.from.port) && !is_server_port_(segment.to.port));
     ends_.push_back(from_server ? Ends{segment.to, segment.from} : Ends{segment.from, segment.to});
     Connection& connection = connections_[key];
     connection.number = ends_.size();
@@ -66,10 +67,12 @@ void TcpStreams::add(const Segment& segment, std::uint64_t microseconds) {
     }
     if (segment.is_fin && !before_start && !direction.end) direction.end = at + segment.payload.size() + segment.lost;
     if (segment.has_ack && opposite.begun) {
-        const auto confirmed =
-            static_cast<std::int32_t>(segment.acknowledged - (opposite.base + static_cast<std::uint32_t>(opposite.next)));
-        if (confirmed > 0) opposite.confirmed = std::max(opposite.confirmed, opposite.next + static_cast<std::uint64_t>(confirmed));
-        while (opposite.waiting.size() >= waiting_for_reordered && opposite.confirmed >= opposite.waiting.begin()->first) {
+        const auto confirmed = static_cast<std::int32_t>(segment.acknowledged -
+                                                         (opposite.base + static_cast<std::uint32_t>(opposite.next)));
+        if (confirmed > 0)
+            opposite.confirmed = std::max(opposite.confirmed, opposite.next + static_cast<std::uint64_t>(confirmed));
+        while (opposite.waiting.size() >= waiting_for_reordered &&
+               opposite.confirmed >= opposite.waiting.begin()->first) {
             give_up(*connection, !from_client, opposite.waiting.begin()->first);
         }
     }
@@ -99,7 +102,8 @@ void TcpStreams::take(Connection& connection, bool from_client, std::uint64_t at
     ++counts_.out_of_order;
     const auto [known, is_new] = direction.waiting.try_emplace(at, piece);
     if (!is_new && known->second.octets.size() < piece.octets.size()) known->second = piece;
-    if (direction.waiting.size() > limits_.waiting_max) give_up(connection, from_client, direction.waiting.begin()->first);
+    if (direction.waiting.size() > limits_.waiting_max)
+        give_up(connection, from_client, direction.waiting.begin()->first);
 }
 
 /// Passes on what is new in a piece that starts at or before what is wanted.

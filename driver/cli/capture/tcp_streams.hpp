@@ -36,8 +36,8 @@ struct TcpLimits {
     std::size_t waiting_max = 4096;  ///< segments kept for each direction because an earlier one has not come
 };
 
-/// Puts the octets of TCP connections together. Segments may come twice, overlap, be out of order or be missing; where two
-/// disagree the first counts. It keeps views of the packets, so these must live until `finish()`.
+/// Puts the octets of TCP connections together. Segments may come twice, overlap, be out of order or be missing; where
+/// two disagree the first counts. It keeps views of the packets, so these must live until `finish()`.
 class TcpStreams {
 public:
     using Sink = std::function<void(const Piece&)>;
@@ -67,8 +67,8 @@ private:
         std::size_t lost = 0;
     };
     struct Direction {
-        std::uint64_t next = 0;     // offset of the octet that is wanted
-        std::uint32_t base = 0;     // sequence number of the octet at offset 0
+        std::uint64_t next = 0;       // offset of the octet that is wanted
+        std::uint32_t base = 0;       // sequence number of the octet at offset 0
         std::uint64_t confirmed = 0;  // up to where the other side has it all
         std::optional<std::uint64_t> end;
         std::map<std::uint64_t, Waiting> waiting;

@@ -1,4 +1,5 @@
-// What callgrind counts the instructions of: each operation a hundred times, after two times that do not count. check.py runs it.
+// What callgrind counts the instructions of: each operation a hundred times, after two times that do not count.
+// check.py runs it.
 #include <aprotic/codec/frame.hpp>
 #include <aprotic/codec/message_view.hpp>
 
@@ -44,7 +45,8 @@ Message message_of(std::size_t body_size) {
     properties.reply_to = "openstack.org/om/rpc/unicast/reply/6b1e5a0c";
     properties.correlation_id = std::uint64_t{40'000};
     properties.content_type = Symbol("application/json");
-    message.application_properties = {{"method", "build_and_run"}, {"version", "5.1"}, {"attempt", 3}, {"traced", true}};
+    message.application_properties = {
+        {"method", "build_and_run"}, {"version", "5.1"}, {"attempt", 3}, {"traced", true}};
     return message;
 }
 
@@ -84,10 +86,19 @@ int main() {
         });
         count(("decode-message" + size).c_str(), [&] { keep(decode_message(received)); });
     }
-    frame("transfer", Transfer{.handle = 1, .delivery_id = 1000, .delivery_tag = DeliveryTag::from_number(1000), .message_format = 0}, 100);
-    frame("disposition", Disposition{.role = Role::receiver, .first = 1000, .last = 1009, .settled = true, .state = Accepted{}}, 0);
+    frame(
+        "transfer",
+        Transfer{.handle = 1, .delivery_id = 1000, .delivery_tag = DeliveryTag::from_number(1000), .message_format = 0},
+        100);
+    frame("disposition",
+          Disposition{.role = Role::receiver, .first = 1000, .last = 1009, .settled = true, .state = Accepted{}}, 0);
     frame("flow",
-          Flow{.next_incoming_id = 1000, .incoming_window = 2048, .next_outgoing_id = 1, .outgoing_window = 2048, .handle = 1,
-               .delivery_count = 1000, .link_credit = 100},
+          Flow{.next_incoming_id = 1000,
+               .incoming_window = 2048,
+               .next_outgoing_id = 1,
+               .outgoing_window = 2048,
+               .handle = 1,
+               .delivery_count = 1000,
+               .link_credit = 100},
           0);
 }
