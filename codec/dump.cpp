@@ -79,14 +79,4 @@ Dump dump(DumpAs as, std::span<const std::byte> input, const DumpOptions& option
     return {to->take(), 0, ok};
 }
 
-std::string dump_value(std::span<const std::byte> input, const DumpOptions& options) {
-    return dump(DumpAs::value, input, options).text;
-}
-std::string dump_message(std::span<const std::byte> input, const DumpOptions& options) {
-    return dump(DumpAs::message, input, options).text;
-}
-std::string dump_frame(std::span<const std::byte> input, const DumpOptions& options) {
-    return dump(DumpAs::frames, input, options).text;
-}
-
 }  // namespace aprotic::codec

@@ -59,12 +59,6 @@ struct Dump {
 };
 Dump dump(DumpAs as, std::span<const std::byte> input, const DumpOptions& options = {});
 
-// The text alone, for messages of tests and logs.
-std::string dump_value(std::span<const std::byte> input, const DumpOptions& options = {});
-std::string dump_message(std::span<const std::byte> input, const DumpOptions& options = {});
-/// One frame or several in a row, without the need of a protocol header.
-std::string dump_frame(std::span<const std::byte> input, const DumpOptions& options = {});
-
 /// Dumps a direction of a connection that comes piece by piece. Keeps the octets of the frame that is not complete yet
 /// and of the deliveries that are under way, so no more than it was given. Not thread-safe.
 class StreamDumper {

@@ -85,7 +85,7 @@ Result<std::string_view> MessageView::body_text() const {
     if (const std::optional<std::string_view> text = only_data()) return *text;
     APROTIC_TRY_AS(const ByteChain octets, body_data());
     if (octets.segments().size() == 1) return octets.segments().front().text();  // octets_ keeps the memory
-    return joined(section_count, octets).text();
+    return joined(kinds_of_section, octets).text();
 }
 
 /// The octets of a body that is one data section in one segment, as most are.

@@ -127,6 +127,17 @@ std::size_t MessageView::locate_plainly() noexcept {
     return at;
 }
 
+std::optional<std::uint32_t> MessageView::count_sections(const ByteChain& message) noexcept {
+    Cursor at(message);
+    std::uint32_t sections = 0;
+    for (; !at.at_end(); ++sections) {
+        std::array<std::byte, 1> first;
+        if (std::to_integer<std::uint8_t>(at.peek(first)[0]) != code::described) return std::nullopt;
+        if (!at.skip(DecodeLimits().depth_max)) return std::nullopt;
+    }
+    return sections;
+}
+
 bool MessageView::fail(Errc error, std::size_t offset) noexcept {
     error_ = make_error_code(error);
     error_offset_ = offset;
@@ -145,7 +156,7 @@ bool MessageView::locate_section(Cursor& at) {
     if (!rank) return fail(Errc::unknown_section, start);  // [3.2-f]
 
     const auto section = static_cast<Section>(*rank);
-    for (std::size_t later = *rank + 1; later < section_count; ++later) {
+    for (std::size_t later = *rank + 1; later < kinds_of_section; ++later) {
         if (!places_[later].present) continue;
         return fail(has(section) && section != Section::body ? Errc::duplicate_section : Errc::section_out_of_order, start);
     }
@@ -195,7 +206,7 @@ std::span<const std::byte> MessageView::octets_of(Section s) const {
 
 /// What is in more than one place, joined once.
 const Bytes& MessageView::joined(std::size_t slot, const ByteChain& parts) const {
-    joined_.resize(section_count + 1);
+    joined_.resize(kinds_of_section + 1);
     if (joined_[slot].empty()) joined_[slot] = parts.contiguous();
     return joined_[slot];
 }

@@ -93,11 +93,15 @@ public:
     std::size_t header_size() const noexcept { return place(Section::header).end; }
     std::size_t mutable_prefix() const noexcept { return prefix_; }
 
+    /// How many sections a message has, measured by their sizes alone: neither their kinds nor their order are looked at, so it
+    /// also counts in other message formats. Empty when anything but whole sections is there. For positions in a message [3.4.1]
+    static std::optional<std::uint32_t> count_sections(const ByteChain& message) noexcept;
+
 private:
     enum class Section : std::uint8_t {
         header, delivery_annotations, message_annotations, properties, application_properties, body, footer
     };
-    static constexpr std::size_t section_count = 7;
+    static constexpr std::size_t kinds_of_section = 7;
     static constexpr std::size_t property_count = 13;
     /// Where a section is, its descriptor included; its value starts at `value`.
     struct Place {
@@ -126,7 +130,7 @@ private:
 
     ByteChain octets_;
     DecodeLimits limits_;
-    std::array<Place, section_count> places_{};  // body: from the first section's descriptor to the end of the last
+    std::array<Place, kinds_of_section> places_{};  // body: from the first section's descriptor to the end of the last
     mutable std::vector<Bytes> joined_;  // by section, and the text of the body last; empty while nothing was joined
     /// Where each property starts in its list and, behind the last, where that ends; once one was asked for.
     mutable std::array<std::uint32_t, property_count + 1> property_at_{};

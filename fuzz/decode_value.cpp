@@ -31,6 +31,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for ([[maybe_unused]] const RawValue item : ListView(input)) ++items;
     APROTIC_ASSERT(items <= size);
     static_cast<void>(MapView(input).find("key"));
-    static_cast<void>(dump_value(input));
+    static_cast<void>(dump(DumpAs::value, input));
     return 0;
 }

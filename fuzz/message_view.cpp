@@ -37,6 +37,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         APROTIC_ASSERT(view.ok() && view.header().delivery_count == 1);
         APROTIC_ASSERT(changed->octets().slice(view.header_size()) == chain.slice(split.header_size()));
     }
-    static_cast<void>(dump_message(octets.span()));
+    static_cast<void>(dump(DumpAs::message, octets.span()));
     return 0;
 }

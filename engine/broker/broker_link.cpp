@@ -69,16 +69,43 @@ codec::Result<std::shared_ptr<Node>, ErrorCondition> node_for(LinkContext& conte
                                       lifetime_of(properties));
 }
 
+/// A link's place at its node, given up once: when the link closes, or with the link when that goes with its reactor.
+template <class Member>
+class Place {
+public:
+    explicit Place(std::shared_ptr<Node> node) : node_(std::move(node)) {}
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    ~Place() { leave(); }
+
+    Node& operator*() const { return *node_; }
+    Node* operator->() const { return node_.get(); }
+
+    /// `created`: the node was made for this link. [3.5.10]
+    void join(Member& member, bool created) {
+        node_->add(member);
+        member_ = &member;
+        created_ = created;
+    }
+    void leave() {
+        if (member_ == nullptr) return;
+        node_->remove(*std::exchange(member_, nullptr));
+        if (created_) node_->creator_gone();
+    }
+
+private:
+    const std::shared_ptr<Node> node_;
+    Member* member_ = nullptr;
+    bool created_ = false;
+};
+
 /// The peer receives: a sender of ours, fed by a node.
 class ConsumerLink final : public SenderHandler,
                            public NodeConsumer,
                            public std::enable_shared_from_this<ConsumerLink> {
 public:
     ConsumerLink(std::shared_ptr<LinkContext> context, std::shared_ptr<Node> node, const codec::Attach& attach)
-        : context_(std::move(context)),
-          node_(std::move(node)),
-          created_(attach.source->dynamic),
-          default_outcome_(attach.source->default_outcome) {
+        : context_(std::move(context)), default_outcome_(attach.source->default_outcome), node_(std::move(node)) {
         id = ++context_->last_consumer;
         browses = !node_->is_topic() && attach.source->distribution_mode == codec::StdDistMode::copy;
         // A subscription ends with its link, so an outcome would change nothing unless the peer insists on giving one.
@@ -98,12 +125,10 @@ public:
         source.distribution_mode =
             browses || node_->is_topic() ? codec::StdDistMode::copy : codec::StdDistMode::move;  // [3.5.3-f]
         options.link.source = std::move(source);
+        const bool created = request.wants_dynamic();
         sender_ = request.accept_sender(std::move(options), shared_from_this());
-        node_->add(*this);
-        joined_ = true;
+        node_.join(*this, created);
     }
-    /// A link that goes with its reactor has no on_close.
-    ~ConsumerLink() override { leave(); }
 
     std::uint32_t room() const override { return stalled_ ? 0 : sender_.credit(); }
 
@@ -126,17 +151,11 @@ public:
     }
 
     void on_close(Sender&, const std::optional<Failure>&) override {
-        leave();
+        node_.leave();
         sender_ = {};
     }
 
 private:
-    void leave() {
-        if (!std::exchange(joined_, false)) return;
-        node_->remove(*this);
-        if (created_) node_->creator_gone();
-    }
-
     void finish(StoredPtr stored, const Outcome& outcome) {
         switch (outcome.kind) {
             case Outcome::Kind::accepted:
@@ -178,13 +197,11 @@ private:
     }
 
     const std::shared_ptr<LinkContext> context_;
-    const std::shared_ptr<Node> node_;
-    const bool created_;
     const std::optional<codec::Outcome> default_outcome_;
-    bool joined_ = false;
     bool settled_ = false;
     bool stalled_ = false;  // the last message came back unsent: nothing more until new credit
     Sender sender_;
+    Place<NodeConsumer> node_;  // last: the node may ask the rest while the link leaves it
 };
 
 /// The peer sends: a receiver of ours. What both kinds have in common is reading a delivery and answering it.
@@ -238,14 +255,11 @@ public:
         : IncomingLink(std::move(context)), node_(std::move(node)) {}
 
     void start(LinkRequest& request, codec::Target target, const std::shared_ptr<ProducerLink>& self) {
-        created_ = target.dynamic;
+        const bool created = target.dynamic;
         grant_terminus(target, *node_);
         accept_with(request, std::move(target), self);
-        node_->add(*this);
-        joined_ = true;
+        node_.join(*this, created);
     }
-    /// As of a ConsumerLink.
-    ~ProducerLink() override { leave(); }
 
     void grant(std::uint32_t more) override { receiver_.add_credit(more); }
     void node_deleted() override { receiver_.close(gone(*node_)); }
@@ -260,20 +274,12 @@ public:
     }
 
     void on_close(Receiver&, const std::optional<Failure>&) override {
-        leave();
+        node_.leave();
         receiver_ = {};
     }
 
 private:
-    void leave() {
-        if (!std::exchange(joined_, false)) return;
-        node_->remove(*this);
-        if (created_) node_->creator_gone();
-    }
-
-    const std::shared_ptr<Node> node_;
-    bool created_ = false;
-    bool joined_ = false;
+    Place<Producer> node_;
 };
 
 /// To the anonymous terminus: each message says where it goes.

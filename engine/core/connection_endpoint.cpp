@@ -31,8 +31,7 @@ void ConnectionEndpoint::start_output(Instant now) {
         timers_.set(Timer::idle_receive, now + *context_.options.idle_timeout);
 }
 
-// --- reading and writing
-// ---------------------------------------------------------------------------------------------------------
+// --- reading and writing -------------------------------------------------------------------------------------------
 
 std::size_t ConnectionEndpoint::buffered() const noexcept {
     return context_.held_bytes + context_.told_bytes + context_.endpoint_bytes + context_.events.cost();
@@ -111,8 +110,7 @@ bool ConnectionEndpoint::wants_close() const noexcept {
     return ended_ && (write_closed_ || (context_.outbox.empty() && !close_due_));
 }
 
-// --- time
-// ------------------------------------------------------------------------------------------------------------------------
+// --- time ----------------------------------------------------------------------------------------------------------
 
 std::optional<Instant> ConnectionEndpoint::poll_timeout() const noexcept {
     if (wants_close()) return std::nullopt;
@@ -167,8 +165,7 @@ void ConnectionEndpoint::give_up(Errc code, std::string_view condition, std::str
     finish();
 }
 
-// --- the end
-// ---------------------------------------------------------------------------------------------------------------------
+// --- the end -------------------------------------------------------------------------------------------------------
 
 void ConnectionEndpoint::abort(Failure failure, Instant now) {
     now_ = now;
@@ -198,8 +195,7 @@ void ConnectionEndpoint::finish() {
     }
 }
 
-// --- events
-// ----------------------------------------------------------------------------------------------------------------------
+// --- events --------------------------------------------------------------------------------------------------------
 
 std::optional<Event> ConnectionEndpoint::poll_event() {
     while (!context_.events.empty()) {
@@ -257,8 +253,7 @@ void ConnectionEndpoint::release(SessionEndpoint& session) {
     context_.sessions.erase(session.id());
 }
 
-// --- commands
-// --------------------------------------------------------------------------------------------------------------------
+// --- commands ------------------------------------------------------------------------------------------------------
 
 codec::Result<void> ConnectionEndpoint::open() {
     if (ended_ || open_due_ || (state_ != ConnectionState::start && state_ != ConnectionState::open_received)) {

@@ -47,8 +47,7 @@ public:
     ConnectionEndpoint(const ConnectionEndpoint&) = delete;
     ConnectionEndpoint& operator=(const ConnectionEndpoint&) = delete;
 
-    // --- for the byte layers below
-    // -----------------------------------------------------------------------------------------
+    // --- for the byte layers below ---------------------------------------------------------------------------------
 
     Inbox& inbox() noexcept { return inbox_; }
     Outbox& outbox() noexcept { return context_.outbox; }
@@ -63,8 +62,7 @@ public:
     /// Why it ends, or is about to, is known already.
     bool has_failed() const noexcept { return failure_.has_value(); }
 
-    // --- the stream's side
-    // -------------------------------------------------------------------------------------------------
+    // --- the stream's side -----------------------------------------------------------------------------------------
 
     std::span<std::byte> prepare_read();
     /// Puts `n` read bytes into the inbox; the caller goes on with recv_input once the headers are behind.
@@ -78,8 +76,7 @@ public:
     void handle_timeout(Instant now);
     std::optional<Event> poll_event();
 
-    // --- commands, as in engine::Engine
-    // ------------------------------------------------------------------------------------
+    // --- commands, as in engine::Engine ----------------------------------------------------------------------------
 
     codec::Result<void> open();
     void close(std::optional<codec::ErrorCondition> error = {});

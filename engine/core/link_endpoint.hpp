@@ -39,8 +39,7 @@ public:
     LinkEndpoint(const LinkEndpoint&) = delete;
     LinkEndpoint& operator=(const LinkEndpoint&) = delete;
 
-    // --- birth
-    // -------------------------------------------------------------------------------------------------------------
+    // --- birth -----------------------------------------------------------------------------------------------------
 
     /// A link of ours.
     void start(LinkId id, std::uint32_t handle, const LinkOptions& options, std::string name);
@@ -49,8 +48,7 @@ public:
     /// A link the peer wants. `predecessor` still owes its detach under the same name: our attach waits for that.
     Fault start_requested(LinkId id, std::uint32_t handle, codec::Attach remote, LinkId predecessor);
 
-    // --- what the peer sends
-    // -----------------------------------------------------------------------------------------------
+    // --- what the peer sends ---------------------------------------------------------------------------------------
 
     /// The answer to our attach.
     Fault recv_attach(codec::Attach remote);
@@ -60,8 +58,7 @@ public:
     /// The peer's word about one delivery of this link, either direction.
     void recv_state(Delivery& delivery, bool settled, const std::shared_ptr<const ToldState>& state);
 
-    // --- commands
-    // ----------------------------------------------------------------------------------------------------------
+    // --- commands --------------------------------------------------------------------------------------------------
 
     codec::Result<void> accept(const LinkOptions& options);
     codec::Result<void> refuse(codec::ErrorCondition error);
@@ -87,8 +84,7 @@ public:
     /// The session or connection is over, and this link with it.
     void cut(Initiator initiator, const std::optional<codec::ErrorCondition>& error);
 
-    // --- output, called by the session in the connection's order
-    // --------------------------------------------------------------
+    // --- output, called by the session in the connection's order ---------------------------------------------------
 
     void write_attach(Outbox& outbox);
     void write_receiver_flow(Outbox& outbox);
@@ -100,8 +96,7 @@ public:
     /// Whether anything but transfers waits to be written.
     bool needs_output() const noexcept;
 
-    // --- what was polled
-    // -----------------------------------------------------------------------------------------------------
+    // --- what was polled -------------------------------------------------------------------------------------------
 
     /// The application has heard of the flow.
     void flow_polled();

@@ -1,55 +1,14 @@
 #include <aprotic/engine/core/resumption.hpp>
 
+#include <aprotic/codec/message_view.hpp>
+
 #include <algorithm>
-#include <array>
-#include <span>
 
 namespace aprotic::engine::core {
 namespace {
 
 bool by_tag(const std::pair<codec::DeliveryTag, UnsettledMap::State>& entry, const codec::DeliveryTag& tag) {
     return entry.first < tag;
-}
-
-/// How many sections a message has, by their sizes alone. Nothing is decoded. [3.2]
-std::optional<std::uint32_t> count_sections(const codec::ByteChain& message) {
-    std::size_t at = 0;
-    const auto number = [&](std::size_t octets) -> std::optional<std::uint64_t> {
-        if (message.size() - at < octets) return std::nullopt;
-        std::array<std::byte, 4> read{};
-        message.copy_to(at, std::span(read).first(octets));
-        at += octets;
-        std::uint64_t value = 0;
-        for (std::size_t i = 0; i < octets; ++i) value = value << 8 | std::to_integer<std::uint64_t>(read[i]);
-        return value;
-    };
-    // Descriptors before the value itself: its own and, in an amqp-value, any number more.
-    std::uint32_t sections = 0;
-    std::size_t values_due = 0;
-    while (at < message.size() || values_due > 0) {
-        const auto constructor = number(1);
-        if (!constructor) return std::nullopt;
-        if (*constructor == 0) {
-            values_due += values_due == 0 ? 2 : 1;
-            continue;
-        }
-        if (values_due == 0) return std::nullopt;  // a section is described
-        const auto kind = *constructor >> 4;
-        std::uint64_t octets = 0;
-        if (kind >= 0x5 && kind <= 0x9) {
-            octets = std::uint64_t{1} << (kind - 0x5);
-        } else if (kind >= 0xa) {
-            const auto size = number(kind % 2 == 0 ? 1 : 4);
-            if (!size) return std::nullopt;
-            octets = *size;
-        } else if (kind != 0x4) {
-            return std::nullopt;
-        }
-        if (message.size() - at < octets) return std::nullopt;
-        at += octets;
-        if (--values_due == 0) ++sections;
-    }
-    return sections;
 }
 
 bool has_outcome(const std::optional<codec::DeliveryState>& state) { return state && codec::is_terminal(*state); }
@@ -99,7 +58,7 @@ ResumeStep plan_resume(const KeptDelivery& ours, const UnsettledMap::State* thei
     if (decided || !kept) return {ResumeAction::abort, ours.state};  // rows 7, 9, 11 and 14
     const auto* const received = *theirs ? std::get_if<codec::Received>(&**theirs) : nullptr;
     if (received != nullptr && received->section_number > 0) {
-        const auto sections = count_sections(ours.payload);
+        const auto sections = codec::MessageView::count_sections(ours.payload);
         if (sections && received->section_number >= *sections) return {ResumeAction::associate, *theirs};
     }
     // From the first octet on, whatever the peer has of it: it drops that by itself. Rows 2, 4 and 6.
@@ -107,7 +66,7 @@ ResumeStep plan_resume(const KeptDelivery& ours, const UnsettledMap::State* thei
 }
 
 std::optional<codec::DeliveryState> wholly_received(const codec::ByteChain& message) {
-    const auto sections = count_sections(message);
+    const auto sections = codec::MessageView::count_sections(message);
     if (!sections) return std::nullopt;
     return codec::Received{*sections, 0};
 }

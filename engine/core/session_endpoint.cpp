@@ -57,8 +57,7 @@ bool SessionEndpoint::drops_input() const noexcept {
     return state_ == SessionState::end_sent || state_ == SessionState::discarding || finished_;
 }
 
-// --- life
-// --------------------------------------------------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------------------------
 
 void SessionEndpoint::recv_begin(std::uint16_t remote_channel, codec::Begin begin) {
     if (state_ == SessionState::unmapped) local_ = false;
@@ -134,8 +133,7 @@ void SessionEndpoint::finish(Initiator initiator, std::optional<codec::ErrorCond
     context_.events.push(SessionEnded{id_, initiator, std::move(error)}, context_.frame_cost);
 }
 
-// --- links
-// -------------------------------------------------------------------------------------------------------------------
+// --- links ---------------------------------------------------------------------------------------------------------
 
 std::optional<std::uint32_t> SessionEndpoint::free_handle_number() const noexcept {
     std::uint32_t handle = 0;  // the lowest that is free [2.6.2-f]
@@ -241,8 +239,7 @@ Fault SessionEndpoint::recv_detach(codec::Detach detach) {
     return link->recv_detach(std::move(detach));
 }
 
-// --- flow, transfers, dispositions
-// -----------------------------------------------------------------------------------------
+// --- flow, transfers, dispositions ---------------------------------------------------------------------------------
 
 Fault SessionEndpoint::recv_flow(const codec::Flow& flow) {
     std::optional<SerialNumber> next_incoming_id;

@@ -32,8 +32,7 @@ public:
 
     void set_id(SessionId id) noexcept { id_ = id; }
 
-    // --- what the peer sends
-    // -------------------------------------------------------------------------------------------------
+    // --- what the peer sends ---------------------------------------------------------------------------------------
 
     /// The peer's begin, asking or answering.
     void recv_begin(std::uint16_t remote_channel, codec::Begin begin);
@@ -46,8 +45,7 @@ public:
     /// Everything but an end is dropped: we have ended, or an error has. [2.5.4-b]
     bool drops_input() const noexcept;
 
-    // --- commands
-    // ------------------------------------------------------------------------------------------------------------
+    // --- commands --------------------------------------------------------------------------------------------------
 
     codec::Result<LinkId> attach(const LinkOptions& options);
     codec::Result<void> end(std::optional<codec::ErrorCondition> error);
@@ -56,8 +54,7 @@ public:
     /// The connection is over, and this session with it.
     void cut(Initiator initiator, const std::optional<codec::ErrorCondition>& error);
 
-    // --- output, in the connection's order
-    // -------------------------------------------------------------------------------------
+    // --- output, in the connection's order -------------------------------------------------------------------------
 
     /// Begin, attaches, flows of receivers, dispositions.
     void write_opening(Outbox& outbox);
@@ -65,8 +62,7 @@ public:
     void write_closing(Outbox& outbox);
     bool needs_output() const noexcept;
 
-    // --- for the links
-    // -----------------------------------------------------------------------------------------------------------
+    // --- for the links ---------------------------------------------------------------------------------------------
 
     /// Both windows into a flow that is being written: the whole incoming window is given again. [2.7.4]
     void fill(codec::Flow& flow) noexcept;

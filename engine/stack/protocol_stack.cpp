@@ -27,8 +27,7 @@ ProtocolStack::ProtocolStack(EngineRole role, ConnectionOptions options, Instant
       endpoint_(role, options_, now, seed),
       policy_(first_policy(role, options_)) {}
 
-// --- the stream's side
-// ------------------------------------------------------------------------------------------------------
+// --- the stream's side ---------------------------------------------------------------------------------------------
 
 std::span<std::byte> ProtocolStack::prepare_read() { return endpoint_.prepare_read(); }
 
@@ -95,8 +94,7 @@ void ProtocolStack::set_trace(TraceSink* sink) {
     endpoint_.set_trace(sink);
 }
 
-// --- the handshake
-// ----------------------------------------------------------------------------------------------------------
+// --- the handshake -------------------------------------------------------------------------------------------------
 
 void ProtocolStack::start(Instant now) {
     if (started_) return;
@@ -186,8 +184,7 @@ void ProtocolStack::flush_output() {
     output_.truncate(0);
 }
 
-// --- ends
-// -------------------------------------------------------------------------------------------------------------------
+// --- ends ----------------------------------------------------------------------------------------------------------
 
 void ProtocolStack::abort(Failure failure, Instant now) { endpoint_.abort(std::move(failure), now); }
 

@@ -53,8 +53,7 @@ std::string join(const std::vector<codec::Symbol>& names) {
 
 }  // namespace
 
-// --- both roles
-// -------------------------------------------------------------------------------------------------------------
+// --- both roles ----------------------------------------------------------------------------------------------------
 
 std::size_t SaslLayer::feed(std::span<const std::byte> input) {
     // [5.3-f] The size is not negotiated. Octets 6 and 7 and the extended header are ignored. [5.3-d]
@@ -122,8 +121,7 @@ void SaslLayer::fail_malformed(std::error_code why) {
     fail(Errc::protocol_violation, Initiator::us, std::move(text));
 }
 
-// --- client
-// -----------------------------------------------------------------------------------------------------------------
+// --- client --------------------------------------------------------------------------------------------------------
 
 void SaslClient::recv(const codec::FrameView& frame) {
     const auto decode_to = [&](auto body, auto handler) {
@@ -238,8 +236,7 @@ std::string SaslClient::progress() const {
         chosen_->name);
 }
 
-// --- server
-// -----------------------------------------------------------------------------------------------------------------
+// --- server --------------------------------------------------------------------------------------------------------
 
 void SaslServer::start() {
     codec::SaslMechanisms mechanisms;

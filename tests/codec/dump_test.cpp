@@ -8,6 +8,12 @@
 using namespace aprotic::codec;
 using namespace aprotic::test;
 
+namespace {
+
+std::string text_of(DumpAs as, std::span<const std::byte> octets) { return dump(as, octets).text; }
+
+}  // namespace
+
 TEST_CASE("values show their types where they are not obvious") {
     CHECK(to_string(Value()) == "null");
     CHECK(to_string(Value(List{true, 1, 1U, std::uint64_t{2}, "s", Symbol("y"), Binary("\x01z"), Timestamp{5}, U'A', 1.5})) ==
@@ -46,29 +52,29 @@ TEST_CASE("a message shows section by section") {
     message.header = Header{.durable = true};
     message.application_properties = {{"a", 1}};
     CHECK(to_string(message) == R"(header{durable=true} application-properties {"a"=int:1} amqp-value "hi")");
-    CHECK(dump_message(encode(message).octets().contiguous().span()) ==
+    CHECK(text_of(DumpAs::message, encode(message).octets().contiguous().span()) ==
           "00000000  header{durable=true}\n00000007  application-properties {\"a\"=int:1}\n00000012  amqp-value \"hi\"\n");
 }
 
 TEST_CASE("malformed input shows what was understood and where it ended", "[1.2-f]") {
-    CHECK(dump_value(from_hex("c0 07 03 41 54 05 56 02 40")) ==
+    CHECK(text_of(DumpAs::value, from_hex("c0 07 03 41 54 05 56 02 40")) ==
           "00000000  [true, int:5, \n00000006  ! a boolean octet other than 0 and 1 [1.6.2-c]\n");
-    CHECK(dump_value(from_hex("40 3f")) == "00000000  null\n00000001  ! format code with an extension type; none is assigned [1.2-d]\n");
-    const std::string twice = dump_value(from_hex("c1 09 04 a1 01 6b 40 a1 01 6b 40"));
+    CHECK(text_of(DumpAs::value, from_hex("40 3f")) == "00000000  null\n00000001  ! format code with an extension type; none is assigned [1.2-d]\n");
+    const std::string twice = text_of(DumpAs::value, from_hex("c1 09 04 a1 01 6b 40 a1 01 6b 40"));
     CHECK(twice.starts_with("00000000  {\"k\"=null, \"k\"=null}\n"));
     CHECK(twice.ends_with("  ! a map with two equal keys [1.6.23-b]\n"));
-    const std::string frame = dump_frame(from_hex("00000015 02 00 0000 00 53 16 c0 08 03 52 05 41 a1 02 c341"));
+    const std::string frame = text_of(DumpAs::frames, from_hex("00000015 02 00 0000 00 53 16 c0 08 03 52 05 41 a1 02 c341"));
     CHECK(frame.find("channel 0 detach{handle=5 closed=true error=") != std::string::npos);
     CHECK(frame.find("00000011  ! a string that is not UTF-8 [1.6.20-b]") != std::string::npos);
-    const std::string missing = dump_frame(from_hex("0000000c 02 00 0000 00 53 10 45"));
+    const std::string missing = text_of(DumpAs::frames, from_hex("0000000c 02 00 0000 00 53 10 45"));
     CHECK(missing.find("! a mandatory field is null or missing [1.3-c]") != std::string::npos);
-    CHECK(dump_frame(from_hex("00000007 02 00 0000")).find("! a frame size below 8 [2.3-b]") != std::string::npos);
-    CHECK(dump_message(from_hex("00 53 77 40 00 53 70 45")).find("00000004  ! message sections out of order [3.2-c]") != std::string::npos);
+    CHECK(text_of(DumpAs::frames, from_hex("00000007 02 00 0000")).find("! a frame size below 8 [2.3-b]") != std::string::npos);
+    CHECK(text_of(DumpAs::message, from_hex("00 53 77 40 00 53 70 45")).find("00000004  ! message sections out of order [3.2-c]") != std::string::npos);
     // Where in a section the fault is.
-    CHECK(dump_message(from_hex("00 53 70 c0 04 02 41 50 04 00 53 70 c0 02 01 40 00 53 77 40")).find("00000009  ! a message section twice [3.2-d]") !=
+    CHECK(text_of(DumpAs::message, from_hex("00 53 70 c0 04 02 41 50 04 00 53 70 c0 02 01 40 00 53 77 40")).find("00000009  ! a message section twice [3.2-d]") !=
           std::string::npos);
-    CHECK(dump_message(from_hex("00 53 70 c0 03 02 41 a1 00 00 53 77 40")).find("  ! ") != std::string::npos);
-    CHECK(dump_message(from_hex("00 53 74 c1 05 02 a3 01 6b 40 00 53 77 40")).find("! ") != std::string::npos);
+    CHECK(text_of(DumpAs::message, from_hex("00 53 70 c0 03 02 41 a1 00 00 53 77 40")).find("  ! ") != std::string::npos);
+    CHECK(text_of(DumpAs::message, from_hex("00 53 74 c1 05 02 a3 01 6b 40 00 53 77 40")).find("! ") != std::string::npos);
 }
 
 TEST_CASE("whether all is well is said apart from the text") {

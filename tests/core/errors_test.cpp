@@ -71,8 +71,7 @@ struct TwoLinks : Scene {
 
 }  // namespace
 
-// --- the connection
-// --------------------------------------------------------------------------------------------------------------
+// --- the connection ------------------------------------------------------------------------------------------------
 
 TEST_CASE("a frame before open closes the connection", "[2.4.1-a]") {
     Scene scene(options(), peer::open(), false, EngineRole::server);
@@ -249,8 +248,7 @@ TEST_CASE("a peer that does not answer an erroring close is left", "[2.4.3-c][2.
     scene.peer.expect_end_of_stream();
 }
 
-// --- the session
-// -----------------------------------------------------------------------------------------------------------------
+// --- the session ---------------------------------------------------------------------------------------------------
 
 TEST_CASE("an unattached handle ends the session", "[2.6.2-e][2.7.4-c]") {
     Scene scene;
@@ -310,8 +308,7 @@ TEST_CASE("the links of a session that ends by error are told at once", "[2.5.4-
     scene.peer.expect_end();
 }
 
-// --- the link
-// --------------------------------------------------------------------------------------------------------------------
+// --- the link ------------------------------------------------------------------------------------------------------
 
 TEST_CASE("a transfer without credit detaches the link", "[2.6.7-n]") {
     TwoLinks scene(2);
@@ -395,8 +392,7 @@ TEST_CASE("a sender that does not say where it starts to count is detached", "[2
     scene.sender(session, "another");
 }
 
-// --- our caller
-// ------------------------------------------------------------------------------------------------------------------
+// --- our caller ----------------------------------------------------------------------------------------------------
 
 TEST_CASE("commands that the state forbids change nothing", "[core]") {
     Scene scene;

@@ -1,5 +1,6 @@
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <future>
 #include <optional>
 #include <string>
@@ -69,7 +70,8 @@ TEST_CASE("send and receive, blocking, over TCP") {
 }
 
 TEST_CASE("send and receive over a Unix socket") {
-    const std::string path = "/tmp/aprotic-asio-test-" + std::to_string(::getpid());
+    const std::string path =
+        (std::filesystem::temp_directory_path() / ("aprotic-asio-test-" + std::to_string(::getpid()))).string();
     Container server("server");
     const Listener listener = mirror_at(server, {.kind = Address::Kind::unix_socket, .host = path});
     Container container;
@@ -259,7 +261,8 @@ TEST_CASE("a container goes while a peer does not answer, within close_timeout")
     std::unique_ptr<Acceptor> acceptor;
     std::promise<Address> at;
     mute.post([&] {
-        acceptor = std::move(*mute.listen(loopback, [&](std::unique_ptr<Stream> s) { streams.push_back(std::move(s)); }));
+        acceptor =
+            std::move(*mute.listen(loopback, [&](std::unique_ptr<Stream> s) { streams.push_back(std::move(s)); }));
         at.set_value(acceptor->local_address());
     });
     const Address address = at.get_future().get();
@@ -334,7 +337,9 @@ TEST_CASE("what a stopped io_context leaves open goes with its reactor") {
             connection = c;
             if (++scene.open == 2) scene.context.stop();
         }
-        void on_receiver_requested(Connection&, LinkRequest unanswered) override { request.emplace(std::move(unanswered)); }
+        void on_receiver_requested(Connection&, LinkRequest unanswered) override {
+            request.emplace(std::move(unanswered));
+        }
         void on_close(Connection&, const std::optional<Failure>&) override { ++scene.closed; }
         Scene& scene;
         std::optional<Connection> connection;

@@ -1,8 +1,9 @@
+#include <unistd.h>
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <future>
 #include <string>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
 
@@ -105,7 +106,8 @@ void check_transfer(AsioReactor& reactor, std::unique_ptr<Stream> near, std::uni
     });
     CHECK(near_sink.text == text);
     CHECK(far_sink.text == text);
-    CHECK_FALSE((near_source.called_inside || far_source.called_inside || near_sink.called_inside || far_sink.called_inside));
+    CHECK_FALSE(
+        (near_source.called_inside || far_source.called_inside || near_sink.called_inside || far_sink.called_inside));
 }
 
 using Pair = std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>>;
@@ -132,9 +134,9 @@ Pair connected(AsioReactor& reactor, const Address& at, std::unique_ptr<Acceptor
 Failure refused(AsioReactor& reactor, const Address& to, Duration timeout) {
     std::promise<Failure> failed;
     on(reactor, [&] {
-        reactor.connect(to, reactor.now() + timeout, [&](aprotic::codec::Result<std::unique_ptr<Stream>, Failure> result) {
-            failed.set_value(result.error());
-        });
+        reactor.connect(
+            to, reactor.now() + timeout,
+            [&](aprotic::codec::Result<std::unique_ptr<Stream>, Failure> result) { failed.set_value(result.error()); });
     });
     return failed.get_future().get();
 }
@@ -153,7 +155,8 @@ TEST_CASE("streams over TCP carry both directions unchanged") {
 
 TEST_CASE("streams over a Unix socket carry both directions unchanged, and its file goes with the acceptor") {
     AsioReactor reactor;
-    const std::string path = "/tmp/aprotic-stream-test-" + std::to_string(::getpid());
+    const std::string path =
+        (std::filesystem::temp_directory_path() / ("aprotic-stream-test-" + std::to_string(::getpid()))).string();
     std::unique_ptr<Acceptor> acceptor;
     auto [near, far] = connected(reactor, {.kind = Address::Kind::unix_socket, .host = path}, acceptor);
     CHECK(near->is_private());
@@ -248,7 +251,7 @@ TEST_CASE("a host that does not resolve is named") {
 
 TEST_CASE("a Unix socket that is not there is named") {
     AsioReactor reactor;
-    const Failure failure = refused(reactor, {.kind = Address::Kind::unix_socket, .host = "/tmp/no/such/socket"}, 5s);
+    const Failure failure = refused(reactor, {.kind = Address::Kind::unix_socket, .host = "/no/such/socket"}, 5s);
     CHECK(failure.code == Errc::connect_failed);
     CHECK(failure.text.find("unix:/tmp/no/such/socket") != std::string::npos);
     const Failure longer = refused(reactor, {.kind = Address::Kind::unix_socket, .host = std::string(500, 'x')}, 5s);
@@ -259,8 +262,9 @@ TEST_CASE("an attempt to connect that is cancelled says nothing any more") {
     AsioReactor reactor;
     bool called = false;
     on(reactor, [&] {
-        const auto attempt = reactor.connect({.host = "127.0.0.1", .port = 1}, reactor.now() + 5s,
-                                             [&](aprotic::codec::Result<std::unique_ptr<Stream>, Failure>) { called = true; });
+        const auto attempt =
+            reactor.connect({.host = "127.0.0.1", .port = 1}, reactor.now() + 5s,
+                            [&](aprotic::codec::Result<std::unique_ptr<Stream>, Failure>) { called = true; });
         reactor.cancel_connect(attempt);
         reactor.cancel_connect(attempt);
     });
@@ -285,8 +289,9 @@ TEST_CASE("in the simulated network nobody answers where nobody listens") {
     SimReactor reactor;
     const auto attempt = [&](const char* where) {
         Failure failure;
-        reactor.connect(*Address::parse(where), reactor.now() + 3s,
-                        [&](aprotic::codec::Result<std::unique_ptr<Stream>, Failure> result) { failure = result.error(); });
+        reactor.connect(
+            *Address::parse(where), reactor.now() + 3s,
+            [&](aprotic::codec::Result<std::unique_ptr<Stream>, Failure> result) { failure = result.error(); });
         reactor.run_for(10s);
         return failure;
     };

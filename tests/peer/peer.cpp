@@ -111,7 +111,7 @@ void Peer::fail_mismatch(const std::string& expected, const std::string& got) co
 }
 
 void Peer::fail_undecodable(const codec::FrameView& frame, std::error_code why) const {
-    fail("a frame that does not decode (" + why.message() + ")\n" + codec::dump_frame(frame.frame));
+    fail("a frame that does not decode (" + why.message() + ")\n" + codec::dump(codec::DumpAs::frames, frame.frame).text);
 }
 
 OpenFrame Peer::reply_to(const codec::Open&, std::uint16_t) { return open(); }
@@ -185,7 +185,7 @@ std::vector<std::byte> Peer::next_octets(std::string_view what) {
         switch (step.status) {
             case codec::FrameParser::Status::error:
                 fail("expected " + std::string(what) + "\n  got octets that are no frame (" + step.error.message() +
-                     ")\n" + codec::dump_frame(heard_));
+                     ")\n" + codec::dump(codec::DumpAs::frames, heard_).text);
             case codec::FrameParser::Status::need_more:
                 if (!more(patience)) {
                     fail("expected " + std::string(what) + "\n  got      " +

@@ -87,8 +87,7 @@ public:
     bool skip_flows = false;
     bool skip_empty_frames = false;
 
-    // --- saying
-    // -------------------------------------------------------------------------------------------------------------
+    // --- saying ----------------------------------------------------------------------------------------------------
 
     void send_header(codec::ProtocolHeader header = codec::ProtocolId::amqp);
     template <class T, class Self>
@@ -111,8 +110,7 @@ public:
     void send_raw(std::string_view octets) { write(codec::as_bytes(octets)); }
     void end_of_stream() { channel_.end_of_stream(); }
 
-    // --- hearing
-    // ------------------------------------------------------------------------------------------------------------
+    // --- hearing ---------------------------------------------------------------------------------------------------
 
     class ExpectedHeader {
     public:
@@ -173,8 +171,7 @@ public:
     void expect_nothing(Duration how_long = Duration::zero());
     void expect_end_of_stream();
 
-    // --- the usual beginnings
-    // -----------------------------------------------------------------------------------------------
+    // --- the usual beginnings --------------------------------------------------------------------------------------
 
     /// Header and open both ways; the other side speaks first (`answer`) or we do (`call`).
     void answer_open(const OpenFrame& ours = open());
@@ -186,8 +183,7 @@ public:
     [[noreturn]] void fail(const std::string& what) const;
     [[noreturn]] void fail_mismatch(const std::string& expected, const std::string& got) const;
 
-    // --- for Expected::respond
-    // ----------------------------------------------------------------------------------------------
+    // --- for Expected::respond -------------------------------------------------------------------------------------
 
     OpenFrame reply_to(const codec::Open&, std::uint16_t channel);
     BeginFrame reply_to(const codec::Begin&, std::uint16_t channel);
@@ -257,8 +253,8 @@ Expected<T>& Expected<T>::on_channel(std::uint16_t channel) {
 template <class T>
 Expected<T>& Expected<T>::with_payload(std::string_view octets) {
     if (payload_.text() != octets) {
-        peer_->fail("expected payload\n" + codec::dump_message(codec::as_bytes(octets)) + "  got\n" +
-                    codec::dump_message(payload_.span()));
+        peer_->fail("expected payload\n" + codec::dump(codec::DumpAs::message, codec::as_bytes(octets)).text + "  got\n" +
+                    codec::dump(codec::DumpAs::message, payload_.span()).text);
     }
     return *this;
 }

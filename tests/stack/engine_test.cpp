@@ -202,8 +202,7 @@ TEST_CASE("an idle connection is kept up and given up", "[2.4.5-b] [2.4.5-d]") {
     CHECK(stage.engine.failure()->code == engine::Errc::idle_timed_out);
 }
 
-// --- both ends ours
-// ---------------------------------------------------------------------------------------------------------
+// --- both ends ours ------------------------------------------------------------------------------------------------
 
 namespace {
 

@@ -42,8 +42,7 @@ engine::Failure failure_of(Stage& stage) {
 
 }  // namespace
 
-// --- client
-// -----------------------------------------------------------------------------------------------------------------
+// --- client --------------------------------------------------------------------------------------------------------
 
 TEST_CASE("a client without credentials says the AMQP header and open at once", "[2.2-a] [2.2-b] [2.4.1-a]") {
     check_all([](Plan& plan) {
@@ -245,8 +244,7 @@ TEST_CASE("a handshake that does not go on is given up after the connect time-ou
     }
 }
 
-// --- server
-// -----------------------------------------------------------------------------------------------------------------
+// --- server --------------------------------------------------------------------------------------------------------
 
 TEST_CASE("a server takes clients with and without SASL", "[2.2-d] [5.3-a]") {
     check_all([](Plan& plan) {

@@ -68,8 +68,7 @@ struct Recorder final : engine::TraceSink {
 
 }  // namespace
 
-// --- client
-// -----------------------------------------------------------------------------------------------------------------
+// --- client --------------------------------------------------------------------------------------------------------
 
 TEST_CASE("a client proves itself by PLAIN with the octets other implementations send", "[5.3.3-d]") {
     const auto options = guest();
@@ -271,8 +270,7 @@ TEST_CASE("credentials too long for a SASL frame are refused before anything is 
     CHECK(output.size() == 0);
 }
 
-// --- server
-// -----------------------------------------------------------------------------------------------------------------
+// --- server --------------------------------------------------------------------------------------------------------
 
 TEST_CASE("a server speaks first, of what its options allow", "[5.3.2-a]") {
     const auto offered = [](const SaslServerOptions& options) {
