@@ -27,8 +27,8 @@ inline std::string_view as_text(std::span<const std::byte> bytes) noexcept {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// The only memcpy of payload bytes in the library, so that copies can be counted and a budget held. The ranges must not
-/// overlap; `to` must have room.
+/// The only memcpy of payload bytes in the library, so that copies can be counted and a budget held. The ranges must
+/// not overlap; `to` must have room.
 void copy_bytes(std::span<std::byte> to, std::span<const std::byte> from) noexcept;
 
 /// The same for a few octets, such as a name: in line up to 64 octets, and these are not counted.
@@ -76,8 +76,8 @@ struct Block {
 
 }  // namespace detail
 
-/// An immutable slice of reference-counted memory. Copying shares the memory (one atomic increment). Distinct `Bytes` may
-/// be used and destroyed on different threads even if they share memory; one object is not for concurrent writing.
+/// An immutable slice of reference-counted memory. Copying shares the memory (one atomic increment). Distinct `Bytes`
+/// may be used and destroyed on different threads even if they share memory; one object is not for concurrent writing.
 class Bytes {
 public:
     Bytes() noexcept = default;
@@ -148,14 +148,16 @@ private:
     std::size_t size_ = 0;
 };
 
-/// Writable reference-counted block of which slices can be lent out as `Bytes`. Move-only. Whoever holds the slab writes
-/// only where nothing has been sliced yet; nothing checks that.
+/// Writable reference-counted block of which slices can be lent out as `Bytes`. Move-only. Whoever holds the slab
+/// writes only where nothing has been sliced yet; nothing checks that.
 class Slab {
 public:
     Slab() noexcept = default;
     /// A block outside of any pool.
     explicit Slab(std::size_t capacity);
-    Slab(Slab&& other) noexcept : block_(other.block_), data_(other.data_), capacity_(other.capacity_) { other.forget(); }
+    Slab(Slab&& other) noexcept : block_(other.block_), data_(other.data_), capacity_(other.capacity_) {
+        other.forget();
+    }
     Slab& operator=(Slab&& other) noexcept {
         if (this != &other) {
             reset();
@@ -198,7 +200,8 @@ private:
 };
 
 /// Keeps a bounded number of idle slabs for reuse. Slabs come back by themselves when their last reference goes, on any
-/// thread, and may outlive the pool. It bounds what is idle, not what is in use: that is the business of the caller's limits.
+/// thread, and may outlive the pool. It bounds what is idle, not what is in use: that is the business of the caller's
+/// limits.
 class SlabPool {
 public:
     static constexpr std::size_t slab_size_default = 64 * 1024;
@@ -237,7 +240,8 @@ public:
     std::size_t size() const noexcept { return size_; }
     bool empty() const noexcept { return size_ == 0; }
     std::span<const Bytes> segments() const noexcept {
-        return spilled_.empty() ? std::span<const Bytes>(inline_.data(), inline_count_) : std::span<const Bytes>(spilled_);
+        return spilled_.empty() ? std::span<const Bytes>(inline_.data(), inline_count_)
+                                : std::span<const Bytes>(spilled_);
     }
 
     /// Everything as one slice; copies once if there is more than one segment.

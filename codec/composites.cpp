@@ -81,7 +81,8 @@ bool FieldCodec<MessageId>::decode(Decoder& from, MessageId& v) {
 
 namespace {
 
-/// The descriptor of the next value, not consumed; 0 when it is none that the specification knows, empty when there is none.
+/// The descriptor of the next value, not consumed; 0 when it is none that the specification knows, empty when there is
+/// none.
 std::optional<std::uint64_t> peek_descriptor(const Decoder& from) noexcept {
     if (const std::optional<std::uint8_t> code = from.peek_short_descriptor()) return *code;
     Decoder ahead = from;
@@ -107,21 +108,25 @@ struct ExtensibleState {
         return FieldCodec<States>::decode(from, v.emplace());
     }
 };
-template <> struct FieldCodec<std::optional<DeliveryState>> : ExtensibleState<DeliveryState> {};
-template <> struct FieldCodec<std::optional<Outcome>> : ExtensibleState<Outcome> {};
+template <>
+struct FieldCodec<std::optional<DeliveryState>> : ExtensibleState<DeliveryState> {};
+template <>
+struct FieldCodec<std::optional<Outcome>> : ExtensibleState<Outcome> {};
 
 // Every composite
 
-#define APROTIC_EVERY_COMPOSITE(X)                                                                                         \
-    X(Open) X(Begin) X(Attach) X(Flow) X(Transfer) X(Disposition) X(Detach) X(End) X(Close) X(ErrorCondition) X(Received)  \
-    X(Accepted) X(Rejected) X(Released) X(Modified) X(Source) X(Target) X(DeleteOnClose) X(DeleteOnNoLinks)                \
-    X(DeleteOnNoMessages) X(DeleteOnNoLinksOrMessages) X(Coordinator) X(Declare) X(Discharge) X(Declared)                  \
-    X(TransactionalState) X(SaslMechanisms) X(SaslInit) X(SaslChallenge) X(SaslResponse) X(SaslOutcome) X(Header)          \
-    X(Properties)
+#define APROTIC_EVERY_COMPOSITE(X)                                                                                  \
+    X(Open)                                                                                                         \
+    X(Begin) X(Attach) X(Flow) X(Transfer) X(Disposition) X(Detach) X(End) X(Close) X(ErrorCondition) X(Received)   \
+        X(Accepted) X(Rejected) X(Released) X(Modified) X(Source) X(Target) X(DeleteOnClose) X(DeleteOnNoLinks)     \
+            X(DeleteOnNoMessages) X(DeleteOnNoLinksOrMessages) X(Coordinator) X(Declare) X(Discharge) X(Declared)   \
+                X(TransactionalState) X(SaslMechanisms) X(SaslInit) X(SaslChallenge) X(SaslResponse) X(SaslOutcome) \
+                    X(Header) X(Properties)
 
 /// The frames of which there may be one for each message.
 template <class T>
-inline constexpr bool is_frequent = std::is_same_v<T, Transfer> || std::is_same_v<T, Disposition> || std::is_same_v<T, Flow>;
+inline constexpr bool is_frequent =
+    std::is_same_v<T, Transfer> || std::is_same_v<T, Disposition> || std::is_same_v<T, Flow>;
 
 template <class T>
 bool decode_either_way(Decoder& from, T& composite) {
@@ -134,9 +139,9 @@ bool decode_either_way(Decoder& from, T& composite) {
     return decode_composite(from, composite);
 }
 
-#define APROTIC_DEFINE(T)                                                                   \
-    static_assert(Composite<T>, #T ": its members and the rows of its table differ");       \
-    void encode(Encoder& to, const T& composite) { encode_composite(to, composite); }       \
+#define APROTIC_DEFINE(T)                                                             \
+    static_assert(Composite<T>, #T ": its members and the rows of its table differ"); \
+    void encode(Encoder& to, const T& composite) { encode_composite(to, composite); } \
     bool decode(Decoder& from, T& composite) { return decode_either_way(from, composite); }
 APROTIC_EVERY_COMPOSITE(APROTIC_DEFINE)
 #undef APROTIC_DEFINE
@@ -161,7 +166,9 @@ bool decode_any(Decoder& from, std::variant<Ts...>& v, Errc other) {
     }
     const bool read = wanted && ((*wanted == Table<Ts>::code && decode(from, v.template emplace<Ts>())) || ...);
     if (read || !from.ok()) return read;
-    return from.fail(other == Errc::unknown_descriptor && wanted && !descriptor_name(*wanted).empty() ? Errc::wrong_archetype : other);
+    return from.fail(other == Errc::unknown_descriptor && wanted && !descriptor_name(*wanted).empty()
+                         ? Errc::wrong_archetype
+                         : other);
 }
 
 template <class... Ts>
@@ -179,14 +186,17 @@ void encode(Encoder& to, const SaslFrame& frame) { encode_any(to, frame); }
 bool decode(Decoder& from, DeliveryState& state) { return decode_any(from, state, Errc::unknown_descriptor); }
 bool decode(Decoder& from, Outcome& outcome) { return decode_any(from, outcome, Errc::unknown_descriptor); }
 bool decode(Decoder& from, AttachTarget& target) { return decode_any(from, target, Errc::unknown_descriptor); }
-bool decode(Decoder& from, Performative& performative) { return decode_any(from, performative, Errc::unknown_performative); }
+bool decode(Decoder& from, Performative& performative) {
+    return decode_any(from, performative, Errc::unknown_performative);
+}
 bool decode(Decoder& from, SaslFrame& frame) { return decode_any(from, frame, Errc::unknown_performative); }
 std::string_view name_of(const DeliveryState& state) noexcept { return name_of_any(state); }
 std::string_view name_of(const Performative& performative) noexcept { return name_of_any(performative); }
 std::string_view name_of(const SaslFrame& frame) noexcept { return name_of_any(frame); }
 
 bool is_terminal(const DeliveryState& state) noexcept {
-    if (const auto* in_transaction = std::get_if<TransactionalState>(&state)) return in_transaction->outcome.has_value();
+    if (const auto* in_transaction = std::get_if<TransactionalState>(&state))
+        return in_transaction->outcome.has_value();
     return !std::holds_alternative<Received>(state);
 }
 
@@ -220,7 +230,8 @@ std::string text_of(const T& v) {
 
 template <class T, class Member, class Default>
 FieldInfo info_of(const FieldRow<T, Member, Default>& row) {
-    FieldInfo info{row.name, FieldCodec<Member>::type, row.is_mandatory, std::is_same_v<Member, std::vector<Symbol>>, {}};
+    FieldInfo info{
+        row.name, FieldCodec<Member>::type, row.is_mandatory, std::is_same_v<Member, std::vector<Symbol>>, {}};
     if constexpr (!std::is_same_v<Default, NoDefault>) info.default_text = text_of(row.fallback);
     return info;
 }

@@ -15,8 +15,31 @@ namespace aprotic::codec {
 
 /// The primitive types. [1.6] `described` is not one of them but stands where a type is asked for.
 enum class Type : std::uint8_t {
-    null, boolean, ubyte, ushort, uint, ulong, byte, short_, int_, long_, float_, double_, decimal32, decimal64, decimal128,
-    char_, timestamp, uuid, binary, string, symbol, list, map, array, described,
+    null,
+    boolean,
+    ubyte,
+    ushort,
+    uint,
+    ulong,
+    byte,
+    short_,
+    int_,
+    long_,
+    float_,
+    double_,
+    decimal32,
+    decimal64,
+    decimal128,
+    char_,
+    timestamp,
+    uuid,
+    binary,
+    string,
+    symbol,
+    list,
+    map,
+    array,
+    described,
 };
 
 /// "null", "boolean", …
@@ -24,22 +47,23 @@ std::string_view name_of(Type type) noexcept;
 /// The type that a format code encodes; empty for unassigned codes.
 std::optional<Type> type_of_code(std::uint8_t format_code) noexcept;
 
-/// What a decoder may spend on one top-level value. Nothing is ever allocated because a peer announced it: the numbers here
-/// bound what legal but hostile bytes can ask for. docs/codec.md has the reasons for the defaults.
+/// What a decoder may spend on one top-level value. Nothing is ever allocated because a peer announced it: the numbers
+/// here bound what legal but hostile bytes can ask for. docs/codec.md has the reasons for the defaults.
 struct DecodeLimits {
-    std::uint32_t depth_max = 64;             ///< nested compounds, arrays and descriptors: bounds the stack
-    std::uint32_t elements_max = 1U << 20U;   ///< items of all compounds together: an owned item costs up to 40 × its octet
+    std::uint32_t depth_max = 64;  ///< nested compounds, arrays and descriptors: bounds the stack
+    std::uint32_t elements_max =
+        1U << 20U;  ///< items of all compounds together: an owned item costs up to 40 × its octet
     std::uint32_t zero_width_max = 1U << 12U;  ///< array elements that take no octets at all, together [1.2.4-e]
-    std::size_t bytes_max = SIZE_MAX;         ///< octets of the whole input
-    std::uint32_t string_max = UINT32_MAX;    ///< octets of one binary, string or symbol
+    std::size_t bytes_max = SIZE_MAX;          ///< octets of the whole input
+    std::uint32_t string_max = UINT32_MAX;     ///< octets of one binary, string or symbol
     std::size_t allocation_max = 256U << 20U;  ///< octets of memory for owned values: `Value`, `List`, `Map`, `Array`
 };
 
 /// A descriptor as found: numeric or symbolic. Views the input. [1.5-a]
 struct Descriptor {
     bool numeric = true;
-    std::uint64_t code = 0;     ///< when numeric
-    std::string_view symbol;    ///< otherwise
+    std::uint64_t code = 0;   ///< when numeric
+    std::string_view symbol;  ///< otherwise
 
     /// The numeric code, also of a symbolic descriptor that the specification defines; empty for an unknown symbol.
     std::optional<std::uint64_t> resolve() const noexcept;
@@ -47,8 +71,8 @@ struct Descriptor {
 
 /// Reads values one after the other from a span that it does not own. Views it returns point into that span.
 ///
-/// Errors are sticky: after the first one every read returns a default, and `error()` / `error_offset()` tell what was wrong
-/// and where. A reader can therefore read a whole structure and ask once. Not thread-safe; cheap to make.
+/// Errors are sticky: after the first one every read returns a default, and `error()` / `error_offset()` tell what was
+/// wrong and where. A reader can therefore read a whole structure and ask once. Not thread-safe; cheap to make.
 class Decoder {
 public:
     explicit Decoder(std::span<const std::byte> input, const DecodeLimits& limits = {}) noexcept;
@@ -58,7 +82,8 @@ public:
     std::error_code error() const noexcept { return ok() ? std::error_code{} : make_error_code(error_); }
     /// Octets from the start of the input to the constructor of the value that failed.
     std::size_t error_offset() const noexcept { return error_offset_; }
-    /// Accounts for memory that an owned value is about to take; false, with `allocation_too_large`, when that is too much.
+    /// Accounts for memory that an owned value is about to take; false, with `allocation_too_large`, when that is too
+    /// much.
     bool charge(std::size_t octets) noexcept;
     /// Each returns false. `fail` blames what comes next, `fail_last` the value that was read last.
     bool fail(Errc error) noexcept { return fail_at(error, at_); }
@@ -105,13 +130,15 @@ public:
     std::string_view read_symbol() noexcept;  ///< checked ASCII
     DeliveryTag read_delivery_tag() noexcept;
 
-    /// The descriptor in front of the next value, not consumed, if it is a ulong of one octet, as the specification's usually are.
+    /// The descriptor in front of the next value, not consumed, if it is a ulong of one octet, as the specification's
+    /// usually are.
     std::optional<std::uint8_t> peek_short_descriptor() const noexcept {
         if (error_ != Errc{} || forced_code_ != 0 || end_ - at_ < 3) return std::nullopt;
         if (at_[0] != std::byte{code::described} || at_[1] != std::byte{code::smallulong}) return std::nullopt;
         return std::to_integer<std::uint8_t>(at_[2]);
     }
-    /// Consumes 0x00 and a ulong or symbol; the described value is next. Other descriptors are `bad_descriptor`. [1.5-c]
+    /// Consumes 0x00 and a ulong or symbol; the described value is next. Other descriptors are `bad_descriptor`.
+    /// [1.5-c]
     Descriptor read_descriptor() noexcept;
     /// Consumes 0x00 only; the descriptor, any value, and then the described value are next.
     bool enter_described() noexcept;
@@ -120,9 +147,9 @@ public:
     /// An entered compound: read exactly `count` items, then `leave`.
     struct Scope {
         std::uint32_t count = 0;
-        std::uint8_t element_code = 0;                  ///< arrays only
-        std::span<const std::byte> descriptors;         ///< arrays of described elements: "00 descriptor" once or more
-        const std::byte* end = nullptr;                 // private from here on
+        std::uint8_t element_code = 0;           ///< arrays only
+        std::span<const std::byte> descriptors;  ///< arrays of described elements: "00 descriptor" once or more
+        const std::byte* end = nullptr;          // private from here on
         const std::byte* outer_end = nullptr;
         std::uint8_t outer_forced = 0;
     };

@@ -160,7 +160,8 @@ void Decoder::open_elements(Scope& scope) noexcept {
 
 bool Decoder::leave(const Scope& scope) noexcept {
     if (!ok()) return false;
-    if (at_ != scope.end) return fail(scope.element_code != 0 ? Errc::array_size_mismatch : Errc::compound_size_mismatch);
+    if (at_ != scope.end)
+        return fail(scope.element_code != 0 ? Errc::array_size_mismatch : Errc::compound_size_mismatch);
     end_ = scope.outer_end;
     forced_code_ = scope.outer_forced;
     --open_scopes_;
@@ -207,7 +208,8 @@ void Decoder::skip_body(std::uint8_t format_code, bool checked) noexcept {
         const std::byte* at = take(width);
         if (!checked || at == nullptr) return;
         if (format_code == code::boolean && std::to_integer<unsigned>(*at) > 1) fail_at(Errc::bad_boolean, value_at_);
-        if (format_code == code::char_ && !is_scalar_value(load_be<std::uint32_t>(at))) fail_at(Errc::bad_char, value_at_);
+        if (format_code == code::char_ && !is_scalar_value(load_be<std::uint32_t>(at)))
+            fail_at(Errc::bad_char, value_at_);
         return;
     }
     if (!is_compound(format_code) && type != Type::array) {

@@ -6,13 +6,13 @@
 
 namespace aprotic::codec {
 
-enum class Role : bool { sender = false, receiver = true };                      ///< [2.8.1]
-enum class SenderSettleMode : std::uint8_t { unsettled = 0, settled = 1, mixed = 2 };  ///< [2.8.2]
-enum class ReceiverSettleMode : std::uint8_t { first = 0, second = 1 };          ///< [2.8.3]
-enum class TerminusDurability : std::uint32_t { none = 0, configuration = 1, unsettled_state = 2 };  ///< [3.5.5]
+enum class Role : bool { sender = false, receiver = true };                                            ///< [2.8.1]
+enum class SenderSettleMode : std::uint8_t { unsettled = 0, settled = 1, mixed = 2 };                  ///< [2.8.2]
+enum class ReceiverSettleMode : std::uint8_t { first = 0, second = 1 };                                ///< [2.8.3]
+enum class TerminusDurability : std::uint32_t { none = 0, configuration = 1, unsettled_state = 2 };    ///< [3.5.5]
 enum class TerminusExpiryPolicy : std::uint8_t { link_detach, session_end, connection_close, never };  ///< [3.5.6]
-enum class StdDistMode : std::uint8_t { move, copy };                            ///< [3.5.7]
-enum class SaslCode : std::uint8_t { ok = 0, auth = 1, sys = 2, sys_perm = 3, sys_temp = 4 };  ///< [5.3.3.6]
+enum class StdDistMode : std::uint8_t { move, copy };                                                  ///< [3.5.7]
+enum class SaslCode : std::uint8_t { ok = 0, auth = 1, sys = 2, sys_perm = 3, sys_temp = 4 };          ///< [5.3.3.6]
 
 // The names of the specification: "sender", "session-end", "sys-perm", …
 std::string_view name_of(Role v) noexcept;
@@ -27,8 +27,8 @@ constexpr Role opposite(Role role) noexcept { return role == Role::sender ? Role
 
 /// Numeric descriptors of the specification's described types; the domain is 0. [1.5-e]
 namespace descriptor {
-inline constexpr std::uint64_t open = 0x10, begin = 0x11, attach = 0x12, flow = 0x13, transfer = 0x14, disposition = 0x15,
-                               detach = 0x16, end = 0x17, close = 0x18;
+inline constexpr std::uint64_t open = 0x10, begin = 0x11, attach = 0x12, flow = 0x13, transfer = 0x14,
+                               disposition = 0x15, detach = 0x16, end = 0x17, close = 0x18;
 inline constexpr std::uint64_t error = 0x1d;
 inline constexpr std::uint64_t received = 0x23, accepted = 0x24, rejected = 0x25, released = 0x26, modified = 0x27;
 inline constexpr std::uint64_t source = 0x28, target = 0x29;
@@ -38,9 +38,9 @@ inline constexpr std::uint64_t coordinator = 0x30, declare = 0x31, discharge = 0
                                transactional_state = 0x34;
 inline constexpr std::uint64_t sasl_mechanisms = 0x40, sasl_init = 0x41, sasl_challenge = 0x42, sasl_response = 0x43,
                                sasl_outcome = 0x44;
-inline constexpr std::uint64_t header = 0x70, delivery_annotations = 0x71, message_annotations = 0x72, properties = 0x73,
-                               application_properties = 0x74, data = 0x75, amqp_sequence = 0x76, amqp_value = 0x77,
-                               footer = 0x78;
+inline constexpr std::uint64_t header = 0x70, delivery_annotations = 0x71, message_annotations = 0x72,
+                               properties = 0x73, application_properties = 0x74, data = 0x75, amqp_sequence = 0x76,
+                               amqp_value = 0x77, footer = 0x78;
 }  // namespace descriptor
 
 /// Error conditions of the specification. [2.8.15] to [2.8.18], [4.5.8]

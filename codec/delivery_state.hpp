@@ -113,9 +113,9 @@ struct Table<TransactionalState> {
 };
 APROTIC_COMPOSITE(TransactionalState);
 
-/// Any state of a delivery. A state or outcome with a descriptor that the specification does not define (an extension) reads
-/// as an absent field: the delivery goes on as if no state had been sent. A described type that is defined but not a delivery
-/// state is `wrong_archetype`. [1.3-b]
+/// Any state of a delivery. A state or outcome with a descriptor that the specification does not define (an extension)
+/// reads as an absent field: the delivery goes on as if no state had been sent. A described type that is defined but
+/// not a delivery state is `wrong_archetype`. [1.3-b]
 using DeliveryState = std::variant<Received, Accepted, Rejected, Released, Modified, Declared, TransactionalState>;
 
 void encode(Encoder& to, const DeliveryState& state);

@@ -14,20 +14,21 @@
 
 namespace aprotic::codec {
 
-/// A composite type is a plain aggregate and, next to it, a specialisation of `Table` with its name, its descriptor and one
-/// row per field in the order of the specification. Encode, decode and dump come from the table.
+/// A composite type is a plain aggregate and, next to it, a specialisation of `Table` with its name, its descriptor and
+/// one row per field in the order of the specification. Encode, decode and dump come from the table.
 ///
 ///     struct Detach { std::uint32_t handle = 0; bool closed = false; std::optional<ErrorCondition> error; };
 ///     template <> struct Table<Detach> {
 ///         static constexpr std::string_view name = "detach";
 ///         static constexpr std::uint64_t code = 0x16;
 ///         static constexpr auto fields = std::tuple{mandatory("handle", &Detach::handle),
-///                                                   field("closed", &Detach::closed, false), field("error", &Detach::error)};
+///                                                   field("closed", &Detach::closed, false), field("error",
+///                                                   &Detach::error)};
 ///     };
 ///
 /// A member's C++ type says how its field is read: `std::optional<X>` may be absent, `std::vector<X>` is `multiple`,
-/// an empty `Map` is absent, anything else is mandatory or has a default. To give a struct of your own a wire form, write its
-/// table and include <aprotic/codec/described_codec.hpp> where you call encode_composite / decode_composite.
+/// an empty `Map` is absent, anything else is mandatory or has a default. To give a struct of your own a wire form,
+/// write its table and include <aprotic/codec/described_codec.hpp> where you call encode_composite / decode_composite.
 template <class T>
 struct Table;
 
@@ -86,12 +87,14 @@ concept Composite = std::is_aggregate_v<T> && requires {
     { Table<T>::name } -> std::convertible_to<std::string_view>;
     { Table<T>::code } -> std::convertible_to<std::uint64_t>;
     Table<T>::fields;
-} && std::tuple_size_v<std::remove_cvref_t<decltype(Table<T>::fields)>> == detail::member_count<T>();
+} && std::tuple_size_v<std::remove_cvref_t<decltype(Table<T>::fields)>>
+== detail::member_count<T>();
 
-/// Declares encode and decode of a composite of this library. They are compiled once, in composites.cpp, and its table is checked
-/// there: who includes the header does not pay for that again.
+/// Declares encode and decode of a composite of this library. They are compiled once, in composites.cpp, and its table
+/// is checked there: who includes the header does not pay for that again.
 ///  * `encode` writes descriptor and list; fields at their default and trailing nulls are left out. [1.4-b]
-///  * `decode` reads them, with numeric or symbolic descriptor, and replaces the whole struct. On failure it returns false, the
+///  * `decode` reads them, with numeric or symbolic descriptor, and replaces the whole struct. On failure it returns
+///  false, the
 ///    decoder knows why and where, and the struct must not be used.
 #define APROTIC_COMPOSITE(T)                      \
     void encode(Encoder& to, const T& composite); \

@@ -75,12 +75,30 @@ struct NeverAbsent {
 /// Numbers of a restricted type with choices: the largest one. [1.3-e]
 template <class E>
 struct Choices;
-template <> struct Choices<SenderSettleMode> { static constexpr auto last = SenderSettleMode::mixed; };
-template <> struct Choices<ReceiverSettleMode> { static constexpr auto last = ReceiverSettleMode::second; };
-template <> struct Choices<TerminusDurability> { static constexpr auto last = TerminusDurability::unsettled_state; };
-template <> struct Choices<TerminusExpiryPolicy> { static constexpr auto last = TerminusExpiryPolicy::never; };
-template <> struct Choices<StdDistMode> { static constexpr auto last = StdDistMode::copy; };
-template <> struct Choices<SaslCode> { static constexpr auto last = SaslCode::sys_temp; };
+template <>
+struct Choices<SenderSettleMode> {
+    static constexpr auto last = SenderSettleMode::mixed;
+};
+template <>
+struct Choices<ReceiverSettleMode> {
+    static constexpr auto last = ReceiverSettleMode::second;
+};
+template <>
+struct Choices<TerminusDurability> {
+    static constexpr auto last = TerminusDurability::unsettled_state;
+};
+template <>
+struct Choices<TerminusExpiryPolicy> {
+    static constexpr auto last = TerminusExpiryPolicy::never;
+};
+template <>
+struct Choices<StdDistMode> {
+    static constexpr auto last = StdDistMode::copy;
+};
+template <>
+struct Choices<SaslCode> {
+    static constexpr auto last = SaslCode::sys_temp;
+};
 
 /// Restricted types whose source is symbol: their names are what is written.
 template <class E>
@@ -89,22 +107,23 @@ concept NamedChoice = std::same_as<E, TerminusExpiryPolicy> || std::same_as<E, S
 template <class E>
 bool read_choice(Decoder& from, std::underlying_type_t<E> number, E& v) noexcept {
     if (!from.ok()) return false;
-    if (number > static_cast<std::underlying_type_t<E>>(Choices<E>::last)) return from.fail_last(Errc::value_out_of_choice);
+    if (number > static_cast<std::underlying_type_t<E>>(Choices<E>::last))
+        return from.fail_last(Errc::value_out_of_choice);
     v = static_cast<E>(number);
     return true;
 }
 
 }  // namespace detail
 
-#define APROTIC_FIELD_CODEC(T, TYPE, WRITE, READ)                      \
-    template <>                                                       \
-    struct FieldCodec<T> : detail::NeverAbsent<T> {                    \
-        static constexpr std::string_view type = TYPE;                \
-        static void encode(Encoder& to, const T& v) { to.WRITE; }     \
-        static bool decode(Decoder& from, T& v) {                     \
-            v = T(from.READ());                                       \
-            return from.ok();                                         \
-        }                                                             \
+#define APROTIC_FIELD_CODEC(T, TYPE, WRITE, READ)                 \
+    template <>                                                   \
+    struct FieldCodec<T> : detail::NeverAbsent<T> {               \
+        static constexpr std::string_view type = TYPE;            \
+        static void encode(Encoder& to, const T& v) { to.WRITE; } \
+        static bool decode(Decoder& from, T& v) {                 \
+            v = T(from.READ());                                   \
+            return from.ok();                                     \
+        }                                                         \
     }
 APROTIC_FIELD_CODEC(bool, "boolean", write_boolean(v), read_boolean);
 APROTIC_FIELD_CODEC(std::uint8_t, "ubyte", write_ubyte(v), read_ubyte);
@@ -140,8 +159,8 @@ struct FieldCodec<Role> : detail::NeverAbsent<Role> {
 };
 
 template <class E>
-    requires(std::is_enum_v<E> && !detail::NamedChoice<E> && requires { detail::Choices<E>::last; })
-struct FieldCodec<E> : detail::NeverAbsent<E> {
+requires(std::is_enum_v<E> && !detail::NamedChoice<E> && requires { detail::Choices<E>::last; }) struct FieldCodec<E>
+    : detail::NeverAbsent<E> {
     using Number = std::underlying_type_t<E>;
     static constexpr std::string_view type = FieldCodec<Number>::type;
     static void encode(Encoder& to, E v) { FieldCodec<Number>::encode(to, static_cast<Number>(v)); }
@@ -158,7 +177,8 @@ struct FieldCodec<E> : detail::NeverAbsent<E> {
     static bool decode(Decoder& from, E& v) {
         const std::string_view name = from.read_symbol();
         if (!from.ok()) return false;
-        for (std::underlying_type_t<E> n = 0; n <= static_cast<std::underlying_type_t<E>>(detail::Choices<E>::last); ++n) {
+        for (std::underlying_type_t<E> n = 0; n <= static_cast<std::underlying_type_t<E>>(detail::Choices<E>::last);
+             ++n) {
             v = static_cast<E>(n);
             if (name_of(v) == name) return true;
         }
@@ -201,7 +221,7 @@ struct FieldCodec<List> : detail::NeverAbsent<List> {
 
 /// `multiple` of another type: absent, one bare value or an array of them is read; an array is written. [1.4-e]
 template <class T>
-    requires std::is_constructible_v<Value, T>
+requires std::is_constructible_v<Value, T>
 struct FieldCodec<std::vector<T>> {
     static constexpr std::string_view type = FieldCodec<T>::type;
     static bool absent(const std::vector<T>& v) noexcept { return v.empty(); }
@@ -209,7 +229,8 @@ struct FieldCodec<std::vector<T>> {
         codec::encode(to, Value(Array(std::vector<Value>(v.begin(), v.end()))));
     }
     static bool decode(Decoder& from, std::vector<T>& v) {
-        return detail::read_multiple(from, v, [&](const Decoder::Scope&, T& element) { return FieldCodec<T>::decode(from, element); });
+        return detail::read_multiple(
+            from, v, [&](const Decoder::Scope&, T& element) { return FieldCodec<T>::decode(from, element); });
     }
 };
 
@@ -250,7 +271,7 @@ struct FieldCodec<std::optional<T>> {
 template <>
 struct FieldCodec<MessageId> : detail::NeverAbsent<MessageId> {
     static constexpr std::string_view type = "*";
-    static void encode(Encoder& to, const MessageId& v);   // composites.cpp
+    static void encode(Encoder& to, const MessageId& v);  // composites.cpp
     static bool decode(Decoder& from, MessageId& v);
 };
 
@@ -273,9 +294,11 @@ struct FieldCodec<std::variant<Ts...>> : detail::NeverAbsent<std::variant<Ts...>
         const Descriptor found = ahead.read_descriptor();
         if (!ahead.ok()) return from.fail(ahead.errc());
         const std::optional<std::uint64_t> wanted = found.resolve();
-        const bool known = wanted && ((*wanted == Table<Ts>::code && decode_composite(from, v.template emplace<Ts>())) || ...);
+        const bool known =
+            wanted && ((*wanted == Table<Ts>::code && decode_composite(from, v.template emplace<Ts>())) || ...);
         if (known || !from.ok()) return known;
-        return from.fail(wanted && !descriptor_name(*wanted).empty() ? Errc::wrong_archetype : Errc::unknown_descriptor);
+        return from.fail(wanted && !descriptor_name(*wanted).empty() ? Errc::wrong_archetype
+                                                                     : Errc::unknown_descriptor);
     }
 };
 
@@ -356,8 +379,9 @@ bool detail::decode_fields(Decoder& from, T& composite) {
     if (from.peek() != Type::list) return from.fail(from.ok() ? Errc::not_a_list : from.errc());
     const Decoder::Scope scope = from.enter_list();
     std::uint32_t left = scope.count;
-    const bool read = std::apply(
-        [&](const auto&... row) { return from.ok() && (row_decode(from, composite, row, left) && ...); }, Table<T>::fields);
+    const bool read =
+        std::apply([&](const auto&... row) { return from.ok() && (row_decode(from, composite, row, left) && ...); },
+                   Table<T>::fields);
     if (!read) return false;
     if (left != 0) return from.fail(Errc::too_many_fields);  // [1.4-c]
     return from.leave(scope);

@@ -57,12 +57,9 @@ std::string to_string(const FrameView& frame) {
 
 std::string_view name_of(DumpAs as) noexcept {
     switch (as) {
-        case DumpAs::frames:
-            return "frames";
-        case DumpAs::message:
-            return "message";
-        case DumpAs::value:
-            return "value";
+        case DumpAs::frames: return "frames";
+        case DumpAs::message: return "message";
+        case DumpAs::value: return "value";
     }
     return {};
 }

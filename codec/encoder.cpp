@@ -101,9 +101,9 @@ void Encoder::write_descriptor(std::string_view symbol) {
     write_symbol(symbol);
 }
 
-// A compound is begun with room for its widest header, or for the narrow one if its writer thinks that enough. When it ends and
-// needs the other, its items move by six octets, while measuring first would cost a second pass over everything. Without a guess at
-// most 254 octets move.
+// A compound is begun with room for its widest header, or for the narrow one if its writer thinks that enough. When it
+// ends and needs the other, its items move by six octets, while measuring first would cost a second pass over
+// everything. Without a guess at most 254 octets move.
 
 Encoder::Scope Encoder::begin_array() { return begin_compound(false, false); }
 

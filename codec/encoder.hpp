@@ -12,8 +12,8 @@
 
 namespace aprotic::codec {
 
-/// Appends encoded values to a buffer, always in the smallest encoding. Two forms: over a caller's fixed buffer, or over a
-/// block of its own that grows and is handed out with `take()`.
+/// Appends encoded values to a buffer, always in the smallest encoding. Two forms: over a caller's fixed buffer, or
+/// over a block of its own that grows and is handed out with `take()`.
 ///
 /// Errors are sticky: after the first one nothing more is written and `error()` names it. Not thread-safe.
 class Encoder {
@@ -21,7 +21,8 @@ public:
     /// Grows as needed.
     Encoder() noexcept = default;
     explicit Encoder(std::size_t reserve);
-    /// Writes into `buffer` and fails with `buffer_too_small` when it is full. Compounds need 6 octets to spare while open.
+    /// Writes into `buffer` and fails with `buffer_too_small` when it is full. Compounds need 6 octets to spare while
+    /// open.
     explicit Encoder(std::span<std::byte> buffer) noexcept
         : data_(buffer.data()), limit_(buffer.size()), capacity_(buffer.size()), fixed_(true) {}
 

@@ -21,8 +21,8 @@ struct Table<ErrorCondition> {
     static constexpr std::string_view name = "error";
     static constexpr std::uint64_t code = descriptor::error;
     static constexpr auto fields =
-        std::tuple{mandatory("condition", &ErrorCondition::condition), field("description", &ErrorCondition::description),
-                   field("info", &ErrorCondition::info)};
+        std::tuple{mandatory("condition", &ErrorCondition::condition),
+                   field("description", &ErrorCondition::description), field("info", &ErrorCondition::info)};
 };
 APROTIC_COMPOSITE(ErrorCondition);
 

@@ -8,9 +8,9 @@ namespace aprotic::codec {
 
 std::string_view name_of(Type type) noexcept {
     constexpr std::array<std::string_view, 25> names{
-        "null",  "boolean", "ubyte",  "ushort",    "uint",      "ulong",      "byte", "short",     "int",
-        "long",  "float",   "double", "decimal32", "decimal64", "decimal128", "char", "timestamp", "uuid",
-        "binary", "string", "symbol", "list",      "map",       "array",      "described"};
+        "null",   "boolean", "ubyte",  "ushort",    "uint",      "ulong",      "byte",     "short",     "int",
+        "long",   "float",   "double", "decimal32", "decimal64", "decimal128", "char",     "timestamp", "uuid",
+        "binary", "string",  "symbol", "list",      "map",       "array",      "described"};
     return names[static_cast<std::size_t>(type)];
 }
 

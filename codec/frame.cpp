@@ -10,10 +10,12 @@ namespace {
 constexpr std::array<std::byte, 4> magic{std::byte{'A'}, std::byte{'M'}, std::byte{'Q'}, std::byte{'P'}};
 constexpr std::uint8_t doff_min = 2;
 
-/// The same for what nearly every peer sends: a descriptor of one octet and a list8. False, and nothing done, on anything else.
+/// The same for what nearly every peer sends: a descriptor of one octet and a list8. False, and nothing done, on
+/// anything else.
 bool split_plainly(FrameView& view) noexcept {
     const std::span<const std::byte> body = view.body;
-    if (view.type != FrameType::amqp || body.size() < 5 || load_be<std::uint16_t>(body.data()) != code::smallulong) return false;
+    if (view.type != FrameType::amqp || body.size() < 5 || load_be<std::uint16_t>(body.data()) != code::smallulong)
+        return false;
     const auto found = std::to_integer<std::uint8_t>(body[2]);
     if (found < descriptor::open || found > descriptor::close || body[3] != std::byte{code::list8}) return false;
     const std::size_t size = 5 + std::to_integer<std::size_t>(body[4]);
@@ -54,12 +56,14 @@ constexpr bool is_sasl<Performative> = false;
 }  // namespace
 
 std::array<std::byte, ProtocolHeader::size> ProtocolHeader::serialise() const noexcept {
-    return {magic[0], magic[1], magic[2], magic[3], std::byte{id}, std::byte{major}, std::byte{minor}, std::byte{revision}};
+    return {magic[0],      magic[1],         magic[2],         magic[3],
+            std::byte{id}, std::byte{major}, std::byte{minor}, std::byte{revision}};
 }
 
 Result<ProtocolHeader> ProtocolHeader::parse(std::span<const std::byte> input) noexcept {
     const std::size_t n = std::min(input.size(), magic.size());
-    if (!std::equal(magic.begin(), magic.begin() + static_cast<std::ptrdiff_t>(n), input.begin())) return Errc::bad_protocol_header;
+    if (!std::equal(magic.begin(), magic.begin() + static_cast<std::ptrdiff_t>(n), input.begin()))
+        return Errc::bad_protocol_header;
     if (input.size() < size) return Errc::incomplete;
     const auto octet = [&](std::size_t i) { return std::to_integer<std::uint8_t>(input[i]); };
     return ProtocolHeader(octet(4), octet(5), octet(6), octet(7));
@@ -83,7 +87,7 @@ FrameParser::Step FrameParser::next(std::span<const std::byte> input) const noex
     if (size > max_) return refuse(Errc::frame_too_large, 0);
     if (input.size() > 4) {
         const auto doff = std::to_integer<std::uint8_t>(input[4]);
-        if (doff < doff_min) return refuse(Errc::frame_doff_too_small, 0);                      // [2.3-c]
+        if (doff < doff_min) return refuse(Errc::frame_doff_too_small, 0);                 // [2.3-c]
         if (std::size_t{doff} * 4 > size) return refuse(Errc::frame_doff_beyond_size, 0);  // [2.3-d]
     }
     if (input.size() > 5 && std::to_integer<std::uint8_t>(input[5]) > static_cast<std::uint8_t>(FrameType::sasl)) {
@@ -94,7 +98,8 @@ FrameParser::Step FrameParser::next(std::span<const std::byte> input) const noex
 
     step.frame.frame = input.first(size);
     step.frame.type = static_cast<FrameType>(input[5]);
-    step.frame.channel = step.frame.type == FrameType::amqp ? load_be<std::uint16_t>(input.data() + 6) : std::uint16_t{0};
+    step.frame.channel =
+        step.frame.type == FrameType::amqp ? load_be<std::uint16_t>(input.data() + 6) : std::uint16_t{0};
     step.frame.body = step.frame.frame.subspan(4 * std::to_integer<std::size_t>(input[4]));  // extended header: [2.3-e]
     step.status = Status::frame;
     if (!step.frame.body.empty()) {
@@ -117,14 +122,15 @@ void append_frame(Encoder& to, std::uint16_t channel, const T& performative, std
 }
 
 template <class T>
-Result<std::size_t> write_frame(std::span<std::byte> out, std::uint16_t channel, const T& performative, std::size_t payload_size) {
+Result<std::size_t> write_frame(std::span<std::byte> out, std::uint16_t channel, const T& performative,
+                                std::size_t payload_size) {
     Encoder to(out);
     append_frame(to, channel, performative, payload_size);
     if (!to.ok()) return to.error();
     return to.size();
 }
 
-#define APROTIC_FRAME(T)                                                                          \
+#define APROTIC_FRAME(T)                                                                                  \
     template Result<std::size_t> write_frame(std::span<std::byte>, std::uint16_t, const T&, std::size_t); \
     template void append_frame(Encoder&, std::uint16_t, const T&, std::size_t);
 APROTIC_FRAME(Open)

@@ -29,8 +29,8 @@ struct ProtocolHeader {
 
     constexpr bool is(ProtocolId protocol_id) const noexcept { return *this == ProtocolHeader(protocol_id); }
     std::array<std::byte, size> serialise() const noexcept;
-    /// `incomplete` while the octets so far could become a header, `bad_protocol_header` as soon as they cannot. Any id and
-    /// version parse: whether they are acceptable is the caller's question.
+    /// `incomplete` while the octets so far could become a header, `bad_protocol_header` as soon as they cannot. Any id
+    /// and version parse: whether they are acceptable is the caller's question.
     static Result<ProtocolHeader> parse(std::span<const std::byte> input) noexcept;
 
     friend constexpr bool operator==(const ProtocolHeader&, const ProtocolHeader&) = default;
@@ -62,16 +62,16 @@ struct FrameView {
     bool empty() const noexcept { return body.empty(); }
     /// Which performative it is: `frame.is(descriptor::transfer)`.
     bool is(std::uint64_t descriptor_code) const noexcept { return code == descriptor_code; }
-    /// Reads the performative as a T; fails when it is another. `frame.as<Flow>()`. Does not allocate for Transfer, Flow and
-    /// Disposition without maps, strings or long binaries.
+    /// Reads the performative as a T; fails when it is another. `frame.as<Flow>()`. Does not allocate for Transfer,
+    /// Flow and Disposition without maps, strings or long binaries.
     template <class T>
     Result<T> as(const DecodeLimits& limits = {}) const {
         return decode_as<T>(performative, limits);
     }
 };
 
-/// Takes frames off the front of a buffer. It keeps nothing but its limit, so bytes stay where they were received; the caller
-/// calls `next` again with more. Not thread-safe.
+/// Takes frames off the front of a buffer. It keeps nothing but its limit, so bytes stay where they were received; the
+/// caller calls `next` again with more. Not thread-safe.
 class FrameParser {
 public:
     /// `frame_size_max`: larger frames are refused on sight of their header. [2.3-b]
@@ -83,7 +83,8 @@ public:
     enum class Status : std::uint8_t {
         need_more,  ///< `size` octets are needed from the start of the input before there is a frame
         frame,      ///< `frame` is valid and `size` octets are consumed by it
-        error       ///< the stream cannot go on; `error` says why. With `size` not 0 the header was right and the body is bad
+        error  ///< the stream cannot go on; `error` says why. With `size` not 0 the header was right and the body is
+               ///< bad
     };
     struct Step {
         Status status = Status::need_more;
@@ -97,10 +98,10 @@ private:
     std::uint32_t max_;
 };
 
-/// Frame header and performative, written into `out`; the frame's SIZE counts `payload_size` octets more, which the caller
-/// sends behind it. Returns the octets written. Fails with `buffer_too_small`. T is any performative, Performative, any SASL
-/// frame or SaslFrame; SASL types make SASL frames, for which `channel` is ignored.
-/// 128 octets hold every transfer (without state), flow (without properties) and disposition with a plain outcome.
+/// Frame header and performative, written into `out`; the frame's SIZE counts `payload_size` octets more, which the
+/// caller sends behind it. Returns the octets written. Fails with `buffer_too_small`. T is any performative,
+/// Performative, any SASL frame or SaslFrame; SASL types make SASL frames, for which `channel` is ignored. 128 octets
+/// hold every transfer (without state), flow (without properties) and disposition with a plain outcome.
 template <class T>
 Result<std::size_t> write_frame(std::span<std::byte> out, std::uint16_t channel, const T& performative,
                                 std::size_t payload_size = 0);

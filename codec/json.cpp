@@ -20,7 +20,8 @@ namespace {
 
 constexpr std::string_view hex_digits = "0123456789abcdef";
 
-/// Integers beyond this are rounded by readers that keep numbers as doubles, so they are written as strings. (RFC 7493, 2.2)
+/// Integers beyond this are rounded by readers that keep numbers as doubles, so they are written as strings. (RFC
+/// 7493, 2.2)
 constexpr std::int64_t exact_max = (std::int64_t{1} << 53) - 1;
 
 template <class T>
@@ -57,7 +58,8 @@ bool are_names(const Map& map) {
 
 class JsonWriter {
 public:
-    JsonWriter(std::string& to, const JsonOptions& options, unsigned level) : to_(to), options_(options), level_(level) {}
+    JsonWriter(std::string& to, const JsonOptions& options, unsigned level)
+        : to_(to), options_(options), level_(level) {}
 
     void write(const Value& value) {
         if (options_.form == JsonForm::plain) {
@@ -78,7 +80,9 @@ public:
         pairs(map);
         to_ += '}';
     }
-    void write(const List& list) { sequence(list, [this](const Value& item) { write(item); }); }
+    void write(const List& list) {
+        sequence(list, [this](const Value& item) { write(item); });
+    }
 
 private:
     /// Types that need no "$" around them.
@@ -187,7 +191,8 @@ private:
             if (to_.find_first_of(".e", start) == std::string::npos) to_ += ".0";
         } else if (std::isinf(v)) {
             to_ += v > 0 ? "\"Infinity\"" : "\"-Infinity\"";
-        } else if (options_.form == JsonForm::plain || pattern == std::bit_cast<Bits>(std::numeric_limits<T>::quiet_NaN())) {
+        } else if (options_.form == JsonForm::plain ||
+                   pattern == std::bit_cast<Bits>(std::numeric_limits<T>::quiet_NaN())) {
             to_ += "\"NaN\"";
         } else {
             std::array<std::byte, sizeof(Bits)> octets;
@@ -219,7 +224,8 @@ private:
         using namespace std::chrono;
         const sys_time<milliseconds> at{milliseconds(v.ms)};
         constexpr sys_days first{year{0} / January / 1}, end{year{10000} / January / 1};
-        if (v.ms < milliseconds(first.time_since_epoch()).count() || v.ms >= milliseconds(end.time_since_epoch()).count()) {
+        if (v.ms < milliseconds(first.time_since_epoch()).count() ||
+            v.ms >= milliseconds(end.time_since_epoch()).count()) {
             return append_number(to_, v.ms);
         }
         const auto day = floor<days>(at);
@@ -379,7 +385,8 @@ void append_json_string(std::string& to, std::string_view text) {
         // Character by character: what is none becomes the replacement character.
         while (!text.empty()) {
             std::size_t length = 1;
-            while (length < std::min<std::size_t>(4, text.size()) && !is_utf8(as_bytes(text.substr(0, length)))) ++length;
+            while (length < std::min<std::size_t>(4, text.size()) && !is_utf8(as_bytes(text.substr(0, length))))
+                ++length;
             const bool character = is_utf8(as_bytes(text.substr(0, length)));
             raw(character ? text.substr(0, length) : "\xef\xbf\xbd");
             text.remove_prefix(character ? length : 1);

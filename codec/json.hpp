@@ -12,10 +12,12 @@ namespace aprotic::codec {
 
 /// How an AMQP value is said in JSON (RFC 8259, UTF-8). docs/codec.md has the table.
 enum class JsonForm : std::uint8_t {
-    /// Nothing is lost: `parse_json` gives back an equal value. Null, booleans, strings, lists, maps with plain string keys, `long`
+    /// Nothing is lost: `parse_json` gives back an equal value. Null, booleans, strings, lists, maps with plain string
+    /// keys, `long`
     /// and `double` are what JSON has; everything else is an object with one member that names the type: {"$uint":1}.
     lossless,
-    /// For people, and for programs that do not care for types: symbols, uuids and times as text, all numbers as numbers.
+    /// For people, and for programs that do not care for types: symbols, uuids and times as text, all numbers as
+    /// numbers.
     plain,
 };
 
@@ -40,17 +42,17 @@ void append_json_string(std::string& to, std::string_view text);
 
 /// What is wrong with a JSON text.
 enum class JsonFault : std::uint8_t {
-    syntax = 1,       ///< not JSON
-    bad_utf8,         ///< octets that are not UTF-8, or half of a surrogate pair
-    unknown_type,     ///< a member name that starts with "$" but names no type
-    reserved_name,    ///< a member name that starts with "$" beside other members
-    wrong_content,    ///< JSON, but not what a value of this type is written as
-    out_of_range,     ///< a number that the type cannot hold
-    duplicate_name,   ///< two members of an object with the same name
+    syntax = 1,         ///< not JSON
+    bad_utf8,           ///< octets that are not UTF-8, or half of a surrogate pair
+    unknown_type,       ///< a member name that starts with "$" but names no type
+    reserved_name,      ///< a member name that starts with "$" beside other members
+    wrong_content,      ///< JSON, but not what a value of this type is written as
+    out_of_range,       ///< a number that the type cannot hold
+    duplicate_name,     ///< two members of an object with the same name
     nesting_too_deep,   ///< deeper than DecodeLimits::depth_max
     too_many_elements,  ///< more than DecodeLimits::elements_max
     value_too_large,    ///< more octets than DecodeLimits::bytes_max
-    trailing_text,    ///< something after the value
+    trailing_text,      ///< something after the value
 };
 std::string_view name_of(JsonFault fault) noexcept;
 
@@ -64,8 +66,8 @@ struct JsonError {
 };
 
 /// Reads any JSON text: what `to_json` wrote in the lossless form comes back equal, and plain JSON of others is read as
-/// null, boolean, long, double, string, list and map with string keys. Numbers without fraction and exponent are long, or ulong
-/// if they only fit there. Memory is bounded by the size of the text and by `limits`.
+/// null, boolean, long, double, string, list and map with string keys. Numbers without fraction and exponent are long,
+/// or ulong if they only fit there. Memory is bounded by the size of the text and by `limits`.
 Result<Value, JsonError> parse_json(std::string_view text, const DecodeLimits& limits = {});
 
 }  // namespace aprotic::codec

@@ -122,7 +122,8 @@ private:
                 if (next() != '"') return unexpected("a member name");
                 if (!parse_string(name) || !expect(':', "a colon")) return false;
                 if (name.starts_with('$')) {
-                    if (!map.empty()) return fail(JsonFault::reserved_name, name_at, "a name that does not start with \"$\"");
+                    if (!map.empty())
+                        return fail(JsonFault::reserved_name, name_at, "a name that does not start with \"$\"");
                     return parse_tagged(std::string_view(name).substr(1), name_at, value);
                 }
                 if (map.empty() && !deeper()) return false;
@@ -147,7 +148,8 @@ private:
         std::sort(names.begin(), names.end());
         const auto twice = std::adjacent_find(names.begin(), names.end(),
                                               [](const auto& a, const auto& b) { return a.first == b.first; });
-        return twice == names.end() || fail(JsonFault::duplicate_name, std::next(twice)->second, "a name not used before");
+        return twice == names.end() ||
+               fail(JsonFault::duplicate_name, std::next(twice)->second, "a name not used before");
     }
 
     bool parse_tagged(std::string_view type_name, std::size_t name_at, Value& value) {
@@ -155,7 +157,8 @@ private:
         if (!type) return fail(JsonFault::unknown_type, name_at, "the name of an AMQP type after \"$\"");
         if (!parse_content(*type, value)) return false;
         if (take('}')) return true;
-        if (next() == ',') return fail(JsonFault::reserved_name, name_at, "no other member beside one that names a type");
+        if (next() == ',')
+            return fail(JsonFault::reserved_name, name_at, "no other member beside one that names a type");
         return unexpected("a closing brace");
     }
 

@@ -54,7 +54,8 @@ bool JsonScanner::parse_string(std::string& text) {
     const std::size_t start = at_++;
     for (;;) {
         const std::size_t run = at_;
-        while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' && static_cast<unsigned char>(text_[at_]) >= 0x20) {
+        while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' &&
+               static_cast<unsigned char>(text_[at_]) >= 0x20) {
             ++at_;
         }
         text += text_.substr(run, at_ - run);
@@ -93,7 +94,8 @@ bool JsonScanner::parse_code_unit(std::string& text) {
     if (c >= 0xd800 && c <= 0xdfff) {
         // Two units make one character.
         std::uint32_t low = 0;
-        if (c > 0xdbff || !text_.substr(at_).starts_with("\\u")) return fail(JsonFault::bad_utf8, start, "a surrogate pair");
+        if (c > 0xdbff || !text_.substr(at_).starts_with("\\u"))
+            return fail(JsonFault::bad_utf8, start, "a surrogate pair");
         at_ += 2;
         if (!parse_hex4(low)) return false;
         if (low < 0xdc00 || low > 0xdfff) return fail(JsonFault::bad_utf8, start, "a surrogate pair");

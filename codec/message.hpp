@@ -36,8 +36,8 @@ struct Message {
     Properties& ensure_properties() { return properties ? *properties : properties.emplace(); }
 
     std::optional<Header> header;
-    Map delivery_annotations;   ///< symbol keys
-    Map message_annotations;    ///< symbol keys
+    Map delivery_annotations;  ///< symbol keys
+    Map message_annotations;   ///< symbol keys
     std::optional<Properties> properties;
     Map application_properties;  ///< string keys, simple values
     Body body;
@@ -47,12 +47,13 @@ struct Message {
     friend bool operator==(const Message&, const Message&) = default;
 };
 
-/// The octets of a message, encoded once, shared by every link it is sent on. Cheap to copy, immutable, safe to share between
-/// threads. Large data sections are in it by reference to the memory they were given in.
+/// The octets of a message, encoded once, shared by every link it is sent on. Cheap to copy, immutable, safe to share
+/// between threads. Large data sections are in it by reference to the memory they were given in.
 class EncodedMessage {
 public:
     EncodedMessage() = default;
-    /// Takes octets that are a message already, such as what a delivery brought. Nothing is checked now; see MessageView.
+    /// Takes octets that are a message already, such as what a delivery brought. Nothing is checked now; see
+    /// MessageView.
     explicit EncodedMessage(ByteChain octets, std::uint32_t message_format = protocol::message_format)
         : octets_(std::move(octets)), message_format_(message_format) {}
 
@@ -62,8 +63,8 @@ public:
     bool empty() const noexcept { return octets_.empty(); }
     std::uint32_t message_format() const noexcept { return message_format_; }
 
-    /// The same message with another header section; the bare message is shared, octet for octet. [3.2-a] Fails when the octets
-    /// are not a message of format 0.
+    /// The same message with another header section; the bare message is shared, octet for octet. [3.2-a] Fails when
+    /// the octets are not a message of format 0.
     Result<EncodedMessage> with_header(const Header& header) const;
     /// The same message with other delivery annotations (none when empty).
     Result<EncodedMessage> with_delivery_annotations(const Map& annotations) const;
@@ -75,13 +76,13 @@ private:
     std::uint32_t message_format_ = protocol::message_format;
 };
 
-/// Encodes every section that is there: data of 256 octets and more by reference, the rest into one block. Fails only for
-/// what has no wire form, such as an array of mixed types.
+/// Encodes every section that is there: data of 256 octets and more by reference, the rest into one block. Fails only
+/// for what has no wire form, such as an array of mixed types.
 Result<EncodedMessage> try_encode(const Message& message);
 /// The same for messages known to have one; asserts that.
 EncodedMessage encode(const Message& message);
-/// Every section appended to `to`, data copied too: for a buffer that is used again and again. Allocates nothing while the
-/// buffer is wide enough; `to` knows what failed.
+/// Every section appended to `to`, data copied too: for a buffer that is used again and again. Allocates nothing while
+/// the buffer is wide enough; `to` knows what failed.
 void encode_into(Encoder& to, const Message& message);
 /// The opposite; checks the order and the types of all sections.
 Result<Message> decode_message(const ByteChain& octets, const DecodeLimits& limits = {});

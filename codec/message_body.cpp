@@ -92,7 +92,8 @@ Result<std::string_view> MessageView::body_text() const {
 std::optional<std::string_view> MessageView::only_data() const noexcept {
     if (body_kind_ != BodyKind::data || octets_.segments().size() != 1) return std::nullopt;
     const Place& body = place(Section::body);
-    const std::span<const std::byte> value = octets_.segments().front().span().subspan(body.value, body.end - body.value);
+    const std::span<const std::byte> value =
+        octets_.segments().front().span().subspan(body.value, body.end - body.value);
     const std::size_t width = size_width(std::to_integer<std::uint8_t>(value[0]));
     if (value.size() < 1 + width) return std::nullopt;
     const std::size_t length =

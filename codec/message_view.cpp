@@ -32,8 +32,8 @@ std::optional<Type> base_of(std::uint64_t code) noexcept {
     }
 }
 
-/// What is known of a section by its code and of a value by its constructor, for the usual messages: looked up, since every message
-/// passes here.
+/// What is known of a section by its code and of a value by its constructor, for the usual messages: looked up, since
+/// every message passes here.
 struct PlainSection {
     std::uint8_t rank = 0;   // counts from 1; 0 where the general way has to look
     std::uint8_t forms = 0;  // of its value: the bits below
@@ -75,8 +75,18 @@ constexpr auto forms_by_code = [] {
 }();
 
 enum PropertyIndex : std::uint32_t {
-    message_id_index, user_id_index, to_index, subject_index, reply_to_index, correlation_id_index, content_type_index,
-    content_encoding_index, absolute_expiry_time_index, creation_time_index, group_id_index, group_sequence_index,
+    message_id_index,
+    user_id_index,
+    to_index,
+    subject_index,
+    reply_to_index,
+    correlation_id_index,
+    content_type_index,
+    content_encoding_index,
+    absolute_expiry_time_index,
+    creation_time_index,
+    group_id_index,
+    group_sequence_index,
     reply_to_group_id_index,
 };
 
@@ -94,8 +104,8 @@ MessageView::MessageView(ByteChain octets, const DecodeLimits& limits) : octets_
     }
 }
 
-/// Most messages are in one segment and have sections in order, with descriptors of one octet and values that tell their size.
-/// Locates the sections of which that is true and stops before the first other one; gives where that is.
+/// Most messages are in one segment and have sections in order, with descriptors of one octet and values that tell
+/// their size. Locates the sections of which that is true and stops before the first other one; gives where that is.
 std::size_t MessageView::locate_plainly() noexcept {
     if (octets_.segments().size() != 1) return 0;
     const std::byte* const octets = octets_.segments().front().data();
@@ -112,7 +122,7 @@ std::size_t MessageView::locate_plainly() noexcept {
         const std::uint8_t format_code = octet(value);
         if (section.rank <= last || (section.forms & forms_by_code[format_code]) == 0) break;
         const std::size_t end = size_width(format_code) == 1 ? value + 2 + octet(value + 1)
-                                                            : value + 5 + load_be<std::uint32_t>(octets + value + 1);
+                                                             : value + 5 + load_be<std::uint32_t>(octets + value + 1);
         if (end > size) break;
         Place& place = places_[section.rank - 1U];
         place.start = at;
@@ -158,14 +168,16 @@ bool MessageView::locate_section(Cursor& at) {
     const auto section = static_cast<Section>(*rank);
     for (std::size_t later = *rank + 1; later < kinds_of_section; ++later) {
         if (!places_[later].present) continue;
-        return fail(has(section) && section != Section::body ? Errc::duplicate_section : Errc::section_out_of_order, start);
+        return fail(has(section) && section != Section::body ? Errc::duplicate_section : Errc::section_out_of_order,
+                    start);
     }
     if (has(section) && section != Section::body) return fail(Errc::duplicate_section, start);  // [3.2-d]
     if (section == Section::body) {
         const BodyKind kind = code == descriptor::data            ? BodyKind::data
                               : code == descriptor::amqp_sequence ? BodyKind::sequence
                                                                   : BodyKind::value;
-        if (has_body() && (kind != body_kind_ || kind == BodyKind::value)) return fail(Errc::mixed_body, start);  // [3.2-e]
+        if (has_body() && (kind != body_kind_ || kind == BodyKind::value))
+            return fail(Errc::mixed_body, start);  // [3.2-e]
         body_kind_ = kind;
     }
 
@@ -192,7 +204,8 @@ bool MessageView::locate_section(Cursor& at) {
 std::span<const std::byte> MessageView::octets_of(Section s) const {
     const Place& where = place(s);
     if (!where.present) return {};
-    if (octets_.segments().size() == 1) return octets_.segments().front().span().subspan(where.start, where.end - where.start);
+    if (octets_.segments().size() == 1)
+        return octets_.segments().front().span().subspan(where.start, where.end - where.start);
     std::size_t base = 0;
     for (const Bytes& segment : octets_.segments()) {
         if (where.start < base + segment.size()) {
@@ -238,7 +251,8 @@ RawValue MessageView::property(std::uint32_t index) const {
     return RawValue({plain_properties_ + start, property_at_[index + 1] - start});
 }
 
-/// Measures all properties at once. False when one of them is nothing that belongs here: then they are looked for one by one.
+/// Measures all properties at once. False when one of them is nothing that belongs here: then they are looked for one
+/// by one.
 bool MessageView::locate_properties(std::span<const std::byte> list) const noexcept {
     if (list.empty()) return false;
     const auto octet = [&](std::size_t i) { return std::to_integer<std::uint8_t>(list[i]); };
@@ -281,12 +295,18 @@ std::optional<std::string_view> MessageView::subject() const { return property(s
 std::optional<std::string_view> MessageView::reply_to() const { return property(reply_to_index).string(); }
 std::optional<MessageIdView> MessageView::correlation_id() const { return property(correlation_id_index).message_id(); }
 std::optional<std::string_view> MessageView::content_type() const { return property(content_type_index).symbol(); }
-std::optional<std::string_view> MessageView::content_encoding() const { return property(content_encoding_index).symbol(); }
-std::optional<Timestamp> MessageView::absolute_expiry_time() const { return property(absolute_expiry_time_index).timestamp(); }
+std::optional<std::string_view> MessageView::content_encoding() const {
+    return property(content_encoding_index).symbol();
+}
+std::optional<Timestamp> MessageView::absolute_expiry_time() const {
+    return property(absolute_expiry_time_index).timestamp();
+}
 std::optional<Timestamp> MessageView::creation_time() const { return property(creation_time_index).timestamp(); }
 std::optional<std::string_view> MessageView::group_id() const { return property(group_id_index).string(); }
 std::optional<std::uint32_t> MessageView::group_sequence() const { return property(group_sequence_index).uint(); }
-std::optional<std::string_view> MessageView::reply_to_group_id() const { return property(reply_to_group_id_index).string(); }
+std::optional<std::string_view> MessageView::reply_to_group_id() const {
+    return property(reply_to_group_id_index).string();
+}
 
 MapView MessageView::delivery_annotations() const { return MapView(value_of(Section::delivery_annotations)); }
 MapView MessageView::message_annotations() const { return MapView(value_of(Section::message_annotations)); }
@@ -350,8 +370,8 @@ Result<void> MessageView::check(Strictness strictness) const {
     }
     if (has(Section::header)) APROTIC_TRY(decode_as<Header>(octets_of(Section::header), limits_));
     if (has(Section::properties)) APROTIC_TRY(properties());
-    for (const Section s : {Section::delivery_annotations, Section::message_annotations, Section::application_properties,
-                            Section::footer}) {
+    for (const Section s : {Section::delivery_annotations, Section::message_annotations,
+                            Section::application_properties, Section::footer}) {
         APROTIC_TRY(map_of(s));
     }
     if (body_kind_ == BodyKind::value) APROTIC_TRY(raw_body_value().check(limits_));

@@ -13,23 +13,25 @@
 
 namespace aprotic::codec {
 
-/// A message read where it lies. Making one shares the chain's memory, locates the sections by their sizes and checks their
-/// order; nothing is decoded or copied before it is asked for. Views it returns live as long as this object (or the one it was
-/// moved into): what lies across two segments is joined once into memory that the object keeps. Not for concurrent use.
+/// A message read where it lies. Making one shares the chain's memory, locates the sections by their sizes and checks
+/// their order; nothing is decoded or copied before it is asked for. Views it returns live as long as this object (or
+/// the one it was moved into): what lies across two segments is joined once into memory that the object keeps. Not for
+/// concurrent use.
 class MessageView {
 public:
     MessageView() = default;
     explicit MessageView(ByteChain octets, const DecodeLimits& limits = {});
     explicit MessageView(const EncodedMessage& message) : MessageView(message.octets()) {}
 
-    /// What is wrong with the sequence of sections; what came before the fault can still be read. A message without a body is
-    /// not an error here: see has_body(). [3.2-c] to [3.2-h]
+    /// What is wrong with the sequence of sections; what came before the fault can still be read. A message without a
+    /// body is not an error here: see has_body(). [3.2-c] to [3.2-h]
     std::error_code error() const noexcept { return error_; }
     bool ok() const noexcept { return !error_; }
     /// Octet at which the fault is.
     std::size_t error_offset() const noexcept { return error_offset_; }
-    /// What `check` holds against a message. `lenient` lets pass what the specification forbids but brokers and clients in use
-    /// send all the same: lists, maps, arrays and described values as values of application properties. [3.2.5-b]
+    /// What `check` holds against a message. `lenient` lets pass what the specification forbids but brokers and clients
+    /// in use send all the same: lists, maps, arrays and described values as values of application properties.
+    /// [3.2.5-b]
     enum class Strictness : std::uint8_t { lenient, strict };
     /// Decodes everything and checks it, the body included.
     Result<void> check(Strictness strictness = Strictness::lenient) const;
@@ -67,8 +69,8 @@ public:
     BodyKind body_kind() const noexcept { return body_kind_; }
     bool has_body() const noexcept { return body_kind_ != BodyKind::none; }
 
-    /// Text of an amqp-value string, symbol or binary, or the octets of the data sections as they are. Joined if it is in more
-    /// than one place.
+    /// Text of an amqp-value string, symbol or binary, or the octets of the data sections as they are. Joined if it is
+    /// in more than one place.
     Result<std::string_view> body_text() const;
     /// Octets of the data sections, or of an amqp-value binary or string; by reference to where they were received.
     Result<ByteChain> body_data() const;
@@ -80,9 +82,9 @@ public:
     Result<Message::Data> data_sections() const;
     Result<Message::Sequences> sequences() const;
 
-    /// `body<std::string_view>()`, `body<std::string>()`, `body<Value>()`, `body<ByteChain>()`, or a type a Value can hold such as
-    /// `body<std::int32_t>()` or `body<Map>()`. Throws std::system_error when the body is something else; the functions
-    /// above return instead.
+    /// `body<std::string_view>()`, `body<std::string>()`, `body<Value>()`, `body<ByteChain>()`, or a type a Value can
+    /// hold such as `body<std::int32_t>()` or `body<Map>()`. Throws std::system_error when the body is something else;
+    /// the functions above return instead.
     template <class T>
     T body() const;
 
@@ -93,13 +95,20 @@ public:
     std::size_t header_size() const noexcept { return place(Section::header).end; }
     std::size_t mutable_prefix() const noexcept { return prefix_; }
 
-    /// How many sections a message has, measured by their sizes alone: neither their kinds nor their order are looked at, so it
-    /// also counts in other message formats. Empty when anything but whole sections is there. For positions in a message [3.4.1]
+    /// How many sections a message has, measured by their sizes alone: neither their kinds nor their order are looked
+    /// at, so it also counts in other message formats. Empty when anything but whole sections is there. For positions
+    /// in a message [3.4.1]
     static std::optional<std::uint32_t> count_sections(const ByteChain& message) noexcept;
 
 private:
     enum class Section : std::uint8_t {
-        header, delivery_annotations, message_annotations, properties, application_properties, body, footer
+        header,
+        delivery_annotations,
+        message_annotations,
+        properties,
+        application_properties,
+        body,
+        footer
     };
     static constexpr std::size_t kinds_of_section = 7;
     static constexpr std::size_t property_count = 13;

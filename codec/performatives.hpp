@@ -95,20 +95,21 @@ template <>
 struct Table<Attach> {
     static constexpr std::string_view name = "attach";
     static constexpr std::uint64_t code = descriptor::attach;
-    static constexpr auto fields = std::tuple{mandatory("name", &Attach::name),
-                                              mandatory("handle", &Attach::handle),
-                                              mandatory("role", &Attach::role),
-                                              field("snd-settle-mode", &Attach::snd_settle_mode, SenderSettleMode::mixed),
-                                              field("rcv-settle-mode", &Attach::rcv_settle_mode, ReceiverSettleMode::first),
-                                              field("source", &Attach::source),
-                                              field("target", &Attach::target),
-                                              field("unsettled", &Attach::unsettled),
-                                              field("incomplete-unsettled", &Attach::incomplete_unsettled, false),
-                                              field("initial-delivery-count", &Attach::initial_delivery_count),
-                                              field("max-message-size", &Attach::max_message_size),
-                                              field("offered-capabilities", &Attach::offered_capabilities),
-                                              field("desired-capabilities", &Attach::desired_capabilities),
-                                              field("properties", &Attach::properties)};
+    static constexpr auto fields =
+        std::tuple{mandatory("name", &Attach::name),
+                   mandatory("handle", &Attach::handle),
+                   mandatory("role", &Attach::role),
+                   field("snd-settle-mode", &Attach::snd_settle_mode, SenderSettleMode::mixed),
+                   field("rcv-settle-mode", &Attach::rcv_settle_mode, ReceiverSettleMode::first),
+                   field("source", &Attach::source),
+                   field("target", &Attach::target),
+                   field("unsettled", &Attach::unsettled),
+                   field("incomplete-unsettled", &Attach::incomplete_unsettled, false),
+                   field("initial-delivery-count", &Attach::initial_delivery_count),
+                   field("max-message-size", &Attach::max_message_size),
+                   field("offered-capabilities", &Attach::offered_capabilities),
+                   field("desired-capabilities", &Attach::desired_capabilities),
+                   field("properties", &Attach::properties)};
 };
 APROTIC_COMPOSITE(Attach);
 
@@ -195,12 +196,10 @@ template <>
 struct Table<Disposition> {
     static constexpr std::string_view name = "disposition";
     static constexpr std::uint64_t code = descriptor::disposition;
-    static constexpr auto fields = std::tuple{mandatory("role", &Disposition::role),
-                                              mandatory("first", &Disposition::first),
-                                              field("last", &Disposition::last),
-                                              field("settled", &Disposition::settled, false),
-                                              field("state", &Disposition::state),
-                                              field("batchable", &Disposition::batchable, false)};
+    static constexpr auto fields =
+        std::tuple{mandatory("role", &Disposition::role), mandatory("first", &Disposition::first),
+                   field("last", &Disposition::last),     field("settled", &Disposition::settled, false),
+                   field("state", &Disposition::state),   field("batchable", &Disposition::batchable, false)};
 };
 APROTIC_COMPOSITE(Disposition);
 
@@ -216,8 +215,8 @@ template <>
 struct Table<Detach> {
     static constexpr std::string_view name = "detach";
     static constexpr std::uint64_t code = descriptor::detach;
-    static constexpr auto fields = std::tuple{mandatory("handle", &Detach::handle), field("closed", &Detach::closed, false),
-                                              field("error", &Detach::error)};
+    static constexpr auto fields = std::tuple{mandatory("handle", &Detach::handle),
+                                              field("closed", &Detach::closed, false), field("error", &Detach::error)};
 };
 APROTIC_COMPOSITE(Detach);
 
@@ -249,7 +248,8 @@ struct Table<Close> {
 };
 APROTIC_COMPOSITE(Close);
 
-/// The body of an AMQP frame. Large because of Attach: on hot paths decode the one type that the frame's descriptor names.
+/// The body of an AMQP frame. Large because of Attach: on hot paths decode the one type that the frame's descriptor
+/// names.
 using Performative = std::variant<Open, Begin, Attach, Flow, Transfer, Disposition, Detach, End, Close>;
 
 void encode(Encoder& to, const Performative& performative);

@@ -51,12 +51,15 @@ ErrcInfo info_of(Errc e) noexcept {
         case Errc::wrong_type: return {"a value of another type than the field has", "1.3-a"};
         case Errc::wrong_archetype: return {"a described type that does not belong here", "1.3-b", invalid_field};
         case Errc::missing_mandatory_field: return {"a mandatory field is null or missing", "1.3-c", invalid_field};
-        case Errc::value_out_of_choice: return {"a value that the restricted type does not allow", "1.3-e", invalid_field};
+        case Errc::value_out_of_choice:
+            return {"a value that the restricted type does not allow", "1.3-e", invalid_field};
         case Errc::not_a_list: return {"a composite that is not a list", "1.4-a"};
         case Errc::too_many_fields: return {"more items than the composite has fields", "1.4-c"};
         case Errc::multiple_as_list: return {"a field of multiple values given as a list", "1.4-f", invalid_field};
-        case Errc::multiple_element_type: return {"a field of multiple values given as an array of another type", "1.4-h", invalid_field};
-        case Errc::empty_mandatory_multiple: return {"a mandatory field of multiple values without a value", "1.4-g", invalid_field};
+        case Errc::multiple_element_type:
+            return {"a field of multiple values given as an array of another type", "1.4-h", invalid_field};
+        case Errc::empty_mandatory_multiple:
+            return {"a mandatory field of multiple values without a value", "1.4-g", invalid_field};
         case Errc::bad_descriptor: return {"neither a symbol nor a ulong as descriptor", "1.5-c"};
         case Errc::unknown_descriptor: return {"an unknown descriptor", "1.5-d", not_implemented};
         case Errc::wrong_key_type: return {"a map key of a type that this map does not allow", "3.2.10-c"};
@@ -65,9 +68,11 @@ ErrcInfo info_of(Errc e) noexcept {
         case Errc::frame_size_too_small: return {"a frame size below 8", "2.3-b", framing_error};
         case Errc::frame_too_large: return {"a frame above the maximum frame size", "2.7.1-i", framing_error};
         case Errc::frame_doff_too_small: return {"a frame data offset below 2", "2.3-c", framing_error};
-        case Errc::frame_doff_beyond_size: return {"a frame data offset behind the end of the frame", "2.3-d", framing_error};
+        case Errc::frame_doff_beyond_size:
+            return {"a frame data offset behind the end of the frame", "2.3-d", framing_error};
         case Errc::unknown_frame_type: return {"an unknown frame type", "2.3-f", framing_error};
-        case Errc::unexpected_payload: return {"octets behind a performative that has no payload", "2.3.2-b", framing_error};
+        case Errc::unexpected_payload:
+            return {"octets behind a performative that has no payload", "2.3.2-b", framing_error};
         case Errc::unknown_performative: return {"not a performative", "2.3.2-a", not_implemented};
         case Errc::unknown_section: return {"an unknown message section", "3.2-f"};
         case Errc::section_out_of_order: return {"message sections out of order", "3.2-c"};
@@ -76,7 +81,8 @@ ErrcInfo info_of(Errc e) noexcept {
         case Errc::missing_body: return {"a message without body", "3.2-e"};
         case Errc::wrong_section_type: return {"a message section of another type", "3.2-h"};
         case Errc::compound_property: return {"an application property that is not of a simple type", "3.2.5-b"};
-        case Errc::body_type_mismatch: return {"the message body is of another kind than was asked for", "", internal_error};
+        case Errc::body_type_mismatch:
+            return {"the message body is of another kind than was asked for", "", internal_error};
         case Errc::buffer_too_small: return {"the output buffer is too small", "", internal_error};
         case Errc::too_large_to_encode: return {"too large to encode", "", internal_error};
         case Errc::mixed_array: return {"an array of more than one type cannot be encoded", "", internal_error};
@@ -100,7 +106,8 @@ const std::error_category& codec_category() noexcept {
 std::string_view clause_of(Errc e) noexcept { return info_of(e).clause; }
 
 std::string_view condition_of(std::error_code ec) noexcept {
-    return ec.category() == codec_category() ? info_of(static_cast<Errc>(ec.value())).condition : condition::internal_error;
+    return ec.category() == codec_category() ? info_of(static_cast<Errc>(ec.value())).condition
+                                             : condition::internal_error;
 }
 
 }  // namespace aprotic::codec

@@ -48,7 +48,7 @@ enum class Errc {
     empty_mandatory_multiple,  ///< `multiple` and mandatory, but without a value
     bad_descriptor,            ///< neither symbol nor ulong, or not described at all
     unknown_descriptor,
-    wrong_key_type,        ///< a key of a type that this kind of map does not allow
+    wrong_key_type,         ///< a key of a type that this kind of map does not allow
     delivery_tag_too_long,  ///< more than 32 octets [2.8.7]
 
     // Protocol headers and frames. [2.2], [2.3]
@@ -65,14 +65,14 @@ enum class Errc {
     unknown_section,
     section_out_of_order,
     duplicate_section,
-    mixed_body,            ///< body sections of more than one kind, or two amqp-value sections
-    missing_body,          ///< no body section at all
-    wrong_section_type,    ///< a section whose value is not of the section's type
-    compound_property,     ///< an application property that is not of a simple type; only where strictness is asked for
-    body_type_mismatch,    ///< the body is legal but not what the caller asked for
+    mixed_body,          ///< body sections of more than one kind, or two amqp-value sections
+    missing_body,        ///< no body section at all
+    wrong_section_type,  ///< a section whose value is not of the section's type
+    compound_property,   ///< an application property that is not of a simple type; only where strictness is asked for
+    body_type_mismatch,  ///< the body is legal but not what the caller asked for
 
     // Encoding: the caller's faults.
-    buffer_too_small,   ///< the fixed output buffer is full
+    buffer_too_small,     ///< the fixed output buffer is full
     too_large_to_encode,  ///< over 2^32 - 1 octets or items
     mixed_array,          ///< elements of more than one type in an array
 };
@@ -98,7 +98,8 @@ template <class T, class E>
 inline constexpr bool is_result<Result<T, E>> = true;
 }  // namespace detail
 
-/// A value or the reason why there is none. `value()`, `*` and `->` assert that there is one; nothing here throws by itself.
+/// A value or the reason why there is none. `value()`, `*` and `->` assert that there is one; nothing here throws by
+/// itself.
 template <class T, class E>
 class [[nodiscard]] Result {
 public:
@@ -108,12 +109,11 @@ public:
     Result(const T& value) : state_(std::in_place_index<0>, value) {}
     Result(T&& value) : state_(std::in_place_index<0>, std::move(value)) {}
     template <class U>
-        requires(std::is_convertible_v<U &&, T> && !std::is_convertible_v<U &&, E> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, T> && !detail::is_result<std::remove_cvref_t<U>>)
-    Result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}
+    requires(std::is_convertible_v<U&&, T> && !std::is_convertible_v<U&&, E> &&
+             !std::is_same_v<std::remove_cvref_t<U>, T> && !detail::is_result<std::remove_cvref_t<U>>) Result(U&& value)
+        : state_(std::in_place_index<0>, std::forward<U>(value)) {}
     Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}
-    Result(Errc error)
-        requires std::is_same_v<E, std::error_code>
+    Result(Errc error) requires std::is_same_v<E, std::error_code>
         : state_(std::in_place_index<1>, make_error_code(error)) {}
 
     bool has_value() const noexcept { return state_.index() == 0; }
@@ -153,9 +153,7 @@ public:
 
     Result() = default;
     Result(E error) : error_(std::move(error)), failed_(true) {}
-    Result(Errc error)
-        requires std::is_same_v<E, std::error_code>
-        : error_(make_error_code(error)), failed_(true) {}
+    Result(Errc error) requires std::is_same_v<E, std::error_code> : error_(make_error_code(error)), failed_(true) {}
 
     bool has_value() const noexcept { return !failed_; }
     explicit operator bool() const noexcept { return !failed_; }
@@ -176,13 +174,14 @@ struct std::is_error_code_enum<aprotic::codec::Errc> : std::true_type {};
 #define APROTIC_CONCAT(a, b) APROTIC_CONCAT_(a, b)
 
 /// `APROTIC_TRY(f());` returns f's error from the enclosing function if there is one.
-#define APROTIC_TRY(...)                                                         \
-    do {                                                                         \
+#define APROTIC_TRY(...)                                                                  \
+    do {                                                                                  \
         if (auto&& aprotic_try = (__VA_ARGS__); !aprotic_try) return aprotic_try.error(); \
     } while (false)
 
 /// `APROTIC_TRY_AS(auto x, f());` declares x from f's value, or returns f's error from the enclosing function.
-#define APROTIC_TRY_AS(declaration, ...) APROTIC_TRY_AS_(APROTIC_CONCAT(aprotic_try_, __LINE__), declaration, __VA_ARGS__)
+#define APROTIC_TRY_AS(declaration, ...) \
+    APROTIC_TRY_AS_(APROTIC_CONCAT(aprotic_try_, __LINE__), declaration, __VA_ARGS__)
 #define APROTIC_TRY_AS_(name, declaration, ...) \
     auto name = (__VA_ARGS__);                  \
     if (!name) return name.error();             \

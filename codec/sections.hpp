@@ -22,11 +22,10 @@ template <>
 struct Table<Header> {
     static constexpr std::string_view name = "header";
     static constexpr std::uint64_t code = descriptor::header;
-    static constexpr auto fields = std::tuple{field("durable", &Header::durable, false),
-                                              field("priority", &Header::priority, std::uint8_t{4}),
-                                              field("ttl", &Header::ttl),
-                                              field("first-acquirer", &Header::first_acquirer, false),
-                                              field("delivery-count", &Header::delivery_count, 0)};
+    static constexpr auto fields =
+        std::tuple{field("durable", &Header::durable, false), field("priority", &Header::priority, std::uint8_t{4}),
+                   field("ttl", &Header::ttl), field("first-acquirer", &Header::first_acquirer, false),
+                   field("delivery-count", &Header::delivery_count, 0)};
 };
 APROTIC_COMPOSITE(Header);
 

@@ -61,13 +61,14 @@ template <>
 struct Table<Target> {
     static constexpr std::string_view name = "target";
     static constexpr std::uint64_t code = descriptor::target;
-    static constexpr auto fields = std::tuple{field("address", &Target::address),
-                                              field("durable", &Target::durable, TerminusDurability::none),
-                                              field("expiry-policy", &Target::expiry_policy, TerminusExpiryPolicy::session_end),
-                                              field("timeout", &Target::timeout, 0),
-                                              field("dynamic", &Target::dynamic, false),
-                                              field("dynamic-node-properties", &Target::dynamic_node_properties),
-                                              field("capabilities", &Target::capabilities)};
+    static constexpr auto fields =
+        std::tuple{field("address", &Target::address),
+                   field("durable", &Target::durable, TerminusDurability::none),
+                   field("expiry-policy", &Target::expiry_policy, TerminusExpiryPolicy::session_end),
+                   field("timeout", &Target::timeout, 0),
+                   field("dynamic", &Target::dynamic, false),
+                   field("dynamic-node-properties", &Target::dynamic_node_properties),
+                   field("capabilities", &Target::capabilities)};
 };
 APROTIC_COMPOSITE(Target);
 
@@ -92,16 +93,16 @@ void encode(Encoder& to, const AttachTarget& target);
 bool decode(Decoder& from, AttachTarget& target);
 
 // When a dynamically created node goes away. [3.5.10] to [3.5.13]
-#define APROTIC_LIFETIME_POLICY(T, NAME, CODE)                         \
-    struct T {                                                        \
-        friend bool operator==(const T&, const T&) = default;         \
-    };                                                                \
-    template <>                                                       \
-    struct Table<T> {                                                 \
-        static constexpr std::string_view name = NAME;                \
-        static constexpr std::uint64_t code = CODE;                   \
-        static constexpr auto fields = std::tuple{};                  \
-    };                                                                \
+#define APROTIC_LIFETIME_POLICY(T, NAME, CODE)                \
+    struct T {                                                \
+        friend bool operator==(const T&, const T&) = default; \
+    };                                                        \
+    template <>                                               \
+    struct Table<T> {                                         \
+        static constexpr std::string_view name = NAME;        \
+        static constexpr std::uint64_t code = CODE;           \
+        static constexpr auto fields = std::tuple{};          \
+    };                                                        \
     APROTIC_COMPOSITE(T)
 
 APROTIC_LIFETIME_POLICY(DeleteOnClose, "delete-on-close", descriptor::delete_on_close);

@@ -14,7 +14,8 @@
 
 namespace aprotic::codec {
 
-/// A name from a constrained domain, ASCII on the wire. Distinct from string: the two are never equal as values. [1.6.21]
+/// A name from a constrained domain, ASCII on the wire. Distinct from string: the two are never equal as values.
+/// [1.6.21]
 class Symbol {
 public:
     Symbol() = default;
@@ -44,7 +45,7 @@ struct Timestamp {
 
     /// From a point in time of std::chrono::system_clock, of any precision; what is below a millisecond is cut off.
     template <class TimePoint>
-        requires requires { typename TimePoint::duration::period; }
+    requires requires { typename TimePoint::duration::period; }
     static constexpr Timestamp from(const TimePoint& time) noexcept {
         // Without <chrono>, which would double what everybody pays for including this file.
         using Period = typename TimePoint::duration::period;
@@ -92,7 +93,8 @@ struct Decimal128 {
     friend auto operator<=>(const Decimal128&, const Decimal128&) = default;
 };
 
-/// Owned octets; short ones without allocation. For large payloads use `Bytes`, which is shared instead of copied. [1.6.19]
+/// Owned octets; short ones without allocation. For large payloads use `Bytes`, which is shared instead of copied.
+/// [1.6.19]
 class Binary {
 public:
     Binary() = default;
@@ -113,7 +115,8 @@ private:
     std::string octets_;
 };
 
-/// A sequence number compared as RFC 1982 says: a value is "before" another when it is up to 2^31 - 1 steps behind it. [2.8.10]
+/// A sequence number compared as RFC 1982 says: a value is "before" another when it is up to 2^31 - 1 steps behind it.
+/// [2.8.10]
 class SerialNumber {
 public:
     constexpr explicit SerialNumber(std::uint32_t value = 0) noexcept : value_(value) {}

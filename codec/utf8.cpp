@@ -22,7 +22,8 @@ bool is_utf8(std::span<const std::byte> octets) noexcept {
             while (i < size && octets[i] < std::byte{0x80}) ++i;
             continue;
         }
-        // Table 3-7 of the Unicode standard: the second octet's range excludes overlong forms, surrogates and what is too large.
+        // Table 3-7 of the Unicode standard: the second octet's range excludes overlong forms, surrogates and what is
+        // too large.
         unsigned low = 0x80, high = 0xbf;
         std::size_t more = 0;
         if (lead >= 0xc2 && lead <= 0xdf) {

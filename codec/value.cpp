@@ -98,9 +98,12 @@ Array::Array(std::vector<Value> elements) : items_(std::move(elements)), element
     items_ = {common};
     items_.insert(items_.end(), inner.items_.begin(), inner.items_.end());
 }
-Array::Array(Type element_type, std::vector<Value> elements) : items_(std::move(elements)), element_type_(element_type) {}
+Array::Array(Type element_type, std::vector<Value> elements)
+    : items_(std::move(elements)), element_type_(element_type) {}
 Array::Array(Type element_type, std::vector<Value> elements, std::vector<Value> descriptors)
-    : items_(std::move(descriptors)), descriptor_count_(static_cast<std::uint32_t>(items_.size())), element_type_(element_type) {
+    : items_(std::move(descriptors)),
+      descriptor_count_(static_cast<std::uint32_t>(items_.size())),
+      element_type_(element_type) {
     items_.insert(items_.end(), std::make_move_iterator(elements.begin()), std::make_move_iterator(elements.end()));
 }
 Array::Array(const Array&) = default;
@@ -209,11 +212,11 @@ struct Compare {
     }
     static std::strong_ordering order(const List& a, const List& b) noexcept { return compare_all(a, b); }
     static std::strong_ordering order(const Map& a, const Map& b) noexcept {
-        return std::lexicographical_compare_three_way(
-            a.begin(), a.end(), b.begin(), b.end(), [](const Map::Entry& x, const Map::Entry& y) {
-                const auto keys = Value::compare(x.first, y.first);
-                return keys != 0 ? keys : Value::compare(x.second, y.second);
-            });
+        return std::lexicographical_compare_three_way(a.begin(), a.end(), b.begin(), b.end(),
+                                                      [](const Map::Entry& x, const Map::Entry& y) {
+                                                          const auto keys = Value::compare(x.first, y.first);
+                                                          return keys != 0 ? keys : Value::compare(x.second, y.second);
+                                                      });
     }
     static std::strong_ordering order(const Array& a, const Array& b) noexcept {
         if (const auto types = a.element_type() <=> b.element_type(); types != 0) return types;

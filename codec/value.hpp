@@ -20,8 +20,8 @@ namespace aprotic::codec {
 class Value;
 using List = std::vector<Value>;
 
-/// Pairs in the order in which they were put or received: order is significant on the wire. [1.6.23-c] Keys may be of any
-/// type; a string key and a symbol key with the same text are two keys. Lookup is linear: these maps are small.
+/// Pairs in the order in which they were put or received: order is significant on the wire. [1.6.23-c] Keys may be of
+/// any type; a string key and a symbol key with the same text are two keys. Lookup is linear: these maps are small.
 class Map {
 public:
     using Entry = std::pair<Value, Value>;
@@ -76,8 +76,8 @@ private:
     std::vector<Entry> entries_;
 };
 
-/// Elements of one type. `elements` hold the plain values; if the array's constructor is described, `descriptors` holds its
-/// descriptors from the outside in. The element type is kept so that an empty array stays what it was. [1.6.24-b]
+/// Elements of one type. `elements` hold the plain values; if the array's constructor is described, `descriptors` holds
+/// its descriptors from the outside in. The element type is kept so that an empty array stays what it was. [1.6.24-b]
 class Array {
 public:
     explicit Array(Type element_type = Type::null) noexcept;
@@ -131,35 +131,66 @@ namespace detail {
 
 template <std::size_t Size, bool Signed>
 struct WireInteger;
-template <> struct WireInteger<1, false> { using type = std::uint8_t; };
-template <> struct WireInteger<2, false> { using type = std::uint16_t; };
-template <> struct WireInteger<4, false> { using type = std::uint32_t; };
-template <> struct WireInteger<8, false> { using type = std::uint64_t; };
-template <> struct WireInteger<1, true> { using type = std::int8_t; };
-template <> struct WireInteger<2, true> { using type = std::int16_t; };
-template <> struct WireInteger<4, true> { using type = std::int32_t; };
-template <> struct WireInteger<8, true> { using type = std::int64_t; };
+template <>
+struct WireInteger<1, false> {
+    using type = std::uint8_t;
+};
+template <>
+struct WireInteger<2, false> {
+    using type = std::uint16_t;
+};
+template <>
+struct WireInteger<4, false> {
+    using type = std::uint32_t;
+};
+template <>
+struct WireInteger<8, false> {
+    using type = std::uint64_t;
+};
+template <>
+struct WireInteger<1, true> {
+    using type = std::int8_t;
+};
+template <>
+struct WireInteger<2, true> {
+    using type = std::int16_t;
+};
+template <>
+struct WireInteger<4, true> {
+    using type = std::int32_t;
+};
+template <>
+struct WireInteger<8, true> {
+    using type = std::int64_t;
+};
 
 template <class T>
-concept CharacterLike = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> || std::same_as<T, char16_t>;
+concept CharacterLike =
+    std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> || std::same_as<T, char16_t>;
 template <class T>
 concept PlainInteger = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char32_t> && !CharacterLike<T>;
 
 /// The type that holds a T inside a Value: integers by width and sign, so that `long` and `long long` are both `long`.
 template <class T>
-struct Held { using type = T; };
+struct Held {
+    using type = T;
+};
 template <PlainInteger T>
-struct Held<T> { using type = typename WireInteger<sizeof(T), std::is_signed_v<T>>::type; };
+struct Held<T> {
+    using type = typename WireInteger<sizeof(T), std::is_signed_v<T>>::type;
+};
 
 /// Carries a number to the constructor for exactly its type.
 template <class T>
-struct Scalar { T v; };
+struct Scalar {
+    T v;
+};
 
 }  // namespace detail
 
 /// Any AMQP value, owned. Constructors take the C++ type that says what is meant: `Value(1u)` is a uint, `Value("x")` a
-/// string, `Value(Symbol("x"))` a symbol. Two values are equal when type and content are; floats compare by their bits, so that
-/// NaN equals itself and 0.0 differs from -0.0.
+/// string, `Value(Symbol("x"))` a symbol. Two values are equal when type and content are; floats compare by their bits,
+/// so that NaN equals itself and 0.0 differs from -0.0.
 class Value {
 public:
     Value() noexcept;  ///< null
@@ -167,7 +198,8 @@ public:
     template <std::same_as<bool> T>
     Value(T v) noexcept : Value(detail::Scalar<bool>{v}) {}
     template <detail::PlainInteger T>
-    Value(T v) noexcept : Value(detail::Scalar<typename detail::Held<T>::type>{static_cast<typename detail::Held<T>::type>(v)}) {}
+    Value(T v) noexcept
+        : Value(detail::Scalar<typename detail::Held<T>::type>{static_cast<typename detail::Held<T>::type>(v)}) {}
     Value(char) = delete;  // number, text or char32_t: say which
     Value(float v) noexcept;
     Value(double v) noexcept;
@@ -240,9 +272,9 @@ private:
     explicit Value(detail::Scalar<T> v) noexcept;
 
     // In the order of enum class Type.
-    std::variant<std::monostate, bool, std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t, std::int8_t, std::int16_t,
-                 std::int32_t, std::int64_t, float, double, Decimal32, Decimal64, Decimal128, char32_t, Timestamp, Uuid, Binary,
-                 std::string, Symbol, List, Map, Array, Described>
+    std::variant<std::monostate, bool, std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t, std::int8_t,
+                 std::int16_t, std::int32_t, std::int64_t, float, double, Decimal32, Decimal64, Decimal128, char32_t,
+                 Timestamp, Uuid, Binary, std::string, Symbol, List, Map, Array, Described>
         data_;
 };
 

@@ -204,7 +204,8 @@ bool has_equal_keys(const Map& map) {
     keys.reserve(map.size());
     for (const Map::Entry& entry : map) keys.push_back(&entry.first);
     std::sort(keys.begin(), keys.end(), [](const Value* a, const Value* b) { return Value::compare(*a, *b) < 0; });
-    return std::adjacent_find(keys.begin(), keys.end(), [](const Value* a, const Value* b) { return *a == *b; }) != keys.end();
+    return std::adjacent_find(keys.begin(), keys.end(), [](const Value* a, const Value* b) { return *a == *b; }) !=
+           keys.end();
 }
 
 bool decode_array(Decoder& from, Value& value) {
@@ -230,7 +231,9 @@ bool decode_array(Decoder& from, Value& value) {
 
 bool decode_described(Decoder& from, Value& value) {
     Value descriptor, described;
-    if (!from.enter_described() || !from.charge(2 * sizeof(Value)) || !decode(from, descriptor) || !decode(from, described)) return false;
+    if (!from.enter_described() || !from.charge(2 * sizeof(Value)) || !decode(from, descriptor) ||
+        !decode(from, described))
+        return false;
     from.leave_described();
     value = Described(std::move(descriptor), std::move(described));
     return true;
@@ -288,7 +291,10 @@ bool decode(Decoder& from, Value& value) {
     const std::optional<Type> type = from.peek();
     if (!type) return false;
     switch (*type) {
-        case Type::null: from.read_null(); value = Value(); break;
+        case Type::null:
+            from.read_null();
+            value = Value();
+            break;
         case Type::boolean: value = from.read_boolean(); break;
         case Type::ubyte: value = from.read_ubyte(); break;
         case Type::ushort: value = from.read_ushort(); break;

@@ -17,8 +17,10 @@ auto read_if(const RawValue& raw, Type type, Read read) -> std::optional<decltyp
 }
 
 /// The octets of a variable-width value, which are all of `octets` behind constructor and length.
-std::optional<std::span<const std::byte>> variable(std::span<const std::byte> octets, std::uint8_t code8, std::uint8_t code32) noexcept {
-    if (octets.size() >= 2 && octets[0] == std::byte{code8} && octets.size() - 2 == std::to_integer<std::size_t>(octets[1])) {
+std::optional<std::span<const std::byte>> variable(std::span<const std::byte> octets, std::uint8_t code8,
+                                                   std::uint8_t code32) noexcept {
+    if (octets.size() >= 2 && octets[0] == std::byte{code8} &&
+        octets.size() - 2 == std::to_integer<std::size_t>(octets[1])) {
         return octets.subspan(2);
     }
     // Longer ones, and values with something behind them, which is nobody's business here.
@@ -114,7 +116,9 @@ RawValue ListView::operator[](std::uint32_t index) const noexcept {
     return {};
 }
 
-ListView::iterator::iterator(std::span<const std::byte> rest, std::uint32_t left) noexcept : rest_(rest), left_(left) { find(); }
+ListView::iterator::iterator(std::span<const std::byte> rest, std::uint32_t left) noexcept : rest_(rest), left_(left) {
+    find();
+}
 
 /// Measures the item at the front. A malformed one ends the iteration.
 void ListView::iterator::find() noexcept {

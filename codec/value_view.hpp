@@ -9,7 +9,8 @@
 
 namespace aprotic::codec {
 
-/// One encoded value that is looked at only when asked. It views its octets; nothing is copied or checked before it is read.
+/// One encoded value that is looked at only when asked. It views its octets; nothing is copied or checked before it is
+/// read.
 class RawValue {
 public:
     RawValue() noexcept = default;

@@ -57,7 +57,8 @@ constexpr std::size_t fixed_width(std::uint8_t format_code) noexcept {
     return category <= 4 ? 0 : std::size_t{1} << (category - 5);
 }
 
-/// Octets of the length or size field of a variable, compound or array code: even categories (Ax, Cx, Ex) one, odd ones four.
+/// Octets of the length or size field of a variable, compound or array code: even categories (Ax, Cx, Ex) one, odd ones
+/// four.
 constexpr std::size_t size_width(std::uint8_t format_code) noexcept { return (format_code & 0x10U) != 0 ? 4 : 1; }
 
 namespace detail {

@@ -13,7 +13,8 @@ LegacyAddresser::LegacyAddresser(const TransportOptions& options, std::string vi
 
 std::string LegacyAddresser::join(const std::string& prefix, const Target& target, const std::string& last) const {
     std::string address = prefix;
-    for (const std::string* part : {&virtual_host_, target.exchange.empty() ? &exchange_ : &target.exchange, &target.topic, &last}) {
+    for (const std::string* part :
+         {&virtual_host_, target.exchange.empty() ? &exchange_ : &target.exchange, &target.topic, &last}) {
         if (part->empty()) continue;
         if (!address.empty()) address += '.';
         address += *part;
@@ -28,7 +29,8 @@ std::string LegacyAddresser::rpc_address(const Target& target) const {
 }
 
 std::array<std::string, 3> LegacyAddresser::server_addresses(const Target& target) const {
-    return {join(server_prefix_, target, target.server), join(broadcast_prefix_, target, "all"), join(group_prefix_, target, {})};
+    return {join(server_prefix_, target, target.server), join(broadcast_prefix_, target, "all"),
+            join(group_prefix_, target, {})};
 }
 
 }  // namespace aprotic::driver

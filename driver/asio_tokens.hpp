@@ -50,18 +50,22 @@ template <class Error, class T, class Handler>
 class Delivered {
 public:
     explicit Delivered(Handler handler)
-        : work_(asio::make_work_guard(handler)), slot_(asio::get_associated_cancellation_slot(handler)),
+        : work_(asio::make_work_guard(handler)),
+          slot_(asio::get_associated_cancellation_slot(handler)),
           handler_(std::move(handler)) {}
 
     void operator()(Result<T> result) {
-        // Until dispatch() is through: the handler may be what the caller's run() waited for, and its io_context then goes.
+        // Until dispatch() is through: the handler may be what the caller's run() waited for, and its io_context then
+        // goes.
         const auto dispatching = work_;
         asio::dispatch(dispatching.get_executor(), [self = std::move(*this), result = std::move(result)]() mutable {
             if (self.slot_.is_connected()) self.slot_.clear();
             self.work_.reset();
             Error error = result ? Error() : as_error(result.error(), Error());
-            if constexpr (std::is_void_v<T>) std::move(self.handler_)(std::move(error));
-            else std::move(self.handler_)(std::move(error), result ? std::move(result).value() : T());
+            if constexpr (std::is_void_v<T>)
+                std::move(self.handler_)(std::move(error));
+            else
+                std::move(self.handler_)(std::move(error), result ? std::move(result).value() : T());
         });
     }
 
@@ -82,7 +86,8 @@ struct CompletionToken<Token, void> {
             [operation = std::move(operation)](auto&& handler) mutable {
                 using Handler = std::decay_t<decltype(handler)>;
                 auto slot = asio::get_associated_cancellation_slot(handler);
-                // The slot is filled before the operation begins: once begun, it may complete at any time on another thread.
+                // The slot is filled before the operation begins: once begun, it may complete at any time on another
+                // thread.
                 auto call = std::make_shared<CallHandle>();
                 if (slot.is_connected()) slot.assign([call](asio::cancellation_type) { call->cancel(); });
                 *call = operation(Delivered<Error, T, Handler>(std::forward<decltype(handler)>(handler)));

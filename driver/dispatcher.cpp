@@ -96,12 +96,14 @@ void Dispatcher::dispatch(Request request, Responder respond) {
         }
     }
     if (!compatible) {
-        respond.fail(dispatcher_error("UnsupportedVersion", fmt::format("Endpoint does not support RPC version {}. Attempted method: {}",
-                                                                         version, request.method)));
+        respond.fail(dispatcher_error(
+            "UnsupportedVersion",
+            fmt::format("Endpoint does not support RPC version {}. Attempted method: {}", version, request.method)));
         return;
     }
     if (method == nullptr && others == nullptr) {
-        respond.fail(dispatcher_error("NoSuchMethod", fmt::format("Endpoint does not support RPC method {}", request.method)));
+        respond.fail(
+            dispatcher_error("NoSuchMethod", fmt::format("Endpoint does not support RPC method {}", request.method)));
         return;
     }
     if (method != nullptr && method->later) {

@@ -25,19 +25,19 @@ namespace aprotic::driver {
 /// What a server was asked.
 struct Request {
     std::string method;
-    Json args = Json::object();                  ///< by name
+    Json args = Json::object();  ///< by name
     std::optional<std::string> namespace_ = {};
     std::optional<std::string> version = {};
-    Json context = Json::object();               ///< what the caller's side passes along: user, request id, …
+    Json context = Json::object();  ///< what the caller's side passes along: user, request id, …
     std::optional<Duration> call_monitor_timeout = {};
-    bool wants_reply = true;                     ///< false: a cast or fanout
+    bool wants_reply = true;  ///< false: a cast or fanout
 };
 
 /// What a method came to.
 using Reply = codec::Result<Json, RemoteError>;
 
-/// Answers one request, once, from any thread and at any later time. Movable. Dropped unanswered, it answers with a RuntimeError;
-/// for a cast it does nothing.
+/// Answers one request, once, from any thread and at any later time. Movable. Dropped unanswered, it answers with a
+/// RuntimeError; for a cast it does nothing.
 class Responder {
 public:
     Responder() = default;
@@ -76,7 +76,9 @@ template <class R, class... Args>
 struct Signature<R (*)(Args...) noexcept> : Signature<R (*)(Args...)> {};
 
 template <class F>
-concept Callable = requires { typename Signature<std::decay_t<F>>::Result; };
+concept Callable = requires {
+    typename Signature<std::decay_t<F>>::Result;
+};
 
 template <class Tuple>
 inline constexpr bool first_is_request = false;
@@ -101,17 +103,18 @@ void check_names(const Request& request, const std::vector<std::string>& names);
 /// The methods of one namespace in one version. Made by Dispatcher::endpoint.
 class Endpoint {
 public:
-    /// A method in any of these forms; a returned void is sent as null. May throw: MethodError chooses the exception the caller
-    /// sees. Called from several threads at once when the server has several.
-    /// - `[](int a, std::string b) { … }` with the arguments' names `{"a", "b"}`. An argument that is missing, unknown or of another
+    /// A method in any of these forms; a returned void is sent as null. May throw: MethodError chooses the exception
+    /// the caller sees. Called from several threads at once when the server has several.
+    /// - `[](int a, std::string b) { … }` with the arguments' names `{"a", "b"}`. An argument that is missing, unknown
+    /// or of another
     ///   type is answered with a TypeError; a std::optional one may be missing or null.
     /// - `[](const Json& args) { … }` without names: the arguments as they are.
     /// - either with `const Request&` in front.
     template <class F>
     Endpoint& handle(std::string method, F function, std::vector<std::string> names = {});
 
-    /// A method that answers later: it must not block, and may keep the responder. An exception that leaves it is not sent: the
-    /// responder is what answers.
+    /// A method that answers later: it must not block, and may keep the responder. An exception that leaves it is not
+    /// sent: the responder is what answers.
     Endpoint& handle_async(std::string method, engine::Function<void(Request, Responder)> function);
 
     /// What answers requests for methods that have no handler here, instead of NoSuchMethod. Same rules as handle().
@@ -122,7 +125,8 @@ public:
 
 private:
     friend class Dispatcher;
-    Endpoint(std::optional<std::string> name, std::string version) : namespace_(std::move(name)), version_(std::move(version)) {}
+    Endpoint(std::optional<std::string> name, std::string version)
+        : namespace_(std::move(name)), version_(std::move(version)) {}
 
     using Blocking = engine::Function<Json(const Request&)>;
     using Later = engine::Function<void(Request, Responder)>;
@@ -138,8 +142,8 @@ private:
     Blocking others_;
 };
 
-/// Finds the method for a request and runs it: the first endpoint in order of their making that has the namespace, a compatible
-/// version and the method. Filled before use; after that `dispatch` may be called from any thread.
+/// Finds the method for a request and runs it: the first endpoint in order of their making that has the namespace, a
+/// compatible version and the method. Filled before use; after that `dispatch` may be called from any thread.
 class Dispatcher {
 public:
     Dispatcher() = default;
@@ -149,15 +153,16 @@ public:
     /// The endpoint of that namespace and version, made when there is none. It lives as long as the dispatcher.
     Endpoint& endpoint(std::optional<std::string> namespace_ = {}, std::string version = "1.0");
 
-    /// Runs the method on the calling thread and has `respond` called with what came of it: NoSuchMethod and UnsupportedVersion
-    /// included. Never throws.
+    /// Runs the method on the calling thread and has `respond` called with what came of it: NoSuchMethod and
+    /// UnsupportedVersion included. Never throws.
     void dispatch(Request request, Responder respond);
 
 private:
     std::vector<std::unique_ptr<Endpoint>> endpoints_;
 };
 
-// ---- implementation of the templates ------------------------------------------------------------------------------------
+// ---- implementation of the templates
+// ------------------------------------------------------------------------------------
 
 template <class T>
 T detail::argument(const Request& request, const std::string& name) {
@@ -204,29 +209,34 @@ Endpoint& Endpoint::handle(std::string method, F function, std::vector<std::stri
     }();
     APROTIC_ASSERT(names.size() == count || (may_take_all && names.empty()));  // one name for each parameter
 
-    return add(std::move(method), [function = std::move(function), names = std::move(names)](const Request& request) mutable {
-        auto invoke = [&](auto&&... arguments) -> Json {
-            if constexpr (std::is_void_v<typename Signature::Result>) {
-                function(std::forward<decltype(arguments)>(arguments)...);
-                return nullptr;
-            } else {
-                return Json(function(std::forward<decltype(arguments)>(arguments)...));
+    return add(
+        std::move(method), [function = std::move(function), names = std::move(names)](const Request& request) mutable {
+            auto invoke = [&](auto&&... arguments) -> Json {
+                if constexpr (std::is_void_v<typename Signature::Result>) {
+                    function(std::forward<decltype(arguments)>(arguments)...);
+                    return nullptr;
+                } else {
+                    return Json(function(std::forward<decltype(arguments)>(arguments)...));
+                }
+            };
+            if constexpr (may_take_all) {
+                if (names.empty()) {
+                    if constexpr (with_request)
+                        return invoke(request, request.args);
+                    else
+                        return invoke(request.args);
+                }
             }
-        };
-        if constexpr (may_take_all) {
-            if (names.empty()) {
-                if constexpr (with_request) return invoke(request, request.args);
-                else return invoke(request.args);
+            detail::check_names(request, names);
+            return [&]<std::size_t... I>(std::index_sequence<I...>)->Json {
+                if constexpr (with_request)
+                    return invoke(request,
+                                  detail::argument<std::tuple_element_t<I + offset, Arguments>>(request, names[I])...);
+                else
+                    return invoke(detail::argument<std::tuple_element_t<I, Arguments>>(request, names[I])...);
             }
-        }
-        detail::check_names(request, names);
-        return [&]<std::size_t... I>(std::index_sequence<I...>) -> Json {
-            if constexpr (with_request)
-                return invoke(request, detail::argument<std::tuple_element_t<I + offset, Arguments>>(request, names[I])...);
-            else
-                return invoke(detail::argument<std::tuple_element_t<I, Arguments>>(request, names[I])...);
-        }(std::make_index_sequence<count>());
-    });
+            (std::make_index_sequence<count>());
+        });
 }
 
 }  // namespace aprotic::driver

@@ -48,12 +48,14 @@ constexpr Special specials[] = {
     {"-Infinity", -std::numeric_limits<double>::infinity()},
 };
 
-/// Builds the tree as nlohmann's own parser does, with strings that begin with `mark` read as the numbers JSON has no word for.
+/// Builds the tree as nlohmann's own parser does, with strings that begin with `mark` read as the numbers JSON has no
+/// word for.
 class TreeBuilder : public nlohmann::detail::json_sax_dom_parser<Json> {
 public:
     using Base = nlohmann::detail::json_sax_dom_parser<Json>;
 
-    TreeBuilder(Json& tree, std::string mark, std::size_t bytes) : Base(tree, false), mark_(std::move(mark)), bytes_(bytes) {}
+    TreeBuilder(Json& tree, std::string mark, std::size_t bytes)
+        : Base(tree, false), mark_(std::move(mark)), bytes_(bytes) {}
 
     bool string(std::string& text) {
         if (!mark_.empty() && text.starts_with(mark_))
@@ -158,7 +160,8 @@ void write(const Json& value, std::string& out) {
 
 codec::Result<Json, std::string> parse_json(std::string_view text, const JsonLimits& limits) {
     if (text.size() > limits.bytes_max)
-        return fmt::format("a JSON text of {} octets; at most {} are taken (option json_bytes_max)", text.size(), limits.bytes_max);
+        return fmt::format("a JSON text of {} octets; at most {} are taken (option json_bytes_max)", text.size(),
+                           limits.bytes_max);
     const Scan scan(text);
     if (scan.depth_max > limits.depth_max)
         return fmt::format("a JSON text nested {} deep; at most {} is taken (option json_depth_max)", scan.depth_max,
@@ -167,7 +170,8 @@ codec::Result<Json, std::string> parse_json(std::string_view text, const JsonLim
     std::string mark;
     std::string replaced;
     if (!scan.words.empty()) {
-        // A NUL can be in a JSON string only as an escape, so a run of them longer than any in the text is in no string of it.
+        // A NUL can be in a JSON string only as an escape, so a run of them longer than any in the text is in no string
+        // of it.
         std::string escaped = "\\u0000";
         mark.push_back('\0');
         while (text.find(escaped) != std::string_view::npos) {
@@ -178,7 +182,8 @@ codec::Result<Json, std::string> parse_json(std::string_view text, const JsonLim
         for (const std::size_t at : scan.words) {
             for (const auto& special : specials) {
                 const std::size_t end = at + special.word.size();
-                if (text.substr(at, special.word.size()) != special.word || (end < text.size() && is_word(text[end]))) continue;
+                if (text.substr(at, special.word.size()) != special.word || (end < text.size() && is_word(text[end])))
+                    continue;
                 replaced += text.substr(copied, at - copied);
                 replaced += fmt::format("\"{}{}\"", escaped, special.word);
                 copied = end;

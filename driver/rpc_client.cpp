@@ -56,8 +56,9 @@ bus::LetterPtr make_letter(const Target& target, const CallOptions& options, Req
     } else if (!request.args.is_object() && !request.args.is_null()) {
         letter->unsendable = unsendable(Errc::invalid_target, "the arguments are no JSON object");
     } else if (options.version_cap && target.version && !version_is_compatible(*options.version_cap, *target.version)) {
-        letter->unsendable = unsendable(Errc::version_capped, fmt::format("version {} is beyond the client's version_cap {}",
-                                                                          *target.version, *options.version_cap));
+        letter->unsendable = unsendable(
+            Errc::version_capped,
+            fmt::format("version {} is beyond the client's version_cap {}", *target.version, *options.version_cap));
     }
     return letter;
 }
@@ -91,7 +92,8 @@ RpcClient RpcClient::prepare(CallOptions changes) const {
     return changed;
 }
 
-detail::Operation<Json> RpcClient::call_operation(std::string method, Json args, std::optional<Duration> timeout) const {
+detail::Operation<Json> RpcClient::call_operation(std::string method, Json args,
+                                                  std::optional<Duration> timeout) const {
     Request request{.method = std::move(method), .args = std::move(args)};
     request.call_monitor_timeout = options_.call_monitor_timeout;
     auto letter = make_letter(target_, options_, std::move(request));
@@ -100,7 +102,8 @@ detail::Operation<Json> RpcClient::call_operation(std::string method, Json args,
     letter->timeout = bounded(timeout.value_or(options_.timeout.value_or(bus_->options().rpc_response_timeout)));
     letter->ttl = letter->timeout;
     letter->call_monitor_timeout = options_.call_monitor_timeout;
-    if (target_.fanout) letter->unsendable = unsendable(Errc::invalid_target, "a call cannot go to every server; use cast");
+    if (target_.fanout)
+        letter->unsendable = unsendable(Errc::invalid_target, "a call cannot go to every server; use cast");
     return [bus = bus_, letter = std::move(letter)](engine::Function<void(Result<Json>)> done) mutable {
         letter->done = std::move(done);
         CallHandle handle(std::make_shared<CallHandle::State>(CallHandle::State{bus, letter}));
@@ -109,7 +112,8 @@ detail::Operation<Json> RpcClient::call_operation(std::string method, Json args,
     };
 }
 
-detail::Operation<void> RpcClient::cast_operation(std::string method, Json args, std::optional<Duration> timeout) const {
+detail::Operation<void> RpcClient::cast_operation(std::string method, Json args,
+                                                  std::optional<Duration> timeout) const {
     auto letter = make_letter(target_, options_, Request{.method = std::move(method), .args = std::move(args)});
     letter->kind = bus::Letter::Kind::cast;
     letter->settled = bus_->options().pre_settled.rpc_cast;
@@ -137,7 +141,8 @@ Result<void> RpcClient::try_cast(std::string method, Json args, std::optional<Du
 }
 
 void RpcClient::cast(std::string method, Json args, std::optional<Duration> timeout) const {
-    if (const auto result = try_cast(std::move(method), std::move(args), timeout); !result) throw RpcError(result.error());
+    if (const auto result = try_cast(std::move(method), std::move(args), timeout); !result)
+        throw RpcError(result.error());
 }
 
 void RpcClient::fanout(std::string method, Json args, std::optional<Duration> timeout) const {

@@ -21,7 +21,8 @@ namespace aprotic::driver {
 class CallHandle {
 public:
     CallHandle() = default;
-    /// Ends the call with Errc::cancelled, unless it has ended. What has been sent may be processed all the same. Any thread.
+    /// Ends the call with Errc::cancelled, unless it has ended. What has been sent may be processed all the same. Any
+    /// thread.
     void cancel() const;
 
 private:
@@ -35,8 +36,11 @@ namespace detail {
 
 /// Names what tells a completion handler bound to Asio (executor, slot, allocator) from a plain callable.
 template <class T>
-concept AssociatedWithAsio = requires { typename T::executor_type; } || requires { typename T::cancellation_slot_type; } ||
-                             requires { typename T::allocator_type; };
+concept AssociatedWithAsio = requires {
+    typename T::executor_type;
+}
+|| requires { typename T::cancellation_slot_type; }
+|| requires { typename T::allocator_type; };
 
 template <class F, class... Args>
 concept PlainCallback = !AssociatedWithAsio<F> && std::invocable<F&, Args...>;
@@ -53,10 +57,11 @@ struct CompletionToken {
 
 template <class Token>
 constexpr void require_asio_tokens() {
-    static_assert(CompletionToken<Token>::known,
-                  "async_call, async_cast: the last argument is no callback taking (std::error_code, Json) "
-                  "[cast: (std::error_code)]. For Asio's completion tokens (use_awaitable, use_future, bind_executor, ...) "
-                  "include <aprotic/driver/asio_tokens.hpp> first");
+    static_assert(
+        CompletionToken<Token>::known,
+        "async_call, async_cast: the last argument is no callback taking (std::error_code, Json) "
+        "[cast: (std::error_code)]. For Asio's completion tokens (use_awaitable, use_future, bind_executor, ...) "
+        "include <aprotic/driver/asio_tokens.hpp> first");
 }
 
 }  // namespace detail
@@ -69,26 +74,31 @@ struct CallOptions {
     std::optional<std::string> version = {};
     std::optional<std::string> server = {};
     std::optional<bool> fanout = {};
-    std::optional<Duration> timeout = {};               ///< else the transport's rpc_response_timeout (calls) or default_send_timeout
-    std::optional<std::string> version_cap = {};        ///< requests for versions it is not compatible with fail with version_capped
-    std::optional<int> retry = {};                      ///< further attempts after a failed one; -1 (default): until the deadline
-    std::optional<Duration> call_monitor_timeout = {};  ///< the server sends heartbeats; silence longer than this ends the call
-    std::optional<Json> context = {};                   ///< goes with each request; default {}
+    std::optional<Duration> timeout =
+        {};  ///< else the transport's rpc_response_timeout (calls) or default_send_timeout
+    std::optional<std::string> version_cap =
+        {};                         ///< requests for versions it is not compatible with fail with version_capped
+    std::optional<int> retry = {};  ///< further attempts after a failed one; -1 (default): until the deadline
+    std::optional<Duration> call_monitor_timeout =
+        {};                            ///< the server sends heartbeats; silence longer than this ends the call
+    std::optional<Json> context = {};  ///< goes with each request; default {}
 };
 
 /// Calls methods of RPC servers. Cheap to copy; any thread.
 ///
-/// A deadline covers everything from connecting to the reply. Nothing is ever sent twice that may have been processed. `args` is
-/// a JSON object (null: none): `{{"a", 2}, {"b", 3}}`.
+/// A deadline covers everything from connecting to the reply. Nothing is ever sent twice that may have been processed.
+/// `args` is a JSON object (null: none): `{{"a", 2}, {"b", 3}}`.
 ///
-/// Blocking forms throw RpcError; on the reactor's own thread (inside callbacks) they fail with Errc::would_deadlock. Their try_
-/// counterparts return instead of throwing. Asynchronous forms take a callback or an Asio completion token:
-/// - a callback `(std::error_code, Json)`, for async_cast `(std::error_code)`; or `(Result<Json>)`, `(Result<void>)`, which has all
-///   there is to know. It is called once, on the reactor's thread, never from inside the call itself, must not block, and must not
-///   throw;
-/// - with <aprotic/driver/asio_tokens.hpp> any completion token: use_awaitable, use_future, bind_executor(ex, callback), deferred…
-///   The handler runs on its associated executor and its cancellation slot cancels the call. `co_await` and std::future throw
-///   RpcError.
+/// Blocking forms throw RpcError; on the reactor's own thread (inside callbacks) they fail with Errc::would_deadlock.
+/// Their try_ counterparts return instead of throwing. Asynchronous forms take a callback or an Asio completion token:
+/// - a callback `(std::error_code, Json)`, for async_cast `(std::error_code)`; or `(Result<Json>)`, `(Result<void>)`,
+/// which has all
+///   there is to know. It is called once, on the reactor's thread, never from inside the call itself, must not block,
+///   and must not throw;
+/// - with <aprotic/driver/asio_tokens.hpp> any completion token: use_awaitable, use_future, bind_executor(ex,
+/// callback), deferred…
+///   The handler runs on its associated executor and its cancellation slot cancels the call. `co_await` and std::future
+///   throw RpcError.
 class RpcClient {
 public:
     RpcClient(Transport& transport, Target target, CallOptions options = {});
@@ -104,8 +114,8 @@ public:
     }
     Result<Json> try_call(std::string method, Json args = {}, std::optional<Duration> timeout = {}) const;
 
-    /// Sends without expecting a reply; waits until it is written or, when casts are not pre-settled, accepted. With a fanout
-    /// target it goes to every server that listens now.
+    /// Sends without expecting a reply; waits until it is written or, when casts are not pre-settled, accepted. With a
+    /// fanout target it goes to every server that listens now.
     void cast(std::string method, Json args = {}, std::optional<Duration> timeout = {}) const;
     Result<void> try_cast(std::string method, Json args = {}, std::optional<Duration> timeout = {}) const;
     /// `prepare({.fanout = true}).cast(…)`
@@ -141,8 +151,10 @@ private:
             });
         } else if constexpr (!std::is_void_v<T> && detail::PlainCallback<F, std::error_code, Json>) {
             return operation([callback = F(std::forward<Token>(token))](Result<T> result) mutable {
-                if (result) callback(std::error_code(), std::move(result).value());
-                else callback(result.error().code, Json());
+                if (result)
+                    callback(std::error_code(), std::move(result).value());
+                else
+                    callback(result.error().code, Json());
             });
         } else if constexpr (detail::CompletionToken<F>::known) {
             return detail::CompletionToken<F>::template initiate<T>(std::move(operation), std::forward<Token>(token));

@@ -20,8 +20,8 @@ struct ReturnAddress {
     codec::MessageId correlation_id;
 };
 
-void send(bus::Bus& bus, const ReturnAddress& to, std::optional<std::string> text, engine::Function<void(Result<Json>)> done,
-          std::optional<Duration> ttl = {}) {
+void send(bus::Bus& bus, const ReturnAddress& to, std::optional<std::string> text,
+          engine::Function<void(Result<Json>)> done, std::optional<Duration> ttl = {}) {
     auto letter = std::make_shared<bus::Letter>();
     letter->kind = text ? bus::Letter::Kind::reply : bus::Letter::Kind::heartbeat;
     letter->address = to.address;
@@ -34,7 +34,8 @@ void send(bus::Bus& bus, const ReturnAddress& to, std::optional<std::string> tex
     bus.submit(std::move(letter));
 }
 
-/// Tells a monitored caller that its call is being worked on, until it is dropped. Begins with half the time the caller gives us.
+/// Tells a monitored caller that its call is being worked on, until it is dropped. Begins with half the time the caller
+/// gives us.
 class Pulse : public std::enable_shared_from_this<Pulse> {
 public:
     Pulse(ReturnAddress to, Duration caller_waits) : to_(std::move(to)), caller_waits_(caller_waits) {}
@@ -73,9 +74,9 @@ struct RpcServer::Impl : std::enable_shared_from_this<Impl> {
     std::mutex mutex;
     std::condition_variable changed;
     bool started = false;
-    std::shared_ptr<bus::Workers> workers;        ///< null with no threads
-    std::shared_ptr<bus::Inbound> inbound;        ///< its methods: reactor's thread
-    std::size_t running = 0;                      ///< requests begun whose reply has not gone
+    std::shared_ptr<bus::Workers> workers;  ///< null with no threads
+    std::shared_ptr<bus::Inbound> inbound;  ///< its methods: reactor's thread
+    std::size_t running = 0;                ///< requests begun whose reply has not gone
     std::size_t open_links = 0;
     std::optional<CallFailure> obstacle;
 
@@ -180,7 +181,8 @@ void RpcServer::Impl::handle(engine::Delivery delivery) {
         pulse = std::make_shared<Pulse>(*to, *request->call_monitor_timeout);
         bus->post([pulse](bus::Bus& on) { pulse->start(on); });
     }
-    dispatcher.dispatch(std::move(*request), Responder([self = shared_from_this(), to = std::move(*to), pulse](Reply reply) {
+    dispatcher.dispatch(std::move(*request),
+                        Responder([self = shared_from_this(), to = std::move(*to), pulse](Reply reply) {
                             if (pulse) pulse->stop();
                             self->answer(to, std::move(reply));
                         }));
@@ -191,7 +193,8 @@ void RpcServer::Impl::answer(const ReturnAddress& to, Reply reply) {
         // The caller shall hear of a reply that cannot be sent, rather than wait for it.
         if (!sent && sent.error().is(Errc::too_large) && !failed)
             self->answer(to, Reply(MethodError("RuntimeError", "the reply is larger than the peer takes").error()));
-        else self->finished();
+        else
+            self->finished();
     });
 }
 
@@ -199,7 +202,8 @@ namespace {
 
 std::pair<Target, unsigned> checked(Target target, const RpcServerOptions& options, bool owns_reactor) {
     if (target.topic.empty() || target.server.empty())
-        throw std::invalid_argument("an RpcServer's target needs a topic and a server: Target{.topic = …, .server = …}");
+        throw std::invalid_argument(
+            "an RpcServer's target needs a topic and a server: Target{.topic = …, .server = …}");
     constexpr unsigned threads_default = 64;
     return {std::move(target), options.threads.value_or(owns_reactor ? threads_default : 0)};
 }

@@ -14,14 +14,14 @@
 namespace aprotic::driver {
 
 struct RpcServerOptions {
-    /// Methods that may run at the same time, each on a thread of its own; threads are made when needed. 0: on the reactor's
-    /// thread, where a method must not block. nullopt: 64, but 0 on a borrowed reactor.
+    /// Methods that may run at the same time, each on a thread of its own; threads are made when needed. 0: on the
+    /// reactor's thread, where a method must not block. nullopt: 64, but 0 on a borrowed reactor.
     std::optional<unsigned> threads = {};
 };
 
-/// Serves the methods of its dispatcher at three addresses: its own, that of its topic (shared with the topic's other servers) and
-/// the topic's fanout. Requests are accepted just before their method runs, so a request runs at most once; what is no request
-/// is rejected. Links come back after every loss.
+/// Serves the methods of its dispatcher at three addresses: its own, that of its topic (shared with the topic's other
+/// servers) and the topic's fanout. Requests are accepted just before their method runs, so a request runs at most
+/// once; what is no request is rejected. Links come back after every loss.
 class RpcServer {
 public:
     /// `target` needs topic and server, else std::invalid_argument. Its namespace and version are those of handle().
@@ -48,9 +48,10 @@ public:
     Result<void> wait_ready(Duration timeout) const;
     bool is_ready() const;  ///< all three links are open at this moment; any thread
 
-    /// Takes no more requests: the links are closed, requests taken and not begun go back to the peer. Waits up to `timeout` for
-    /// running methods and their replies; Errc::timed_out if some still run (they go on, and their replies are sent), Errc::
-    /// would_deadlock on the reactor's thread when some run, where it cannot wait. start() begins again.
+    /// Takes no more requests: the links are closed, requests taken and not begun go back to the peer. Waits up to
+    /// `timeout` for running methods and their replies; Errc::timed_out if some still run (they go on, and their
+    /// replies are sent), Errc:: would_deadlock on the reactor's thread when some run, where it cannot wait. start()
+    /// begins again.
     Result<void> stop(Duration timeout = std::chrono::seconds(30));
 
 private:

@@ -22,14 +22,17 @@ codec::Map process_properties() {
         std::ifstream(path) >> word;
         return word;
     };
-    if (auto name = first_word("/proc/self/comm"); !name.empty()) properties.set(codec::Symbol("process"), std::move(name));
+    if (auto name = first_word("/proc/self/comm"); !name.empty())
+        properties.set(codec::Symbol("process"), std::move(name));
     std::int64_t pid = 0;
     if (std::ifstream("/proc/self/stat") >> pid) properties.set(codec::Symbol("pid"), pid);
-    if (auto node = first_word("/proc/sys/kernel/hostname"); !node.empty()) properties.set(codec::Symbol("node"), std::move(node));
+    if (auto node = first_word("/proc/sys/kernel/hostname"); !node.empty())
+        properties.set(codec::Symbol("node"), std::move(node));
     return properties;
 }
 
-engine::ConnectionOptions connection_options(const TransportOptions& options, const TransportUrl& url, std::size_t host) {
+engine::ConnectionOptions connection_options(const TransportOptions& options, const TransportUrl& url,
+                                             std::size_t host) {
     engine::ConnectionOptions result;
     result.container_id = options.container_name;
     result.idle_timeout = options.idle_timeout;
@@ -67,14 +70,19 @@ struct Transport::Impl {
 
     /// `on` is null for a reactor of our own, `to` for a broker elsewhere or of our own.
     Impl(engine::Reactor* on, engine::Broker* to, std::string_view text, TransportOptions given)
-        : url(or_throw(TransportUrl::parse(text), "transport URL")), options(std::move(given)), owns_reactor(on == nullptr), broker(to) {
+        : url(or_throw(TransportUrl::parse(text), "transport URL")),
+          options(std::move(given)),
+          owns_reactor(on == nullptr),
+          broker(to) {
         or_throw(apply_url_options(options, url), "transport URL");
-        if (!options.connection_properties) options.connection_properties = owns_reactor ? process_properties() : codec::Map();
+        if (!options.connection_properties)
+            options.connection_properties = owns_reactor ? process_properties() : codec::Map();
         or_throw(engine::validate(connection_options(options, url, 0)), "transport options");
         if (options.connection_retry_interval <= Duration::zero())
             throw std::invalid_argument("transport options: connection_retry_interval must be more than 0");
         if (options.reply_link_credit == 0 || options.rpc_server_credit == 0)
-            throw std::invalid_argument("transport options: reply_link_credit and rpc_server_credit must be at least 1");
+            throw std::invalid_argument(
+                "transport options: reply_link_credit and rpc_server_credit must be at least 1");
 
         container = on != nullptr ? std::make_unique<engine::Container>(*on, options.container_name)
                                   : std::make_unique<engine::Container>(options.container_name);
@@ -110,7 +118,8 @@ struct Transport::Impl {
     /// Reactor's thread. Never called once the bus is closed, so not on an Impl that has gone.
     engine::Connection connect(std::size_t host, std::shared_ptr<engine::ConnectionHandler> handler) {
         auto to_host = connection_options(options, url, host);
-        if (broker != nullptr) return container->adopt(broker->connect_in_process(), false, std::move(to_host), std::move(handler));
+        if (broker != nullptr)
+            return container->adopt(broker->connect_in_process(), false, std::move(to_host), std::move(handler));
         const engine::Address address{.host = url.hosts[host].host, .port = url.hosts[host].port};
         return container->connect(address, std::move(to_host), std::move(handler));
     }

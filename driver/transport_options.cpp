@@ -43,19 +43,22 @@ Done read(std::string_view text, std::vector<std::string>& value) {
 
 Done read(std::string_view text, bool& value) {
     const std::string word = lower(text);
-    if (word == "true" || word == "1" || word == "yes" || word == "on") value = true;
-    else if (word == "false" || word == "0" || word == "no" || word == "off") value = false;
-    else return std::string("true or false was expected");
+    if (word == "true" || word == "1" || word == "yes" || word == "on")
+        value = true;
+    else if (word == "false" || word == "0" || word == "no" || word == "off")
+        value = false;
+    else
+        return std::string("true or false was expected");
     return {};
 }
 
 template <class T>
-    requires std::is_arithmetic_v<T>
-Done read(std::string_view text, T& value) {
+requires std::is_arithmetic_v<T> Done read(std::string_view text, T& value) {
     T number{};
     const char* const end = text.data() + text.size();
     const auto [rest, error] = std::from_chars(text.data(), end, number);
-    if (error != std::errc() || rest != end) return fmt::format("a number was expected, up to {}", std::numeric_limits<T>::max());
+    if (error != std::errc() || rest != end)
+        return fmt::format("a number was expected, up to {}", std::numeric_limits<T>::max());
     value = number;
     return {};
 }
@@ -81,11 +84,16 @@ Done read(std::string_view text, PreSettled& value) {
     value = {false, false, false, false};
     for (const auto& part : split(text, " ,")) {
         const std::string word = lower(part);
-        if (word == "rpc-call") value.rpc_call = true;
-        else if (word == "rpc-reply") value.rpc_reply = true;
-        else if (word == "rpc-cast") value.rpc_cast = true;
-        else if (word == "notify") value.notify = true;
-        else if (word != "none") return std::string("a list of rpc-call, rpc-reply, rpc-cast, notify, or none was expected");
+        if (word == "rpc-call")
+            value.rpc_call = true;
+        else if (word == "rpc-reply")
+            value.rpc_reply = true;
+        else if (word == "rpc-cast")
+            value.rpc_cast = true;
+        else if (word == "notify")
+            value.notify = true;
+        else if (word != "none")
+            return std::string("a list of rpc-call, rpc-reply, rpc-cast, notify, or none was expected");
     }
     return {};
 }

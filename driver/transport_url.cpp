@@ -26,7 +26,9 @@ Done decode(std::string_view text, std::string_view what, std::string& into) {
         }
         const int high = at + 2 < text.size() ? digit_of(text[at + 1]) : -1;
         const int low = high >= 0 ? digit_of(text[at + 2]) : -1;
-        if (low < 0) return fmt::format("the {} has a '%' that is not followed by two hexadecimal digits (write '%25' for '%')", what);
+        if (low < 0)
+            return fmt::format("the {} has a '%' that is not followed by two hexadecimal digits (write '%25' for '%')",
+                               what);
         plain += static_cast<char>(high * 16 + low);
         at += 2;
     }
@@ -40,8 +42,10 @@ std::string encode(std::string_view text, std::string_view also_plain = "") {
         const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                            std::string_view("-._~").find(c) != std::string_view::npos ||
                            also_plain.find(c) != std::string_view::npos;
-        if (plain) escaped += c;
-        else escaped += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        if (plain)
+            escaped += c;
+        else
+            escaped += fmt::format("%{:02X}", static_cast<unsigned char>(c));
     }
     return escaped;
 }
@@ -67,8 +71,10 @@ codec::Result<TransportHost, std::string> parse_host(std::string_view text) {
         result.host = place.substr(1, end - 1);
         const auto rest = place.substr(end + 1);
         has_port = rest.starts_with(':');
-        if (has_port) port = rest.substr(1);
-        else if (!rest.empty()) return fmt::format("'{}' after the IPv6 address of '{}': ':port' or nothing was expected", rest, place);
+        if (has_port)
+            port = rest.substr(1);
+        else if (!rest.empty())
+            return fmt::format("'{}' after the IPv6 address of '{}': ':port' or nothing was expected", rest, place);
     } else {
         const auto colon = place.find(':');
         if (colon != std::string_view::npos && place.find(':', colon + 1) != std::string_view::npos)
@@ -82,7 +88,8 @@ codec::Result<TransportHost, std::string> parse_host(std::string_view text) {
         const char* const end = port.data() + port.size();
         const auto [rest, error] = std::from_chars(port.data(), end, result.port);
         if (error != std::errc() || rest != end || result.port == 0)
-            return fmt::format("'{}' is no port of host '{}': a number from 1 to 65535 was expected", port, result.host);
+            return fmt::format("'{}' is no port of host '{}': a number from 1 to 65535 was expected", port,
+                               result.host);
     }
     return result;
 }
@@ -101,8 +108,10 @@ Done parse_query(std::string_view text, TransportUrl& url) {
         APROTIC_TRY(decode(pair.substr(0, equals), "query", name));
         APROTIC_TRY(decode(pair.substr(equals + 1), "query", value));
         const auto same = std::ranges::find(url.query, name, &std::pair<std::string, std::string>::first);
-        if (same == url.query.end()) url.query.emplace_back(std::move(name), std::move(value));
-        else same->second += "," + value;
+        if (same == url.query.end())
+            url.query.emplace_back(std::move(name), std::move(value));
+        else
+            same->second += "," + value;
     }
     return {};
 }

@@ -13,7 +13,7 @@ namespace aprotic::driver {
 
 /// One broker of a transport URL.
 struct TransportHost {
-    std::string host = "localhost";           ///< name or literal address, IPv6 without brackets
+    std::string host = "localhost";  ///< name or literal address, IPv6 without brackets
     std::uint16_t port = 5672;
     std::optional<std::string> user = {};
     std::optional<std::string> password = {};
@@ -23,13 +23,13 @@ struct TransportHost {
     bool operator==(const TransportHost&) const = default;
 };
 
-/// `amqp://[user[:password]@]host[:port][,[user[:password]@]host[:port]…]/[vhost][?option=value&…]`, or `embedded:[?…]` for a
-/// broker inside this process. User, password, vhost, option names and values are percent-encoded.
+/// `amqp://[user[:password]@]host[:port][,[user[:password]@]host[:port]…]/[vhost][?option=value&…]`, or `embedded:[?…]`
+/// for a broker inside this process. User, password, vhost, option names and values are percent-encoded.
 struct TransportUrl {
-    std::string scheme = "amqp";                              ///< "amqp" or "embedded", in lower case
-    std::vector<TransportHost> hosts;                         ///< at least one for amqp; credentials belong to their host alone
-    std::string virtual_host;                                 ///< empty: none
-    std::vector<std::pair<std::string, std::string>> query;   ///< in order; of equal keys the values are joined with ","
+    std::string scheme = "amqp";       ///< "amqp" or "embedded", in lower case
+    std::vector<TransportHost> hosts;  ///< at least one for amqp; credentials belong to their host alone
+    std::string virtual_host;          ///< empty: none
+    std::vector<std::pair<std::string, std::string>> query;  ///< in order; of equal keys the values are joined with ","
 
     /// The error's text says what was expected and where.
     static codec::Result<TransportUrl, std::string> parse(std::string_view text);

@@ -13,16 +13,17 @@ namespace aprotic::engine {
 /// The reactor of production, on Asio. This header does not include Asio.
 class AsioReactor final : public Reactor {
 public:
-    /// Owns an io_context and runs it on a thread of its own until destroyed. Destroying it on that thread is our caller's fault.
+    /// Owns an io_context and runs it on a thread of its own until destroyed. Destroying it on that thread is our
+    /// caller's fault.
     AsioReactor();
-    /// Runs on the caller's io_context, which one thread at a time may run and which must outlive the reactor. Destroy it on that
-    /// thread, or while no thread runs the context.
+    /// Runs on the caller's io_context, which one thread at a time may run and which must outlive the reactor. Destroy
+    /// it on that thread, or while no thread runs the context.
     explicit AsioReactor(asio::io_context& context);
     ~AsioReactor() override;
 
-    /// Ends the loop for good: joins the own thread, drops what was posted, timers and attempts to connect. A later post() drops
-    /// its task. The destructor does it too; it is here for those who must keep the object longer than the loop. Not on the
-    /// reactor's own thread; a second call does nothing.
+    /// Ends the loop for good: joins the own thread, drops what was posted, timers and attempts to connect. A later
+    /// post() drops its task. The destructor does it too; it is here for those who must keep the object longer than the
+    /// loop. Not on the reactor's own thread; a second call does nothing.
     void stop();
 
     Instant now() const override;

@@ -21,7 +21,8 @@ LinkOptions sending_to(const ConnectionState& connection, const std::string& add
     return link;
 }
 
-LinkOptions receiving_from(const ConnectionState& connection, const std::string& address, bool dynamic, LinkOptions link) {
+LinkOptions receiving_from(const ConnectionState& connection, const std::string& address, bool dynamic,
+                           LinkOptions link) {
     link.role = codec::Role::receiver;
     if (link.name.empty()) link.name = connection.next_link_name();
     if (!link.target) link.target = codec::Target{};
@@ -50,7 +51,8 @@ const PeerIdentity& nobody() {
 }  // namespace
 
 std::string ConnectionState::next_link_name() const {
-    // [2.6.1] Unique between two containers: chance tells connections of one container-id apart, the number their links.
+    // [2.6.1] Unique between two containers: chance tells connections of one container-id apart, the number their
+    // links.
     return fmt::format("{}-{:x}-{}", options.container_id, name_seed_, ++link_names_);
 }
 
@@ -84,7 +86,8 @@ Session ConnectionState::open_session(const std::shared_ptr<ConnectionState>& st
     return Session(make_held(session, std::move(keeps)));
 }
 
-// --- Connection ------------------------------------------------------------------------------------------------------------
+// --- Connection
+// ------------------------------------------------------------------------------------------------------------
 
 Sender Connection::open_sender(const std::string& address, SenderOptions options,
                                std::shared_ptr<SenderHandler> handler) const {
@@ -115,7 +118,8 @@ const codec::Open* Connection::remote() const { return state_->remote_open(); }
 const PeerIdentity& Connection::identity() const { return state_ ? state_->identity : nobody(); }
 std::string Connection::peer_name() const { return state_->peer_name; }
 
-// --- Session ---------------------------------------------------------------------------------------------------------------
+// --- Session
+// ---------------------------------------------------------------------------------------------------------------
 
 Sender Session::open_sender(const std::string& address, SenderOptions options,
                             std::shared_ptr<SenderHandler> handler) const {
@@ -139,7 +143,8 @@ void Session::end(std::optional<codec::ErrorCondition> error) const {
     state_->loop->reactor.post(std::move(command));
 }
 
-// --- LinkRequest -----------------------------------------------------------------------------------------------------------
+// --- LinkRequest
+// -----------------------------------------------------------------------------------------------------------
 
 LinkRequest::LinkRequest(std::unique_ptr<State> state) : state_(std::move(state)) {}
 LinkRequest::LinkRequest(LinkRequest&&) noexcept = default;
@@ -152,7 +157,8 @@ LinkRequest& LinkRequest::operator=(LinkRequest&& other) noexcept {
 
 LinkRequest::~LinkRequest() {
     if (!state_ || state_->answered) return;
-    refuse({.condition = codec::condition::not_implemented, .description = "nobody here takes such a link", .info = {}});
+    refuse(
+        {.condition = codec::condition::not_implemented, .description = "nobody here takes such a link", .info = {}});
 }
 
 const codec::Attach& LinkRequest::attach() const { return state_->remote; }

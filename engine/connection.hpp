@@ -12,8 +12,8 @@
 
 namespace aprotic::engine {
 
-/// A session of its own for links that must not share a window with others. Cheap to copy; any thread. Ended when the last handle
-/// and link of it have gone.
+/// A session of its own for links that must not share a window with others. Cheap to copy; any thread. Ended when the
+/// last handle and link of it have gone.
 class Session {
 public:
     Session() = default;
@@ -30,14 +30,15 @@ private:
     std::shared_ptr<struct SessionState> state_;
 };
 
-/// A handle on one connection. Cheap to copy, any thread; what is asked before the peer has answered is pipelined. The connection
-/// is closed, without blocking, when the last handle of it and of its links has gone and it has no handler.
+/// A handle on one connection. Cheap to copy, any thread; what is asked before the peer has answered is pipelined. The
+/// connection is closed, without blocking, when the last handle of it and of its links has gone and it has no handler.
 class Connection {
 public:
     Connection() = default;  ///< names nothing
 
-    /// Opens a link on the connection's common session. The target (sender) or source (receiver) is `address`; an empty address
-    /// of a sender is the anonymous terminus. The handle can be used at once; refusal shows in on_close and wait_open.
+    /// Opens a link on the connection's common session. The target (sender) or source (receiver) is `address`; an empty
+    /// address of a sender is the anonymous terminus. The handle can be used at once; refusal shows in on_close and
+    /// wait_open.
     Sender open_sender(const std::string& address, SenderOptions options = {},
                        std::shared_ptr<SenderHandler> handler = nullptr) const;
     Receiver open_receiver(const std::string& address, ReceiverOptions options = {},
@@ -51,10 +52,10 @@ public:
     /// Waits until the connection is over.
     codec::Result<void, Failure> wait_closed(Duration timeout) const;
 
-    bool is_open() const;                     ///< any thread; a moment's view
-    const codec::Open* remote() const;        ///< reactor's thread only; null before on_open
-    const PeerIdentity& identity() const;     ///< reactor's thread only; server role: who the peer proved to be
-    std::string peer_name() const;            ///< "host:port" for texts; any thread
+    bool is_open() const;                  ///< any thread; a moment's view
+    const codec::Open* remote() const;     ///< reactor's thread only; null before on_open
+    const PeerIdentity& identity() const;  ///< reactor's thread only; server role: who the peer proved to be
+    std::string peer_name() const;         ///< "host:port" for texts; any thread
 
     explicit operator bool() const noexcept { return state_ != nullptr; }
     bool operator==(const Connection&) const noexcept = default;
@@ -68,7 +69,8 @@ private:
     std::shared_ptr<struct ConnectionState> state_;
 };
 
-/// The peer's wish for a link. Movable; reactor's thread only. Dropped without an answer, it is refused with amqp:not-implemented.
+/// The peer's wish for a link. Movable; reactor's thread only. Dropped without an answer, it is refused with
+/// amqp:not-implemented.
 class LinkRequest {
 public:
     LinkRequest(LinkRequest&&) noexcept;

@@ -23,7 +23,8 @@ std::shared_ptr<ContainerState> make_state(std::shared_ptr<Loop> loop, std::stri
 struct Listener::State {
     ~State() {
         if (!acceptor || loop->reactor.on_thread()) return;
-        // An acceptor goes on its reactor's thread. Where that has stopped, the post drops it here instead, which is as good.
+        // An acceptor goes on its reactor's thread. Where that has stopped, the post drops it here instead, which is as
+        // good.
         loop->reactor.post([gone = std::move(acceptor)] {});
     }
 
@@ -110,7 +111,8 @@ codec::Result<Listener, Failure> Container::listen(const Address& at, Connection
     if (const auto valid = validate(options); !valid) {
         return Failure{.code = Errc::invalid_option, .condition = {}, .text = valid.error()};
     }
-    auto do_listen = [state = state_, at, options = std::move(options), make_handler = std::move(make_handler)]() mutable -> Made {
+    auto do_listen = [state = state_, at, options = std::move(options),
+                      make_handler = std::move(make_handler)]() mutable -> Made {
         auto accepted = [weak = std::weak_ptr(state), options = std::move(options),
                          make_handler = std::move(make_handler)](std::unique_ptr<Stream> stream) mutable {
             const auto container = weak.lock();
@@ -140,12 +142,12 @@ codec::Result<Listener, Failure> Container::listen(const Address& at, Connection
 
     std::promise<Made> promise;
     auto made = promise.get_future();
-    state_->loop->reactor.post([promise = std::move(promise), do_listen = std::move(do_listen)]() mutable {
-        promise.set_value(do_listen());
-    });
+    state_->loop->reactor.post(
+        [promise = std::move(promise), do_listen = std::move(do_listen)]() mutable { promise.set_value(do_listen()); });
     // A borrowed loop that nobody runs would keep us here for ever.
     if (made.wait_for(std::chrono::seconds(10)) != std::future_status::ready) {
-        return Failure{.code = Errc::timed_out, .condition = {},
+        return Failure{.code = Errc::timed_out,
+                       .condition = {},
                        .text = fmt::format("cannot listen on {}: nobody runs the container's reactor", at.to_string())};
     }
     return made.get();

@@ -33,9 +33,10 @@ using HandlerFactory = Function<std::shared_ptr<ConnectionHandler>()>;
 
 /// An application's identity on the network, and the owner of its connections. Any thread.
 ///
-/// Destroying it closes every connection at once: with a reactor of its own it waits up to ConnectionOptions::close_timeout for
-/// the closes to be written; on a borrowed reactor it does not wait, the
-/// closes leave when that runs next. If it is destroyed before, connections are cut, and handlers and callbacks let go uncalled.
+/// Destroying it closes every connection at once: with a reactor of its own it waits up to
+/// ConnectionOptions::close_timeout for the closes to be written; on a borrowed reactor it does not wait, the closes
+/// leave when that runs next. If it is destroyed before, connections are cut, and handlers and callbacks let go
+/// uncalled.
 class Container {
 public:
     /// With a reactor of its own: one thread, on which all handlers run. `id` empty: one is made from chance.
@@ -49,9 +50,9 @@ public:
     const std::string& id() const noexcept;
     Reactor& reactor() const noexcept;
 
-    /// Connects to `amqp://[user[:password]@]host[:port]` or `unix:PATH`, userinfo percent-decoded. An unusable URL or option
-    /// throws std::invalid_argument whose text says what was expected; everything later is told by the handler and wait_open.
-    /// Credentials of the URL go into options.sasl where that has none.
+    /// Connects to `amqp://[user[:password]@]host[:port]` or `unix:PATH`, userinfo percent-decoded. An unusable URL or
+    /// option throws std::invalid_argument whose text says what was expected; everything later is told by the handler
+    /// and wait_open. Credentials of the URL go into options.sasl where that has none.
     Connection connect(std::string_view url, ConnectionOptions options = {},
                        std::shared_ptr<ConnectionHandler> handler = nullptr);
     Connection connect(const Address& to, ConnectionOptions options = {},
@@ -59,8 +60,8 @@ public:
     /// Speaks AMQP on a stream that exists, as client or as server. Reactor's thread only.
     Connection adopt(std::unique_ptr<Stream> stream, bool as_server, ConnectionOptions options = {},
                      std::shared_ptr<ConnectionHandler> handler = nullptr);
-    /// Accepts connections as server. Blocks until listening (any thread but then not the reactor's own queue: there it is done
-    /// directly).
+    /// Accepts connections as server. Blocks until listening (any thread but then not the reactor's own queue: there it
+    /// is done directly).
     codec::Result<Listener, Failure> listen(const Address& at, ConnectionOptions options, HandlerFactory make_handler);
 
 private:

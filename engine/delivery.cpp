@@ -36,7 +36,8 @@ std::string Outcome::message() const {
     return line;
 }
 
-// --- Tracker ---------------------------------------------------------------------------------------------------------------
+// --- Tracker
+// ---------------------------------------------------------------------------------------------------------------
 
 std::optional<Outcome> Tracker::outcome() const {
     const std::lock_guard lock(state_->mutex);
@@ -78,7 +79,8 @@ void Tracker::cancel() const {
     if (sender) sender->run([sender = sender.get(), state = state_] { sender->cancel(state); });
 }
 
-// --- Delivery --------------------------------------------------------------------------------------------------------------
+// --- Delivery
+// --------------------------------------------------------------------------------------------------------------
 
 Delivery::Delivery(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Delivery::Delivery(Delivery&&) noexcept = default;

@@ -17,18 +17,18 @@ namespace aprotic::engine {
 /// How one sent message ended.
 struct Outcome {
     enum class Kind {
-        accepted,   ///< the receiver is responsible for it now
-        rejected,   ///< the receiver calls it invalid; `condition` says why
-        released,   ///< not processed; may be sent again
-        modified,   ///< not processed; `delivery_failed` and `undeliverable_here` say more
-        sent,       ///< sent settled and written to the stream: nothing more will be known
-        not_sent,   ///< nothing of it left this process; `failure` says why. Safe to send again.
-        in_doubt,   ///< it left, and the link was lost before an outcome: it may or may not have been taken
+        accepted,  ///< the receiver is responsible for it now
+        rejected,  ///< the receiver calls it invalid; `condition` says why
+        released,  ///< not processed; may be sent again
+        modified,  ///< not processed; `delivery_failed` and `undeliverable_here` say more
+        sent,      ///< sent settled and written to the stream: nothing more will be known
+        not_sent,  ///< nothing of it left this process; `failure` says why. Safe to send again.
+        in_doubt,  ///< it left, and the link was lost before an outcome: it may or may not have been taken
     };
     Kind kind = Kind::in_doubt;
     std::optional<codec::ErrorCondition> condition{};  ///< rejected
-    bool delivery_failed = false;                    ///< modified
-    bool undeliverable_here = false;                 ///< modified
+    bool delivery_failed = false;                      ///< modified
+    bool undeliverable_here = false;                   ///< modified
     std::optional<Failure> failure{};                  ///< not_sent, in_doubt
 
     bool accepted() const noexcept { return kind == Kind::accepted; }
@@ -43,8 +43,8 @@ public:
 
     /// The outcome if it is known.
     std::optional<Outcome> outcome() const;
-    /// Waits for the outcome. Errc::timed_out leaves the message on its way: its outcome may still come. Refuses to run on the
-    /// reactor's thread.
+    /// Waits for the outcome. Errc::timed_out leaves the message on its way: its outcome may still come. Refuses to run
+    /// on the reactor's thread.
     codec::Result<Outcome> try_wait(Duration timeout) const;
     /// As try_wait; throws std::system_error.
     Outcome wait(Duration timeout) const;
@@ -61,8 +61,9 @@ private:
     std::shared_ptr<State> state_;
 };
 
-/// One received message and the duty to answer it. Movable, not copyable. Any thread, one at a time. Settled at most once: later
-/// calls do nothing. Dropped unsettled, it is released, so that nothing is lost by an early return or an exception.
+/// One received message and the duty to answer it. Movable, not copyable. Any thread, one at a time. Settled at most
+/// once: later calls do nothing. Dropped unsettled, it is released, so that nothing is lost by an early return or an
+/// exception.
 class Delivery {
 public:
     Delivery(Delivery&&) noexcept;

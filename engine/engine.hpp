@@ -20,24 +20,27 @@
 
 namespace aprotic::engine {
 
-/// The whole byte-in, byte-out machine of one connection: protocol headers, SASL, sessions, links, deliveries. No socket, clock,
-/// thread or random source: bytes, commands and `now` go in; gather lists, events and one deadline come out.
+/// The whole byte-in, byte-out machine of one connection: protocol headers, SASL, sessions, links, deliveries. No
+/// socket, clock, thread or random source: bytes, commands and `now` go in; gather lists, events and one deadline come
+/// out.
 ///
-/// Drive it in this order after every change: prepare_write until it gives nothing, poll_timeout, poll_event until empty. It never
-/// calls out (but SaslServerOptions::verify_password and the trace). Not thread-safe: one thread at a time.
+/// Drive it in this order after every change: prepare_write until it gives nothing, poll_timeout, poll_event until
+/// empty. It never calls out (but SaslServerOptions::verify_password and the trace). Not thread-safe: one thread at a
+/// time.
 ///
-/// Commands on an id that names nothing any more, or that the endpoint's state forbids, return Errc::no_such_endpoint or
-/// Errc::wrong_state and change nothing. Commands may be given before the peer has answered anything (pipelining).
+/// Commands on an id that names nothing any more, or that the endpoint's state forbids, return Errc::no_such_endpoint
+/// or Errc::wrong_state and change nothing. Commands may be given before the peer has answered anything (pipelining).
 class Engine {
 public:
-    /// `options` must have passed validate(). `seed` feeds generated link names. `encrypted`: the stream under us hides what it
-    /// carries or stays on this machine, so that PLAIN may be used on it.
+    /// `options` must have passed validate(). `seed` feeds generated link names. `encrypted`: the stream under us hides
+    /// what it carries or stays on this machine, so that PLAIN may be used on it.
     Engine(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed, bool private_stream = false);
     ~Engine();
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
 
-    // --- the stream's side -------------------------------------------------------------------------------------------------
+    // --- the stream's side
+    // -------------------------------------------------------------------------------------------------
 
     /// Memory to read into; valid until commit_read. Empty: do not read now (buffers are full, or reading is over).
     std::span<std::byte> prepare_read();
@@ -46,15 +49,16 @@ public:
     /// Nothing more will be read: end of stream (`why` empty) or an error.
     void close_read(std::error_code why, Instant now);
 
-    /// Fills `out` with what may be written next and returns how many entries were filled; 0 = nothing now. The memory stays
-    /// valid until commit_write. Calling it again without commit_write gives the same bytes.
+    /// Fills `out` with what may be written next and returns how many entries were filled; 0 = nothing now. The memory
+    /// stays valid until commit_write. Calling it again without commit_write gives the same bytes.
     std::size_t prepare_write(std::span<codec::ConstBuffer> out, Instant now);
     /// The first `n` bytes of what prepare_write gave have been written.
     void commit_write(std::size_t n, Instant now);
     /// Nothing more can be written.
     void close_write(std::error_code why, Instant now);
 
-    /// True when everything was written and nothing more will come either way: close the stream. Never becomes false again.
+    /// True when everything was written and nothing more will come either way: close the stream. Never becomes false
+    /// again.
     bool wants_close() const;
 
     /// When handle_timeout must be called at the latest. May change after every other call.
@@ -64,7 +68,8 @@ public:
     /// The next event, oldest first. ConnectionEnded is always the last.
     std::optional<Event> poll_event();
 
-    // --- commands ----------------------------------------------------------------------------------------------------------
+    // --- commands
+    // ----------------------------------------------------------------------------------------------------------
 
     /// Sends our open. A server may wait for the peer's first.
     codec::Result<void> open();
@@ -90,30 +95,35 @@ public:
     /// Sending: how many messages the application would send if it had credit; goes out with the next flow.
     codec::Result<void> set_available(LinkId link, std::uint32_t available);
 
-    /// Queues a message. The bytes are kept by reference until settled. Errc::message_too_large beyond the peer's limit.
+    /// Queues a message. The bytes are kept by reference until settled. Errc::message_too_large beyond the peer's
+    /// limit.
     codec::Result<DeliveryId> send(LinkId link, codec::EncodedMessage message, const SendOptions& options = {});
-    /// Begins a message that is handed over in parts, which are framed as they come and not kept; deliveries that are sent on the
-    /// link later go after it. Nothing goes out before the first part or the end.
+    /// Begins a message that is handed over in parts, which are framed as they come and not kept; deliveries that are
+    /// sent on the link later go after it. Nothing goes out before the first part or the end.
     codec::Result<DeliveryId> begin_send(LinkId link, const SendOptions& options = {});
-    /// Adds a part, whatever its size. Returns how many bytes of the delivery now wait for credit, window or the stream;
-    /// DeliveryUpdated::wants_more tells when none do. Errc::message_too_large beyond the peer's limit: nothing is added.
+    /// Adds a part, whatever its size. Returns how many bytes of the delivery now wait for credit, window or the
+    /// stream; DeliveryUpdated::wants_more tells when none do. Errc::message_too_large beyond the peer's limit: nothing
+    /// is added.
     codec::Result<std::size_t> append(DeliveryId delivery, codec::ByteChain part);
     /// No part comes after this.
     codec::Result<void> finish_send(DeliveryId delivery);
-    /// Takes a delivery back that is not wholly on the wire: the peer drops what it has of it. No event follows. Wrong_state once
-    /// the last frame is built. A delivery that the receiver settles before its end is ended in the same way by itself.
+    /// Takes a delivery back that is not wholly on the wire: the peer drops what it has of it. No event follows.
+    /// Wrong_state once the last frame is built. A delivery that the receiver settles before its end is ended in the
+    /// same way by itself.
     codec::Result<void> abort_send(DeliveryId delivery);
-    /// Takes an outgoing delivery back. True: nothing of it was on the wire and it is forgotten; false: too late, it goes on.
+    /// Takes an outgoing delivery back. True: nothing of it was on the wire and it is forgotten; false: too late, it
+    /// goes on.
     bool retract(DeliveryId delivery);
     /// Moves a received message, or what has come of it, out. Once per DeliveryReceived.
     codec::Result<IncomingDelivery> take(DeliveryId delivery);
-    /// Settles a delivery, either direction; `state` is the outcome we tell (receiving). Neighbours leave in one frame. What is still
-    /// to come of a delivery that is told in parts is dropped. [2.6.12]
+    /// Settles a delivery, either direction; `state` is the outcome we tell (receiving). Neighbours leave in one frame.
+    /// What is still to come of a delivery that is told in parts is dropped. [2.6.12]
     codec::Result<void> settle(DeliveryId delivery, std::optional<codec::DeliveryState> state = {});
     /// Tells a state without settling.
     codec::Result<void> update(DeliveryId delivery, codec::DeliveryState state);
 
-    // --- questions ---------------------------------------------------------------------------------------------------------
+    // --- questions
+    // ---------------------------------------------------------------------------------------------------------
 
     codec::Result<LinkStatus> status(LinkId link) const;
     /// The oldest delivery of the link with this tag that is not over: how those of a resumed link are found again.

@@ -26,8 +26,8 @@ struct ConnectionOpened {
 struct ConnectionClosedByPeer {
     std::optional<codec::ErrorCondition> error;
 };
-/// The last event of an engine, exactly once: nothing more goes in or out. Every endpoint is gone with it and every delivery
-/// without an outcome is in doubt.
+/// The last event of an engine, exactly once: nothing more goes in or out. Every endpoint is gone with it and every
+/// delivery without an outcome is in doubt.
 struct ConnectionEnded {
     std::optional<Failure> failure;  ///< empty after an orderly close from our side
 };
@@ -51,7 +51,8 @@ struct LinkRequested {
     LinkId link;
     codec::Attach remote;
 };
-/// The peer answered our attach with a live terminus: the link may be used. A refused link never has this event. [2.6.3]
+/// The peer answered our attach with a live terminus: the link may be used. A refused link never has this event.
+/// [2.6.3]
 struct LinkOpened {
     LinkId link;
     codec::Attach remote;
@@ -60,13 +61,14 @@ struct LinkOpened {
 struct LinkDetached {
     LinkId link;
     Initiator initiator = Initiator::peer;
-    bool closed = true;     ///< false: the peer keeps its terminus (suspended) [2.6.4]
-    bool refused = false;   ///< our attach was answered with a null terminus
+    bool closed = true;    ///< false: the peer keeps its terminus (suspended) [2.6.4]
+    bool refused = false;  ///< our attach was answered with a null terminus
     std::optional<codec::ErrorCondition> error;
     /// A resumable link that was not closed: what it takes to attach it again. Else null.
     std::shared_ptr<SuspendedLink> suspended{};
 };
-/// The peer detached first and waits for ours: release what hangs on the link, then Engine::detach. Follows nothing twice.
+/// The peer detached first and waits for ours: release what hangs on the link, then Engine::detach. Follows nothing
+/// twice.
 struct LinkDetaching {
     LinkId link;
     bool closed = true;
@@ -78,15 +80,16 @@ struct LinkFlowed {
     LinkId link;
 };
 
-/// A whole message waits on a receiving link, or a part of one on a link with a stream window: Engine::take(delivery). Bounded by
-/// the credit we gave; the next one of a delivery comes only after take.
+/// A whole message waits on a receiving link, or a part of one on a link with a stream window: Engine::take(delivery).
+/// Bounded by the credit we gave; the next one of a delivery comes only after take.
 struct DeliveryReceived {
     LinkId link;
     DeliveryId delivery;
 };
-/// Something became known of a delivery. Outgoing: the peer's state and whether it is settled, or, for one sent settled, that its
-/// last frame went out. Incoming: the sender settled it first or, of a delivery whose first parts were told, took it back (aborted).
-/// Outgoing and `aborted`: it was sent in parts that nobody has any more, so the peer will never have all of it.
+/// Something became known of a delivery. Outgoing: the peer's state and whether it is settled, or, for one sent
+/// settled, that its last frame went out. Incoming: the sender settled it first or, of a delivery whose first parts
+/// were told, took it back (aborted). Outgoing and `aborted`: it was sent in parts that nobody has any more, so the
+/// peer will never have all of it.
 struct DeliveryUpdated {
     LinkId link;
     DeliveryId delivery;
@@ -96,8 +99,8 @@ struct DeliveryUpdated {
     bool wants_more = false;  ///< outgoing, in parts: all that was appended has left; a good moment for the next part
 };
 
-using Event = std::variant<Authenticated, ConnectionOpened, ConnectionClosedByPeer, ConnectionEnded, SessionOpened,
-                           SessionEnded, LinkRequested, LinkOpened, LinkDetaching, LinkDetached, LinkFlowed,
-                           DeliveryReceived, DeliveryUpdated>;
+using Event =
+    std::variant<Authenticated, ConnectionOpened, ConnectionClosedByPeer, ConnectionEnded, SessionOpened, SessionEnded,
+                 LinkRequested, LinkOpened, LinkDetaching, LinkDetached, LinkFlowed, DeliveryReceived, DeliveryUpdated>;
 
 }  // namespace aprotic::engine

@@ -51,7 +51,8 @@ std::string Failure::message() const {
     std::string line = text.empty() ? code.message() : text;
     if (!condition) return line;
     line += fmt::format(": {}", condition->condition.view());
-    if (condition->description && !condition->description->empty()) line += fmt::format(" \"{}\"", *condition->description);
+    if (condition->description && !condition->description->empty())
+        line += fmt::format(" \"{}\"", *condition->description);
     return line;
 }
 

@@ -12,35 +12,35 @@ namespace aprotic::engine {
 /// What can end an operation, a link, a session or a connection, other than the peer's own orderly word.
 enum class Errc {
     // our caller
-    closed = 1,           ///< the endpoint was closed by us before the operation finished
-    would_deadlock,       ///< a blocking call on the reactor's own thread
-    queue_full,           ///< the sender's byte bound is reached and blocking was not asked for
-    no_such_endpoint,     ///< the id names nothing any more
-    wrong_state,          ///< the command is not legal in the endpoint's state
-    message_too_large,    ///< larger than the peer's max-message-size [2.7.3]
-    limit_reached,        ///< channel-max or handle-max leaves no room
-    invalid_option,       ///< an option's value is out of its range
+    closed = 1,         ///< the endpoint was closed by us before the operation finished
+    would_deadlock,     ///< a blocking call on the reactor's own thread
+    queue_full,         ///< the sender's byte bound is reached and blocking was not asked for
+    no_such_endpoint,   ///< the id names nothing any more
+    wrong_state,        ///< the command is not legal in the endpoint's state
+    message_too_large,  ///< larger than the peer's max-message-size [2.7.3]
+    limit_reached,      ///< channel-max or handle-max leaves no room
+    invalid_option,     ///< an option's value is out of its range
     invalid_url,
     // time
-    timed_out,            ///< the operation's deadline passed
-    connect_timed_out,    ///< no connection within ConnectionOptions::connect_timeout
-    idle_timed_out,       ///< nothing came from the peer for our idle time-out [2.4.5]
+    timed_out,          ///< the operation's deadline passed
+    connect_timed_out,  ///< no connection within ConnectionOptions::connect_timeout
+    idle_timed_out,     ///< nothing came from the peer for our idle time-out [2.4.5]
     // transport
-    resolve_failed,       ///< the host's name has no address
-    connect_failed,       ///< no address of the host took the connection
-    connection_lost,      ///< the byte stream ended without a close frame
+    resolve_failed,   ///< the host's name has no address
+    connect_failed,   ///< no address of the host took the connection
+    connection_lost,  ///< the byte stream ended without a close frame
     // handshake
-    header_mismatch,      ///< the peer speaks another protocol or version [2.2]
-    authentication_failed,///< SASL outcome other than ok [5.3]
-    no_common_mechanism,  ///< nothing both sides may use [5.3]
-    cleartext_refused,    ///< credentials would have left this machine unencrypted
+    header_mismatch,        ///< the peer speaks another protocol or version [2.2]
+    authentication_failed,  ///< SASL outcome other than ok [5.3]
+    no_common_mechanism,    ///< nothing both sides may use [5.3]
+    cleartext_refused,      ///< credentials would have left this machine unencrypted
     // the peer's word
-    refused,              ///< the peer refused the link: attach with null terminus, then detach [2.6.3]
-    detached_by_peer,     ///< the peer detached the link
-    ended_by_peer,        ///< the peer ended the session
-    closed_by_peer,       ///< the peer closed the connection
+    refused,           ///< the peer refused the link: attach with null terminus, then detach [2.6.3]
+    detached_by_peer,  ///< the peer detached the link
+    ended_by_peer,     ///< the peer ended the session
+    closed_by_peer,    ///< the peer closed the connection
     // the peer's faults
-    protocol_violation,   ///< the peer broke the rule named in the text
+    protocol_violation,  ///< the peer broke the rule named in the text
 };
 
 const std::error_category& engine_category() noexcept;
@@ -56,8 +56,8 @@ enum class FaultScope { link, session, connection };
 struct ProtocolFault {
     FaultScope scope = FaultScope::connection;
     std::string_view condition{};  ///< static storage; for example codec::condition::framing_error
-    std::string_view rule{};     ///< static storage; clause id, for example "2.7.5"
-    std::string text{};          ///< one sentence in our words; becomes the description
+    std::string_view rule{};       ///< static storage; clause id, for example "2.7.5"
+    std::string text{};            ///< one sentence in our words; becomes the description
 };
 
 /// Why something ended. `text` is ours; what the peer said is in `condition` alone, untrusted and of unknown intent.
@@ -65,7 +65,7 @@ struct Failure {
     std::error_code code{};
     Initiator initiator = Initiator::us;
     std::optional<codec::ErrorCondition> condition{};  ///< the peer's, or what we told the peer
-    std::string text{};                              ///< what happened, to which address, which option changes it
+    std::string text{};                                ///< what happened, to which address, which option changes it
 
     /// One line for people: our text and, quoted, the peer's condition and description.
     std::string message() const;

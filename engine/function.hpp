@@ -14,8 +14,8 @@ namespace aprotic::engine {
 template <class Signature>
 class Function;
 
-/// A move-only callable. Callables of up to 48 bytes that move without throwing are kept inline, larger ones on the heap.
-/// Calling an empty one is our fault and ends in an assertion. Not thread-safe, like any value.
+/// A move-only callable. Callables of up to 48 bytes that move without throwing are kept inline, larger ones on the
+/// heap. Calling an empty one is our fault and ends in an assertion. Not thread-safe, like any value.
 template <class R, class... Args>
 class Function<R(Args...)> {
 public:
@@ -23,8 +23,7 @@ public:
     Function(std::nullptr_t) noexcept {}
 
     template <class F, class D = std::decay_t<F>>
-        requires(!std::is_same_v<D, Function> && std::is_invocable_r_v<R, D&, Args...>)
-    Function(F&& callable) {
+    requires(!std::is_same_v<D, Function> && std::is_invocable_r_v<R, D&, Args...>) Function(F&& callable) {
         if constexpr (fits_inline<D>) {
             ::new (static_cast<void*>(storage_)) D(std::forward<F>(callable));
             table_ = &inline_table<D>;

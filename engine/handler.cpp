@@ -6,7 +6,9 @@ namespace aprotic::engine {
 namespace {
 
 codec::ErrorCondition not_implemented() {
-    return {.condition = codec::condition::not_implemented, .description = "links from this side are not taken", .info = {}};
+    return {.condition = codec::condition::not_implemented,
+            .description = "links from this side are not taken",
+            .info = {}};
 }
 
 }  // namespace

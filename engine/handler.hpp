@@ -13,10 +13,11 @@ class LinkRequest;
 class Receiver;
 class Sender;
 
-// Handlers are called on the reactor's thread, one at a time, never under a lock and never from inside a call of the user's own.
-// Inside a callback every method of every handle may be called, except the blocking ones, which fail with Errc::would_deadlock.
-// An exception that leaves a callback closes the connection with amqp:internal-error. Every on_close comes exactly once, whatever
-// happened, and is the last call for its endpoint; the library holds a handler until then.
+// Handlers are called on the reactor's thread, one at a time, never under a lock and never from inside a call of the
+// user's own. Inside a callback every method of every handle may be called, except the blocking ones, which fail with
+// Errc::would_deadlock. An exception that leaves a callback closes the connection with amqp:internal-error. Every
+// on_close comes exactly once, whatever happened, and is the last call for its endpoint; the library holds a handler
+// until then.
 
 /// A connection's life and the links the peer asks for.
 class ConnectionHandler {
@@ -53,7 +54,8 @@ class ReceiverHandler {
 public:
     virtual ~ReceiverHandler() = default;
     virtual void on_open(Receiver&) {}
-    /// A whole message. The delivery may be moved away and settled later from any thread; dropped unsettled, it is released.
+    /// A whole message. The delivery may be moved away and settled later from any thread; dropped unsettled, it is
+    /// released.
     virtual void on_message(Receiver&, Delivery& delivery) = 0;
     /// A drain asked for by us has ended.
     virtual void on_drained(Receiver&) {}

@@ -5,8 +5,9 @@
 
 namespace aprotic::engine {
 
-/// Names one endpoint or delivery of one Engine: an index and the generation of what lives there, so that an id kept after its
-/// object has gone names nothing instead of its successor. Plain value; the word "handle" belongs to the specification.
+/// Names one endpoint or delivery of one Engine: an index and the generation of what lives there, so that an id kept
+/// after its object has gone names nothing instead of its successor. Plain value; the word "handle" belongs to the
+/// specification.
 template <class Tag>
 struct Id {
     std::uint32_t index = 0;

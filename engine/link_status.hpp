@@ -22,8 +22,8 @@ struct IncomingDelivery {
 
 /// What can be asked of a link at any time. Counts are deliveries.
 struct LinkStatus {
-    std::uint32_t credit = 0;           ///< sending: may start now; receiving: granted and not yet used
-    std::size_t queued = 0;             ///< sending: handed over, not wholly on the wire
+    std::uint32_t credit = 0;  ///< sending: may start now; receiving: granted and not yet used
+    std::size_t queued = 0;    ///< sending: handed over, not wholly on the wire
     std::size_t unsettled = 0;
     bool draining = false;
     std::uint64_t peer_message_size_max = 0;  ///< bytes, 0 = no limit

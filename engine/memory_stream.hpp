@@ -8,8 +8,8 @@
 
 namespace aprotic::engine {
 
-/// Two streams joined back to back inside one process, both on `reactor`, which must outlive them. Each direction holds at most
-/// `capacity` bytes; a writer beyond that waits for the reader.
+/// Two streams joined back to back inside one process, both on `reactor`, which must outlive them. Each direction holds
+/// at most `capacity` bytes; a writer beyond that waits for the reader.
 std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> make_memory_streams(Reactor& reactor,
                                                                                 std::size_t capacity = 256 * 1024);
 

@@ -10,7 +10,8 @@ codec::Result<void, std::string> validate(const ConnectionOptions& options) {
         return fmt::format("limits.frame_size_max is {}, expected at least {} bytes", options.limits.frame_size_max,
                            codec::protocol::min_max_frame_size);
     }
-    if (options.limits.incoming_window == 0) return std::string("limits.incoming_window is 0, expected at least 1 frame");
+    if (options.limits.incoming_window == 0)
+        return std::string("limits.incoming_window is 0, expected at least 1 frame");
     if (options.idle_timeout && *options.idle_timeout < std::chrono::milliseconds(2)) {
         return std::string("idle_timeout is below 2 ms, expected at least 2 ms or none");
     }

@@ -24,7 +24,8 @@ enum class EngineRole { client, server };
 
 /// Everything a peer could make grow has its bound here. Defaults suit a service with some thousand peers.
 struct Limits {
-    /// Largest frame we take, announced in open. Bytes, at least 512. 64 KiB: one slab, and 16 times what a small message needs. [2.7.1]
+    /// Largest frame we take, announced in open. Bytes, at least 512. 64 KiB: one slab, and 16 times what a small
+    /// message needs. [2.7.1]
     std::uint32_t frame_size_max = 64 * 1024;
     /// Highest channel number we take, so one less than the sessions a peer may begin. [2.7.1]
     std::uint16_t channel_max = 255;
@@ -40,16 +41,16 @@ struct Limits {
 
 /// One connection, either role. Plain data.
 struct ConnectionOptions {
-    std::string container_id{};                ///< empty: the Container's
-    std::optional<std::string> hostname{};     ///< open's hostname; empty: the host of the URL (client) or none (server)
+    std::string container_id{};             ///< empty: the Container's
+    std::optional<std::string> hostname{};  ///< open's hostname; empty: the host of the URL (client) or none (server)
     /// We give a silent peer up after this; half of it is announced. nullopt = never. At least 2 ms. [2.4.5]
     std::optional<Duration> idle_timeout{};
     Limits limits{};
     std::vector<codec::Symbol> offered_capabilities{};
     std::vector<codec::Symbol> desired_capabilities{};
-    codec::Map properties{};                   ///< symbol keys
-    SaslClientOptions sasl{};                  ///< client role
-    SaslServerOptions sasl_server{};           ///< server role
+    codec::Map properties{};          ///< symbol keys
+    SaslClientOptions sasl{};         ///< client role
+    SaslServerOptions sasl_server{};  ///< server role
     /// From the first address tried to open received. Client role; the server gives a peer the same time to open.
     Duration connect_timeout = std::chrono::seconds(10);
     /// How long a peer may take to answer our close before the stream is cut.
@@ -64,30 +65,32 @@ struct SessionOptions {
 
 /// Our half of one link, as it goes into attach. [2.7.3]
 struct LinkOptions {
-    std::string name{};                            ///< unique per direction and pair of containers; empty: one is made
-    codec::Role role = codec::Role::sender;        ///< ours
+    std::string name{};                      ///< unique per direction and pair of containers; empty: one is made
+    codec::Role role = codec::Role::sender;  ///< ours
     codec::SenderSettleMode snd_settle_mode = codec::SenderSettleMode::mixed;
     codec::ReceiverSettleMode rcv_settle_mode = codec::ReceiverSettleMode::first;
     std::optional<codec::Source> source{};
     std::optional<codec::AttachTarget> target{};
-    std::optional<std::uint64_t> message_size_max{}; ///< nullopt: Limits::message_size_max
+    std::optional<std::uint64_t> message_size_max{};  ///< nullopt: Limits::message_size_max
     std::vector<codec::Symbol> offered_capabilities{};
     std::vector<codec::Symbol> desired_capabilities{};
     codec::Map properties{};
-    /// Receiving: deliveries are told part by part as they come, and about this many bytes may wait for the application to take
-    /// them; beyond that the session's window stays shut, for the other links of the session too. 0: whole messages only.
+    /// Receiving: deliveries are told part by part as they come, and about this many bytes may wait for the application
+    /// to take them; beyond that the session's window stays shut, for the other links of the session too. 0: whole
+    /// messages only.
     std::size_t stream_window = 0;
-    /// Unsettled deliveries outlive a detach that does not close, an ended session and a lost connection: LinkDetached hands
-    /// them over, and each attach says what is unsettled. [2.6.13]
+    /// Unsettled deliveries outlive a detach that does not close, an ended session and a lost connection: LinkDetached
+    /// hands them over, and each attach says what is unsettled. [2.6.13]
     bool resumable = false;
-    /// What LinkDetached handed over for the link that is to be attached again, whose name holds; implies `resumable`. Read during the call only.
+    /// What LinkDetached handed over for the link that is to be attached again, whose name holds; implies `resumable`.
+    /// Read during the call only.
     std::shared_ptr<SuspendedLink> suspended{};
 };
 
 /// One message handed to a sending link.
 struct SendOptions {
-    bool settled = false;                          ///< fire and forget: no outcome will come
-    std::optional<codec::DeliveryTag> tag{};       ///< nullopt: the link counts
+    bool settled = false;                     ///< fire and forget: no outcome will come
+    std::optional<codec::DeliveryTag> tag{};  ///< nullopt: the link counts
     std::uint32_t message_format = 0;
 };
 

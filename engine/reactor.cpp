@@ -50,7 +50,8 @@ codec::Result<Address, std::string> Address::parse(std::string_view text, std::u
     if (rest.front() != ':') return fmt::format("\"{}\" goes on after its bracket: {}", text, expected);
     const auto port = parse_port(rest.substr(1));
     if (!port) {
-        return fmt::format("\"{}\" has the port \"{}\", not a number from 0 to 65535: {}", text, rest.substr(1), expected);
+        return fmt::format("\"{}\" has the port \"{}\", not a number from 0 to 65535: {}", text, rest.substr(1),
+                           expected);
     }
     address.port = *port;
     return address;

@@ -20,16 +20,17 @@ namespace aprotic::engine {
 struct Address {
     enum class Kind { tcp, unix_socket };
     Kind kind = Kind::tcp;
-    std::string host{};        ///< name or literal address; for unix_socket the path
-    std::uint16_t port = 0;    ///< tcp; listening on 0 takes a free one
+    std::string host{};      ///< name or literal address; for unix_socket the path
+    std::uint16_t port = 0;  ///< tcp; listening on 0 takes a free one
 
     /// `host:port`, `[v6]:port`, `:port` (all interfaces), `unix:PATH`. The failure's text says what was expected.
     static codec::Result<Address, std::string> parse(std::string_view text, std::uint16_t default_port = 5672);
     std::string to_string() const;
 };
 
-/// A byte connection given by a reactor. Used on the reactor's thread only. At most one read and one write at a time. Completions
-/// are called from the reactor, never from inside the call that started them. After close() no completion is called any more.
+/// A byte connection given by a reactor. Used on the reactor's thread only. At most one read and one write at a time.
+/// Completions are called from the reactor, never from inside the call that started them. After close() no completion
+/// is called any more.
 class Stream {
 public:
     using Completion = Function<void(std::error_code, std::size_t)>;
@@ -46,7 +47,8 @@ public:
 
     /// For texts: "127.0.0.1:5672", "unix:/run/x", "in memory".
     virtual std::string peer_name() const = 0;
-    /// True when what is written cannot be read by others on the way: loopback, Unix socket, memory. (TLS: the engine's own.)
+    /// True when what is written cannot be read by others on the way: loopback, Unix socket, memory. (TLS: the engine's
+    /// own.)
     virtual bool is_private() const = 0;
 };
 
@@ -58,8 +60,9 @@ public:
     virtual Address local_address() const = 0;
 };
 
-/// The world as seen by the event layer: time, a queue, timers, streams, chance. Two implementations: Asio, and virtual time.
-/// post(), on_thread(), now() and random() may be called from any thread, everything else on the reactor's thread only.
+/// The world as seen by the event layer: time, a queue, timers, streams, chance. Two implementations: Asio, and virtual
+/// time. post(), on_thread(), now() and random() may be called from any thread, everything else on the reactor's thread
+/// only.
 class Reactor {
 public:
     using TimerId = std::uint64_t;    ///< 0 names nothing
@@ -70,8 +73,8 @@ public:
     virtual ~Reactor() = default;
 
     virtual Instant now() const = 0;
-    /// Runs `task` on the reactor's thread, after whatever runs there now; in order of posting. Any thread. Dropped, and
-    /// destroyed, if the reactor stops first.
+    /// Runs `task` on the reactor's thread, after whatever runs there now; in order of posting. Any thread. Dropped,
+    /// and destroyed, if the reactor stops first.
     virtual void post(Function<void()> task) = 0;
     virtual bool on_thread() const = 0;
 
@@ -79,8 +82,8 @@ public:
     /// After this `task` is not called. Harmless for a timer that has fired.
     virtual void cancel_timer(TimerId timer) = 0;
 
-    /// Resolves and tries every address of the host in turn until `deadline`. `done` is called exactly once unless cancelled;
-    /// a Failure's text names host, port and what failed.
+    /// Resolves and tries every address of the host in turn until `deadline`. `done` is called exactly once unless
+    /// cancelled; a Failure's text names host, port and what failed.
     virtual ConnectId connect(const Address& to, Instant deadline, Connected done) = 0;
     virtual void cancel_connect(ConnectId attempt) = 0;
     /// Listens at once; a Failure's text names the address.

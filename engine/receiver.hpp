@@ -14,15 +14,15 @@ namespace aprotic::engine {
 
 /// A receiving link beyond its address.
 struct ReceiverOptions {
-    LinkOptions link{};          ///< name, modes, capabilities; termini are filled in when absent
-    /// Deliveries the peer may have under way: topped up as they are settled, so credit plus unsettled never exceeds it. 0: the
-    /// application grants by add_credit.
+    LinkOptions link{};  ///< name, modes, capabilities; termini are filled in when absent
+    /// Deliveries the peer may have under way: topped up as they are settled, so credit plus unsettled never exceeds
+    /// it. 0: the application grants by add_credit.
     std::uint32_t credit = 100;
-    bool dynamic = false;        ///< ask the peer to make a node and name it; the address given to open_receiver is ignored
+    bool dynamic = false;  ///< ask the peer to make a node and name it; the address given to open_receiver is ignored
 };
 
-/// A handle on a receiving link. Cheap to copy, any thread. The link is closed, without blocking, when the last handle goes and it
-/// has no handler.
+/// A handle on a receiving link. Cheap to copy, any thread. The link is closed, without blocking, when the last handle
+/// goes and it has no handler.
 class Receiver {
 public:
     Receiver() = default;  ///< names nothing
@@ -40,9 +40,9 @@ public:
     /// Detaches with closed=true.
     void close(std::optional<codec::ErrorCondition> error = {}) const;
 
-    std::uint32_t credit() const;            ///< reactor's thread only
-    bool is_open() const;                    ///< any thread; a moment's view
-    const codec::Attach* remote() const;     ///< reactor's thread only, null before on_open
+    std::uint32_t credit() const;         ///< reactor's thread only
+    bool is_open() const;                 ///< any thread; a moment's view
+    const codec::Attach* remote() const;  ///< reactor's thread only, null before on_open
     const std::string& name() const;
     /// The source's address: once open, the peer's word, so a dynamic node's name. Any thread.
     std::string address() const;

@@ -16,9 +16,11 @@ namespace aprotic::engine {
 struct SuspendedDelivery {
     codec::DeliveryTag tag;
     std::uint32_t message_format = 0;
-    /// Sending: the whole message, to be sent again where the peer needs it. Empty for one sent in parts, which are not kept.
+    /// Sending: the whole message, to be sent again where the peer needs it. Empty for one sent in parts, which are not
+    /// kept.
     codec::ByteChain payload;
-    /// Our state. An outcome put here while the link is suspended is told when it is attached again, and settles the delivery.
+    /// Our state. An outcome put here while the link is suspended is told when it is attached again, and settles the
+    /// delivery.
     std::optional<codec::DeliveryState> state;
     /// The latest state the peer told.
     std::optional<codec::DeliveryState> remote_state;
@@ -30,12 +32,13 @@ struct SuspendedDelivery {
 
 /// What one end of a link remembers while it is not attached: its deliveries of unknown fate. [2.6.13]
 ///
-/// LinkDetached hands it over for a link with LinkOptions::resumable; LinkOptions::suspended takes it to the next attach of the
-/// same name, on the same connection or another. Until then it belongs to the application, which may write it down, change it
-/// and drop what it no longer wants to know. Not to be changed while an engine is at work on another thread.
+/// LinkDetached hands it over for a link with LinkOptions::resumable; LinkOptions::suspended takes it to the next
+/// attach of the same name, on the same connection or another. Until then it belongs to the application, which may
+/// write it down, change it and drop what it no longer wants to know. Not to be changed while an engine is at work on
+/// another thread.
 ///
-/// Sending: messages that were queued and of which nothing was on the wire are not here; they can be sent anew. Receiving:
-/// deliveries that the application had not taken are not here; the peer sends them again.
+/// Sending: messages that were queued and of which nothing was on the wire are not here; they can be sent anew.
+/// Receiving: deliveries that the application had not taken are not here; the peer sends them again.
 struct SuspendedLink {
     std::string name;
     codec::Role role = codec::Role::sender;  ///< ours

@@ -6,8 +6,8 @@
 
 namespace aprotic::engine {
 
-/// Sees what an engine reads and writes. Called on the reactor thread while the engine works: must not call back into it.
-/// Frames carry secrets only in sasl-init and sasl-response; those are passed without what the client answers.
+/// Sees what an engine reads and writes. Called on the reactor thread while the engine works: must not call back into
+/// it. Frames carry secrets only in sasl-init and sasl-response; those are passed without what the client answers.
 class TraceSink {
 public:
     virtual ~TraceSink() = default;

@@ -1,5 +1,5 @@
-// Any octets as a stream of frames: the parser never reads past what it was given, and a performative that was understood
-// means the same when written again.
+// Any octets as a stream of frames: the parser never reads past what it was given, and a performative that was
+// understood means the same when written again.
 #include <aprotic/codec/assert.hpp>
 #include <aprotic/codec/dump.hpp>
 #include <aprotic/codec/frame.hpp>

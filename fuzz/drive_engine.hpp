@@ -171,18 +171,10 @@ private:
         const auto delivery = engine_.take(e.delivery);
         if (!delivery) return;
         switch (delivery->tag.size() & 3U) {
-            case 0:
-                static_cast<void>(engine_.settle(e.delivery, codec::DeliveryState(codec::Accepted{})));
-                break;
-            case 1:
-                static_cast<void>(engine_.settle(e.delivery, codec::DeliveryState(codec::Released{})));
-                break;
-            case 2:
-                static_cast<void>(engine_.update(e.delivery, codec::DeliveryState(codec::Accepted{})));
-                break;
-            default:
-                kept_ = e.delivery;
-                break;
+            case 0: static_cast<void>(engine_.settle(e.delivery, codec::DeliveryState(codec::Accepted{}))); break;
+            case 1: static_cast<void>(engine_.settle(e.delivery, codec::DeliveryState(codec::Released{}))); break;
+            case 2: static_cast<void>(engine_.update(e.delivery, codec::DeliveryState(codec::Accepted{}))); break;
+            default: kept_ = e.delivery; break;
         }
         if (const auto status = engine_.status(e.link); status && status->credit < 3) {
             static_cast<void>(engine_.set_credit(e.link, 5));
@@ -215,9 +207,7 @@ private:
         link.source.emplace().address = "node";
         link.target = codec::AttachTarget(codec::Target{});
         switch (what & 15U) {
-            case 0:
-                static_cast<void>(engine_.open());
-                break;
+            case 0: static_cast<void>(engine_.open()); break;
             case 1:
                 if (const auto session = engine_.begin()) session_ = *session;
                 break;
@@ -231,42 +221,18 @@ private:
                     static_cast<void>(engine_.set_credit(link_, 3));
                 }
                 break;
-            case 4:
-                send(link_, 10);
-                break;
-            case 5:
-                send(link_, 40'000);
-                break;
-            case 6:
-                static_cast<void>(engine_.drain(link_));
-                break;
-            case 7:
-                static_cast<void>(engine_.set_available(link_, 7));
-                break;
-            case 8:
-                static_cast<void>(engine_.detach(link_, (what & 16U) != 0));
-                break;
-            case 9:
-                static_cast<void>(engine_.end(session_));
-                break;
-            case 10:
-                engine_.close();
-                break;
-            case 11:
-                static_cast<void>(engine_.settle(kept_, codec::DeliveryState(codec::Accepted{})));
-                break;
-            case 12:
-                static_cast<void>(engine_.retract(kept_));
-                break;
-            case 13:
-                static_cast<void>(engine_.set_credit(link_, 3));
-                break;
-            case 14:
-                pass(std::chrono::milliseconds(600));
-                break;
-            default:
-                pass(std::chrono::seconds(20));
-                break;
+            case 4: send(link_, 10); break;
+            case 5: send(link_, 40'000); break;
+            case 6: static_cast<void>(engine_.drain(link_)); break;
+            case 7: static_cast<void>(engine_.set_available(link_, 7)); break;
+            case 8: static_cast<void>(engine_.detach(link_, (what & 16U) != 0)); break;
+            case 9: static_cast<void>(engine_.end(session_)); break;
+            case 10: engine_.close(); break;
+            case 11: static_cast<void>(engine_.settle(kept_, codec::DeliveryState(codec::Accepted{}))); break;
+            case 12: static_cast<void>(engine_.retract(kept_)); break;
+            case 13: static_cast<void>(engine_.set_credit(link_, 3)); break;
+            case 14: pass(std::chrono::milliseconds(600)); break;
+            default: pass(std::chrono::seconds(20)); break;
         }
         if ((what & 64U) == 0) settle_down();
     }

@@ -109,14 +109,10 @@ public:
             chance_.below(static_cast<std::uint32_t>(simple.size()) + (depth < depth_max ? 5 : 0));
         if (choice < simple.size()) return of_type(simple[choice]);
         switch (choice - simple.size()) {
-            case 0:
-                return list(depth + 1);
-            case 1:
-                return map("*", depth + 1);
-            case 2:
-                return array();
-            case 3:
-                return composite(any_composite(), depth + 1);
+            case 0: return list(depth + 1);
+            case 1: return map("*", depth + 1);
+            case 2: return array();
+            case 3: return composite(any_composite(), depth + 1);
             default:
                 to_.append_u8(codec::code::described);
                 of_type(chance_.one_in(2) ? "symbol" : "ulong");

@@ -10,14 +10,10 @@ namespace {
 
 constexpr std::string_view layer_of(std::uint8_t protocol_id) noexcept {
     switch (protocol_id) {
-        case static_cast<std::uint8_t>(ProtocolId::amqp):
-            return "amqp";
-        case static_cast<std::uint8_t>(ProtocolId::tls):
-            return "tls";
-        case static_cast<std::uint8_t>(ProtocolId::sasl):
-            return "sasl";
-        default:
-            return {};
+        case static_cast<std::uint8_t>(ProtocolId::amqp): return "amqp";
+        case static_cast<std::uint8_t>(ProtocolId::tls): return "tls";
+        case static_cast<std::uint8_t>(ProtocolId::sasl): return "sasl";
+        default: return {};
     }
 }
 

@@ -18,59 +18,31 @@ void TextPrinter::value(Decoder& from, bool plain) {
 
 void TextPrinter::scalar_or_compound(Decoder& from, Type type, bool plain) {
     switch (type) {
-        case Type::null:
-            from.read_null();
-            return put("null");
-        case Type::boolean:
-            return put("{}", from.read_boolean());
-        case Type::ubyte:
-            return number(type, plain, from.read_ubyte());
-        case Type::ushort:
-            return number(type, plain, from.read_ushort());
-        case Type::uint:
-            return number(type, plain, from.read_uint());
-        case Type::ulong:
-            return number(type, plain, from.read_ulong());
-        case Type::byte:
-            return number(type, plain, from.read_byte());
-        case Type::short_:
-            return number(type, plain, from.read_short());
-        case Type::int_:
-            return number(type, plain, from.read_int());
-        case Type::long_:
-            return number(type, plain, from.read_long());
-        case Type::float_:
-            return number(type, false, from.read_float());
-        case Type::double_:
-            return number(type, false, from.read_double());
-        case Type::decimal32:
-            return hex(type, from.read_decimal32().octets);
-        case Type::decimal64:
-            return hex(type, from.read_decimal64().octets);
-        case Type::decimal128:
-            return hex(type, from.read_decimal128().octets);
-        case Type::char_:
-            return put("char:U+{:04X}", static_cast<std::uint32_t>(from.read_char()));
-        case Type::timestamp:
-            return number(type, plain, from.read_timestamp().ms);
-        case Type::uuid:
-            return put("uuid:{}", from.read_uuid().to_string());
-        case Type::binary:
-            out_ += 'b';
-            return quoted(from.read_binary(), false);
-        case Type::string:
-            return quoted(as_bytes(from.read_string()), true);
-        case Type::symbol:
-            out_ += ':';
-            return symbol(from.read_symbol());
-        case Type::list:
-            return items(from, from.enter_list());
-        case Type::map:
-            return map(from);
-        case Type::array:
-            return array(from);
-        case Type::described:
-            return described(from);
+        case Type::null: from.read_null(); return put("null");
+        case Type::boolean: return put("{}", from.read_boolean());
+        case Type::ubyte: return number(type, plain, from.read_ubyte());
+        case Type::ushort: return number(type, plain, from.read_ushort());
+        case Type::uint: return number(type, plain, from.read_uint());
+        case Type::ulong: return number(type, plain, from.read_ulong());
+        case Type::byte: return number(type, plain, from.read_byte());
+        case Type::short_: return number(type, plain, from.read_short());
+        case Type::int_: return number(type, plain, from.read_int());
+        case Type::long_: return number(type, plain, from.read_long());
+        case Type::float_: return number(type, false, from.read_float());
+        case Type::double_: return number(type, false, from.read_double());
+        case Type::decimal32: return hex(type, from.read_decimal32().octets);
+        case Type::decimal64: return hex(type, from.read_decimal64().octets);
+        case Type::decimal128: return hex(type, from.read_decimal128().octets);
+        case Type::char_: return put("char:U+{:04X}", static_cast<std::uint32_t>(from.read_char()));
+        case Type::timestamp: return number(type, plain, from.read_timestamp().ms);
+        case Type::uuid: return put("uuid:{}", from.read_uuid().to_string());
+        case Type::binary: out_ += 'b'; return quoted(from.read_binary(), false);
+        case Type::string: return quoted(as_bytes(from.read_string()), true);
+        case Type::symbol: out_ += ':'; return symbol(from.read_symbol());
+        case Type::list: return items(from, from.enter_list());
+        case Type::map: return map(from);
+        case Type::array: return array(from);
+        case Type::described: return described(from);
     }
 }
 

@@ -58,7 +58,8 @@ inline std::span<const std::byte> Decoder::take_variable(std::uint8_t format_cod
     const std::size_t length = take_size(format_code);
     if (!ok()) return {};
     // Compared with what is left, never added to a position: 2^32 - 1 must not wrap anything. [1.2.2-b]
-    if (length > static_cast<std::size_t>(end_ - at_)) return fail_at(Errc::length_out_of_bounds, value_at_), std::span<const std::byte>();
+    if (length > static_cast<std::size_t>(end_ - at_))
+        return fail_at(Errc::length_out_of_bounds, value_at_), std::span<const std::byte>();
     return {take(length), length};
 }
 

@@ -8,12 +8,12 @@
 
 namespace aprotic::codec {
 
-std::optional<unsigned> digit_of(char c) noexcept;  ///< of a hex digit in either case
+std::optional<unsigned> digit_of(char c) noexcept;           ///< of a hex digit in either case
 std::optional<std::string> octets_of(std::string_view hex);  ///< two digits for each octet and nothing else
 inline bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
-/// The tokens of a JSON text from front to back, and what may be spent on it. The first fault is kept; what returns false has
-/// told one unless it says otherwise.
+/// The tokens of a JSON text from front to back, and what may be spent on it. The first fault is kept; what returns
+/// false has told one unless it says otherwise.
 class JsonScanner {
 protected:
     JsonScanner(std::string_view text, const DecodeLimits& limits) : text_(text), limits_(limits) {}

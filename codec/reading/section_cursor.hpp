@@ -11,7 +11,9 @@ namespace aprotic::codec {
 /// Walks over a chain from front to back and measures values by their sizes, wherever the segments end. [3.2-i]
 class MessageView::Cursor {
 public:
-    explicit Cursor(const ByteChain& octets, std::size_t at = 0) : segments_(octets.segments()), size_(octets.size()) { seek(at); }
+    explicit Cursor(const ByteChain& octets, std::size_t at = 0) : segments_(octets.segments()), size_(octets.size()) {
+        seek(at);
+    }
 
     std::size_t at() const noexcept { return at_; }
     bool at_end() const noexcept { return at_ == size_; }
@@ -19,7 +21,8 @@ public:
 
     void seek(std::size_t to) noexcept {
         at_ = to;
-        while (segment_ < segments_.size() && at_ - base_ >= segments_[segment_].size()) base_ += segments_[segment_++].size();
+        while (segment_ < segments_.size() && at_ - base_ >= segments_[segment_].size())
+            base_ += segments_[segment_++].size();
     }
 
     /// Up to `n` octets from here on, fewer only at the end; put together in `scratch` if they are in two segments.
@@ -55,7 +58,8 @@ public:
         if (format_code < code::vbin8) return advance(1 + fixed_width(format_code), Errc::truncated);
         const std::size_t width = size_width(format_code);
         if (head.size() < 1 + width) return fail(Errc::truncated);
-        const std::size_t length = width == 1 ? std::to_integer<std::size_t>(head[1]) : load_be<std::uint32_t>(head.data() + 1);
+        const std::size_t length =
+            width == 1 ? std::to_integer<std::size_t>(head[1]) : load_be<std::uint32_t>(head.data() + 1);
         return advance(1 + width, Errc::truncated) && advance(length, Errc::length_out_of_bounds);
     }
 

@@ -30,7 +30,8 @@ Bus::Bus(engine::Reactor& reactor, TransportOptions options, TransportUrl url, s
       url_(std::move(url)),
       host_names_(std::move(host_names)),
       connector_(std::move(connector)),
-      addresser_(std::make_unique<LegacyAddresser>(options_, options_.pseudo_vhost ? url_.virtual_host : std::string())) {}
+      addresser_(
+          std::make_unique<LegacyAddresser>(options_, options_.pseudo_vhost ? url_.virtual_host : std::string())) {}
 
 bool Bus::post(engine::Function<void(Bus&)> task) {
     // Under the lock the reactor cannot go: the transport closes the gate before it destroys it.
@@ -65,7 +66,8 @@ std::string Bus::random_id() {
     return hex_id(high, reactor_.random());
 }
 
-// ---- letters ------------------------------------------------------------------------------------------------------------
+// ---- letters
+// ------------------------------------------------------------------------------------------------------------
 
 void Bus::begin(const LetterPtr& letter) {
     letter->number = ++last_number_;
@@ -153,8 +155,9 @@ void Bus::on_outcome(const LetterPtr& letter, const engine::Outcome& outcome) {
             if (letter->kind != Letter::Kind::call) end(letter, Json());
             return;
         case Kind::rejected: {
-            CallFailure failure = failure_of(*letter, Errc::rejected, fmt::format("{} calls the message for '{}' invalid",
-                                                                                  letter->host, letter->address));
+            CallFailure failure =
+                failure_of(*letter, Errc::rejected,
+                           fmt::format("{} calls the message for '{}' invalid", letter->host, letter->address));
             failure.condition = outcome.condition;
             end(letter, std::move(failure));
             return;
@@ -190,14 +193,17 @@ void Bus::give_back(const LetterPtr& letter, const engine::Outcome& outcome) {
         return;
     }
     if (letter->retries > 0) --letter->retries;
-    if (const auto outbound = outbounds_.find(letter->address); outbound != outbounds_.end()) outbound->second->send_later(letter);
-    else route(letter);
+    if (const auto outbound = outbounds_.find(letter->address); outbound != outbounds_.end())
+        outbound->second->send_later(letter);
+    else
+        route(letter);
 }
 
 void Bus::not_sent(const LetterPtr& letter, const engine::Outcome& outcome) {
     const std::error_code code = outcome.failure ? outcome.failure->code : std::error_code();
     const std::string why = outcome.failure ? outcome.failure->message() : "the link took nothing";
-    CallFailure failure = failure_of(*letter, Errc::not_sent, fmt::format("to '{}' at {}: {}", letter->address, letter->host, why));
+    CallFailure failure =
+        failure_of(*letter, Errc::not_sent, fmt::format("to '{}' at {}: {}", letter->address, letter->host, why));
     if (outcome.failure) failure.condition = outcome.failure->condition;
     if (code == engine::Errc::refused) {
         failure.code = Errc::refused;
@@ -211,8 +217,10 @@ void Bus::not_sent(const LetterPtr& letter, const engine::Outcome& outcome) {
     } else {
         if (letter->retries > 0) --letter->retries;
         const auto outbound = up_ ? outbounds_.find(letter->address) : outbounds_.end();
-        if (outbound != outbounds_.end()) outbound->second->send_later(letter);
-        else route(letter);
+        if (outbound != outbounds_.end())
+            outbound->second->send_later(letter);
+        else
+            route(letter);
     }
 }
 
@@ -223,7 +231,8 @@ void Bus::on_refused(Outbound& outbound, const engine::Failure& why) {
     outbounds_.erase(at);
     for (const auto& letter : gone->close()) {
         if (letter->stage != Letter::Stage::queued) continue;
-        CallFailure failure = failure_of(*letter, Errc::refused, fmt::format("{} refuses the address '{}'", host_name(), letter->address));
+        CallFailure failure = failure_of(*letter, Errc::refused,
+                                         fmt::format("{} refuses the address '{}'", host_name(), letter->address));
         failure.host = host_name();
         failure.condition = why.condition;
         end(letter, std::move(failure));
@@ -250,13 +259,16 @@ void Bus::on_reply_link_lost(bool was_open, const std::optional<engine::Failure>
         if (letter->kind == Letter::Kind::call) calls.push_back(letter);
     for (const auto& letter : calls) {
         if (letter->stage == Letter::Stage::waiting) {
-            if (refused) fail(letter, Errc::refused, fmt::format("{} refuses the dynamic link that replies would come on", host));
+            if (refused)
+                fail(letter, Errc::refused,
+                     fmt::format("{} refuses the dynamic link that replies would come on", host));
         } else if (letter->stage == Letter::Stage::queued) {
             letter->stage = Letter::Stage::waiting;
         } else if (letter->stage != Letter::Stage::ended) {
             if (letter->stage == Letter::Stage::handed) letter->tracker.cancel();
             const auto outcome = letter->stage == Letter::Stage::handed ? letter->tracker.outcome() : std::nullopt;
-            if (outcome && outcome->kind == engine::Outcome::Kind::not_sent) letter->stage = Letter::Stage::waiting;
+            if (outcome && outcome->kind == engine::Outcome::Kind::not_sent)
+                letter->stage = Letter::Stage::waiting;
             else
                 fail(letter, letter->heartbeats > 0 ? Errc::executing : Errc::in_doubt,
                      fmt::format("sent to '{}' at {}, and the link for replies was lost; it may have been processed",
@@ -274,12 +286,14 @@ void Bus::on_heartbeat(const LetterPtr& call) {
 void Bus::start_monitor(const LetterPtr& call) {
     if (!call->call_monitor_timeout) return;
     reactor_.cancel_timer(call->monitor_timer);
-    call->monitor_timer = reactor_.start_timer(reactor_.now() + *call->call_monitor_timeout, [bus = weak_from_this(), call] {
-        if (const auto alive = bus.lock()) alive->on_monitor_expired(call);
-    });
+    call->monitor_timer =
+        reactor_.start_timer(reactor_.now() + *call->call_monitor_timeout, [bus = weak_from_this(), call] {
+            if (const auto alive = bus.lock()) alive->on_monitor_expired(call);
+        });
 }
 
-// ---- the connection -----------------------------------------------------------------------------------------------------
+// ---- the connection
+// -----------------------------------------------------------------------------------------------------
 
 Reconnect& Bus::reconnect() {
     if (!reconnect_) {
@@ -329,10 +343,13 @@ void Bus::on_close(const std::shared_ptr<Attempt>& attempt, const std::optional<
     if (attempt != attempt_ || gate_closed_) return;
     attempt_.reset();
     connection_ = {};
-    last_failure_ = why.value_or(engine::Failure{engine::Errc::closed, engine::Initiator::us, {}, "the connection was closed"});
+    last_failure_ =
+        why.value_or(engine::Failure{engine::Errc::closed, engine::Initiator::us, {}, "the connection was closed"});
     last_failed_host_ = host_name();
-    if (std::exchange(up_, false)) on_connection_lost(*last_failure_);
-    else on_connect_failed(*last_failure_);
+    if (std::exchange(up_, false))
+        on_connection_lost(*last_failure_);
+    else
+        on_connect_failed(*last_failure_);
 }
 
 void Bus::on_connect_failed(const engine::Failure& why) {
@@ -341,12 +358,16 @@ void Bus::on_connect_failed(const engine::Failure& why) {
     const bool hopeless = refused_logins_ >= host_names_.size();
     const auto action = reconnect_->next(Reconnect::Input::failed, reactor_.random());
     for (const auto& letter : letters_at(Letter::Stage::waiting)) {
-        if (hopeless || letter->retries == 0) end(letter, no_connection(*letter));
-        else if (letter->retries > 0) --letter->retries;
+        if (hopeless || letter->retries == 0)
+            end(letter, no_connection(*letter));
+        else if (letter->retries > 0)
+            --letter->retries;
     }
     for (const auto& server : inbounds_) server->lost(no_connection(Letter()));
-    if (is_wanted()) act(action);
-    else reconnect_->next(Reconnect::Input::stop, 0);
+    if (is_wanted())
+        act(action);
+    else
+        reconnect_->next(Reconnect::Input::stop, 0);
 }
 
 void Bus::on_connection_lost(const engine::Failure& why) {
@@ -360,20 +381,25 @@ void Bus::on_connection_lost(const engine::Failure& why) {
     for (const auto& letter : letters_at(Letter::Stage::accepted)) {
         CallFailure failure = failure_of(
             *letter, letter->heartbeats > 0 ? Errc::executing : Errc::in_doubt,
-            fmt::format("'{}' at {} had it, and the connection was lost before the reply; it may have been processed ({})",
-                        letter->address, letter->host, why.message()));
+            fmt::format(
+                "'{}' at {} had it, and the connection was lost before the reply; it may have been processed ({})",
+                letter->address, letter->host, why.message()));
         failure.condition = why.condition;
         end(letter, std::move(failure));
     }
     for (const auto& server : inbounds_) server->lost(no_connection(Letter()));
-    if (is_wanted()) act(action);
-    else reconnect_->next(Reconnect::Input::stop, 0);
+    if (is_wanted())
+        act(action);
+    else
+        reconnect_->next(Reconnect::Input::stop, 0);
 }
 
 void Bus::add(std::shared_ptr<Inbound> server) {
     inbounds_.push_back(server);
-    if (up_) server->attach();
-    else act(reconnect().next(Reconnect::Input::start, reactor_.random()));
+    if (up_)
+        server->attach();
+    else
+        act(reconnect().next(Reconnect::Input::start, reactor_.random()));
 }
 
 void Bus::remove(const std::shared_ptr<Inbound>& server) {
@@ -383,9 +409,10 @@ void Bus::remove(const std::shared_ptr<Inbound>& server) {
 
 void Bus::start_sweep() {
     if (sweep_timer_ != 0) return;
-    sweep_timer_ = reactor_.start_timer(reactor_.now() + options_.default_sender_link_timeout, [bus = weak_from_this()] {
-        if (const auto alive = bus.lock()) alive->sweep();
-    });
+    sweep_timer_ =
+        reactor_.start_timer(reactor_.now() + options_.default_sender_link_timeout, [bus = weak_from_this()] {
+            if (const auto alive = bus.lock()) alive->sweep();
+        });
 }
 
 void Bus::sweep() {

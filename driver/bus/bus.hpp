@@ -29,7 +29,8 @@ bool is_login_failure(std::error_code code);
 class Bus final : public std::enable_shared_from_this<Bus> {
 public:
     /// Begins to connect to a host of the URL (always 0 in process). Reactor's thread.
-    using Connector = engine::Function<engine::Connection(std::size_t host, std::shared_ptr<engine::ConnectionHandler>)>;
+    using Connector =
+        engine::Function<engine::Connection(std::size_t host, std::shared_ptr<engine::ConnectionHandler>)>;
 
     Bus(engine::Reactor& reactor, TransportOptions options, TransportUrl url, std::vector<std::string> host_names,
         Connector connector);
@@ -107,13 +108,13 @@ private:
 
     // The reactor's thread only.
     std::unique_ptr<Addresser> addresser_;
-    std::optional<Reconnect> reconnect_;      ///< made on first use: it begins with a random host
+    std::optional<Reconnect> reconnect_;  ///< made on first use: it begins with a random host
     std::size_t reconnect_host_ = 0;
     std::shared_ptr<Attempt> attempt_;
     engine::Connection connection_;
     bool up_ = false;
     bool shut_ = false;
-    std::size_t refused_logins_ = 0;          ///< hosts in a row that refused the credentials
+    std::size_t refused_logins_ = 0;  ///< hosts in a row that refused the credentials
     std::optional<engine::Failure> last_failure_;
     std::string last_failed_host_;
     std::uint64_t last_number_ = 0;

@@ -48,7 +48,8 @@ RemoteError read_error(const Json& failure) {
         for (const auto& line : *trace)
             if (line.is_string()) error.traceback.push_back(line.get<std::string>());
     if (const auto args = failure.find("args"); args != failure.end() && args->is_array()) error.args = *args;
-    if (const auto kwargs = failure.find("kwargs"); kwargs != failure.end() && kwargs->is_object()) error.kwargs = *kwargs;
+    if (const auto kwargs = failure.find("kwargs"); kwargs != failure.end() && kwargs->is_object())
+        error.kwargs = *kwargs;
     return error;
 }
 
@@ -63,8 +64,10 @@ std::string request_text(const Request& request) {
     all["context"] = request.context;
     if (request.call_monitor_timeout) {
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*request.call_monitor_timeout);
-        if (seconds == *request.call_monitor_timeout) all["call_monitor_timeout"] = seconds.count();
-        else all["call_monitor_timeout"] = std::chrono::duration<double>(*request.call_monitor_timeout).count();
+        if (seconds == *request.call_monitor_timeout)
+            all["call_monitor_timeout"] = seconds.count();
+        else
+            all["call_monitor_timeout"] = std::chrono::duration<double>(*request.call_monitor_timeout).count();
     }
     return to_json_text(all);
 }
@@ -107,7 +110,8 @@ codec::Message make_message(const Envelope& envelope, std::optional<std::string>
 codec::Result<Request, std::string> read_request(const codec::MessageView& message, const JsonLimits& limits) {
     auto content = read_json(message, limits);
     if (!content) return content.error();
-    if (!content->is_object() || !content->contains("request")) return std::string("no object with a 'request' was in the body");
+    if (!content->is_object() || !content->contains("request"))
+        return std::string("no object with a 'request' was in the body");
     Json& body = (*content)["request"];
     if (!body.is_object()) return std::string("'request' is no object");
     APROTIC_TRY(unwrap(body, limits));

@@ -29,12 +29,14 @@ CallFailure Bus::failure_of(const Letter& letter, Errc code, std::string text) c
 }
 
 CallFailure Bus::no_connection(const Letter& letter) const {
-    const std::string forward = letter.address.empty() ? "" : fmt::format(", so nothing was sent to '{}'", letter.address);
+    const std::string forward =
+        letter.address.empty() ? "" : fmt::format(", so nothing was sent to '{}'", letter.address);
     CallFailure failure = failure_of(letter, Errc::unreachable, {});
     if (!last_failure_) {
         failure.host = host_name();
-        failure.text = fmt::format("{} has not answered within {:.1f} s{}; check host and port in the transport URL, or raise the timeout",
-                                   failure.host, seconds(failure.elapsed), forward);
+        failure.text = fmt::format(
+            "{} has not answered within {:.1f} s{}; check host and port in the transport URL, or raise the timeout",
+            failure.host, seconds(failure.elapsed), forward);
         return failure;
     }
     failure.host = last_failed_host_;
@@ -68,8 +70,9 @@ CallFailure Bus::expired(const LetterPtr& letter) {
     switch (letter->stage) {
         case Letter::Stage::waiting:
             if (!up_) return no_connection(*letter);
-            return with_host(Errc::not_sent, fmt::format("to '{}': {} has not answered the attach of the link for replies ({:.1f} s)",
-                                                         letter->address, host_name(), elapsed));
+            return with_host(Errc::not_sent,
+                             fmt::format("to '{}': {} has not answered the attach of the link for replies ({:.1f} s)",
+                                         letter->address, host_name(), elapsed));
         case Letter::Stage::queued:
         case Letter::Stage::handed: {
             const auto at = outbounds_.find(letter->address);
@@ -84,19 +87,25 @@ CallFailure Bus::expired(const LetterPtr& letter) {
                                                  letter->address, letter->host, elapsed));
             }
             if (letter->given_back > 0)
-                return with_host(Errc::undeliverable, fmt::format("{} gave the message for '{}' back {} times ({:.1f} s): is a server listening?",
-                                                                  host_name(), letter->address, letter->given_back, elapsed));
-            return with_host(Errc::not_sent, fmt::format("to '{}' at {}: {} ({:.1f} s)", letter->address, host_name(), obstacle, elapsed));
+                return with_host(
+                    Errc::undeliverable,
+                    fmt::format("{} gave the message for '{}' back {} times ({:.1f} s): is a server listening?",
+                                host_name(), letter->address, letter->given_back, elapsed));
+            return with_host(Errc::not_sent, fmt::format("to '{}' at {}: {} ({:.1f} s)", letter->address, host_name(),
+                                                         obstacle, elapsed));
         }
         case Letter::Stage::accepted:
             if (letter->heartbeats > 0)
-                return with_host(Errc::executing,
-                                 fmt::format("a server on '{}' at {} works on it ({} heartbeats, {:.1f} s); raise the timeout",
-                                             letter->address, letter->host, letter->heartbeats, elapsed));
-            return with_host(Errc::no_reply,
-                             fmt::format("nobody is listening on '{}' at {} ({}, {:.1f} s), or the method takes longer than the timeout",
-                                         letter->address, letter->host,
-                                         letter->settled ? "sent settled" : "accepted by the broker", elapsed));
+                return with_host(
+                    Errc::executing,
+                    fmt::format("a server on '{}' at {} works on it ({} heartbeats, {:.1f} s); raise the timeout",
+                                letter->address, letter->host, letter->heartbeats, elapsed));
+            return with_host(
+                Errc::no_reply,
+                fmt::format(
+                    "nobody is listening on '{}' at {} ({}, {:.1f} s), or the method takes longer than the timeout",
+                    letter->address, letter->host, letter->settled ? "sent settled" : "accepted by the broker",
+                    elapsed));
         case Letter::Stage::ended: break;
     }
     return with_host(Errc::timed_out, "it had ended before");
@@ -105,9 +114,11 @@ CallFailure Bus::expired(const LetterPtr& letter) {
 void Bus::on_monitor_expired(const LetterPtr& letter) {
     if (letter->stage == Letter::Stage::ended) return;
     if (letter->stage != Letter::Stage::accepted && letter->stage != Letter::Stage::handed) return;
-    end(letter, failure_of(*letter, letter->heartbeats > 0 ? Errc::executing : Errc::no_reply,
-                           fmt::format("no heartbeat came from '{}' at {} for {:.1f} s, after {} (option call_monitor_timeout)",
-                                       letter->address, letter->host, seconds(*letter->call_monitor_timeout), letter->heartbeats)));
+    end(letter,
+        failure_of(
+            *letter, letter->heartbeats > 0 ? Errc::executing : Errc::no_reply,
+            fmt::format("no heartbeat came from '{}' at {} for {:.1f} s, after {} (option call_monitor_timeout)",
+                        letter->address, letter->host, seconds(*letter->call_monitor_timeout), letter->heartbeats)));
 }
 
 }  // namespace aprotic::driver::bus

@@ -47,8 +47,8 @@ void Inbound::Link::on_close(engine::Receiver&, const std::optional<engine::Fail
     failure.code = refused ? Errc::refused : Errc::not_sent;
     failure.address = alive->addresses_[index];
     failure.host = bus->host_name();
-    failure.text = fmt::format("the link to listen on '{}' at {} was {}; it is tried again every link_retry_delay", failure.address,
-                               failure.host, refused ? "refused" : "closed by the peer");
+    failure.text = fmt::format("the link to listen on '{}' at {} was {}; it is tried again every link_retry_delay",
+                               failure.address, failure.host, refused ? "refused" : "closed by the peer");
     if (why) failure.condition = why->condition;
     alive->report(std::move(failure));
     bus->reactor().start_timer(bus->reactor().now() + bus->options().link_retry_delay,

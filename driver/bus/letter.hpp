@@ -15,7 +15,8 @@
 
 namespace aprotic::driver::bus {
 
-/// One message on its way, from the request to its end. Filled on any thread, then used by the bus on the reactor's thread.
+/// One message on its way, from the request to its end. Filled on any thread, then used by the bus on the reactor's
+/// thread.
 struct Letter {
     enum class Kind {
         call,
@@ -41,29 +42,29 @@ struct Letter {
 
     // What is asked.
     Kind kind = Kind::cast;
-    Target target;                                      ///< call, cast
-    std::string address;                                ///< reply, heartbeat: given; else found when there is a connection
-    std::optional<std::string> text;                    ///< the body
+    Target target;                    ///< call, cast
+    std::string address;              ///< reply, heartbeat: given; else found when there is a connection
+    std::optional<std::string> text;  ///< the body
     std::optional<codec::MessageId> correlation_id;
     bool settled = false;
     Duration timeout{};
     std::optional<Duration> ttl;
     std::optional<Duration> call_monitor_timeout;
-    int retries = -1;                                   ///< further attempts; -1: until the deadline
-    std::optional<CallFailure> unsendable;              ///< known before it was begun
-    engine::Function<void(Result<Json>)> done;          ///< called once; null for a cast
+    int retries = -1;                           ///< further attempts; -1: until the deadline
+    std::optional<CallFailure> unsendable;      ///< known before it was begun
+    engine::Function<void(Result<Json>)> done;  ///< called once; null for a cast
 
     // How it goes.
-    std::uint64_t number = 0;                           ///< order of submission
+    std::uint64_t number = 0;  ///< order of submission
     Stage stage = Stage::waiting;
     engine::Instant started{};
     engine::Reactor::TimerId deadline_timer = 0;
     engine::Reactor::TimerId monitor_timer = 0;
-    std::string message_id;                             ///< calls
-    std::string host;                                   ///< where it was handed over
+    std::string message_id;  ///< calls
+    std::string host;        ///< where it was handed over
     engine::Tracker tracker;
     unsigned heartbeats = 0;
-    unsigned given_back = 0;                            ///< released or modified so often
+    unsigned given_back = 0;  ///< released or modified so often
 
     std::size_t size() const noexcept { return text ? text->size() : 0; }
     void end(Result<Json> result);

@@ -42,10 +42,10 @@ private:
     std::weak_ptr<Bus> bus_;
     std::string address_;
     engine::Sender sender_;
-    bool closed_ = false;             ///< by the bus: this object is on its way out
-    bool paused_ = false;             ///< the link failed and a timer runs until it is tried again
-    unsigned failures_ = 0;           ///< of the link, in a row
-    std::size_t handed_ = 0;          ///< letters at the link
+    bool closed_ = false;     ///< by the bus: this object is on its way out
+    bool paused_ = false;     ///< the link failed and a timer runs until it is tried again
+    unsigned failures_ = 0;   ///< of the link, in a row
+    std::size_t handed_ = 0;  ///< letters at the link
     bool unused_ = false;
     std::deque<LetterPtr> waiting_;
 };

@@ -19,18 +19,18 @@ using engine::Duration;
 class Reconnect {
 public:
     struct Options {
-        Duration interval;      ///< the first pause
-        double backoff = 1;     ///< factor from pause to pause; below 1 counts as 1
+        Duration interval;   ///< the first pause
+        double backoff = 1;  ///< factor from pause to pause; below 1 counts as 1
         Duration interval_max;
     };
     enum class Status { idle, connecting, connected, waiting };
     enum class Input {
-        start,      ///< somebody wants the connection
+        start,  ///< somebody wants the connection
         connected,
-        failed,     ///< the attempt failed
-        lost,       ///< the connection that was has gone
-        timer,      ///< the pause is over
-        stop,       ///< nobody wants it any more
+        failed,  ///< the attempt failed
+        lost,    ///< the connection that was has gone
+        timer,   ///< the pause is over
+        stop,    ///< nobody wants it any more
     };
     struct Action {
         enum class Kind { none, connect, wait } kind = Kind::none;
@@ -40,7 +40,8 @@ public:
 
     Reconnect(Options options, std::size_t hosts, std::size_t first_host);
 
-    /// `chance` shortens a pause by up to a tenth, so that clients which lost the same broker do not come back together.
+    /// `chance` shortens a pause by up to a tenth, so that clients which lost the same broker do not come back
+    /// together.
     Action next(Input input, std::uint64_t chance);
 
     Status status() const noexcept { return status_; }

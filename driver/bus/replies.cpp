@@ -68,8 +68,9 @@ void Replies::on_message(engine::Receiver&, engine::Delivery& delivery) {
     } else {
         auto& error = std::get<RemoteError>(*content);
         const Errc code = code_of(error);
-        std::string said = code == Errc::remote_error && !error.type.empty() ? fmt::format("{}: {}", error.type, error.message)
-                                                                             : error.message;
+        std::string said = code == Errc::remote_error && !error.type.empty()
+                               ? fmt::format("{}: {}", error.type, error.message)
+                               : error.message;
         CallFailure failure = bus->failure_of(*letter, code, std::move(said));
         failure.remote = std::move(error);
         bus->end(letter, std::move(failure));

@@ -12,7 +12,8 @@ namespace aprotic::driver::bus {
 
 class Bus;
 
-/// The dynamic link on which all replies of one connection come, and the calls that wait for them. Reactor's thread only.
+/// The dynamic link on which all replies of one connection come, and the calls that wait for them. Reactor's thread
+/// only.
 class Replies final : public engine::ReceiverHandler, public std::enable_shared_from_this<Replies> {
 public:
     explicit Replies(Bus& bus);

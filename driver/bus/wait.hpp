@@ -10,7 +10,8 @@
 
 namespace aprotic::driver::bus {
 
-/// Begins an operation and blocks until it is over. Its deadline is the operation's own: nothing is ever left without an end.
+/// Begins an operation and blocks until it is over. Its deadline is the operation's own: nothing is ever left without
+/// an end.
 template <class T>
 Result<T> wait_for(detail::Operation<T> operation) {
     struct Shared {

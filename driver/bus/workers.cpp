@@ -54,7 +54,8 @@ void Workers::submit(engine::Function<void()> task) {
     state_->tasks.push_back(std::move(task));
     if (state_->tasks.size() > state_->idle && state_->threads.size() < state_->threads_max)
         state_->threads.emplace_back([state = state_] { state->run(); });
-    else state_->wake.notify_one();
+    else
+        state_->wake.notify_one();
 }
 
 void Workers::stop() {

@@ -27,7 +27,8 @@ Json json_of(const codec::Properties& properties) {
     if (properties.correlation_id) object["correlation-id"] = json_of(*properties.correlation_id);
     if (properties.content_type) object["content-type"] = properties.content_type->str();
     if (properties.content_encoding) object["content-encoding"] = properties.content_encoding->str();
-    if (properties.absolute_expiry_time) object["absolute-expiry-time"] = json_of(codec::Value(*properties.absolute_expiry_time));
+    if (properties.absolute_expiry_time)
+        object["absolute-expiry-time"] = json_of(codec::Value(*properties.absolute_expiry_time));
     if (properties.creation_time) object["creation-time"] = json_of(codec::Value(*properties.creation_time));
     put("group-id", properties.group_id);
     put("group-sequence", properties.group_sequence);

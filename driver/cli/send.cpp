@@ -16,20 +16,13 @@ namespace {
 const char* name_of(engine::Outcome::Kind kind) {
     using Kind = engine::Outcome::Kind;
     switch (kind) {
-        case Kind::accepted:
-            return "accepted";
-        case Kind::rejected:
-            return "rejected";
-        case Kind::released:
-            return "released";
-        case Kind::modified:
-            return "modified";
-        case Kind::sent:
-            return "sent";
-        case Kind::not_sent:
-            return "not sent";
-        case Kind::in_doubt:
-            return "in doubt";
+        case Kind::accepted: return "accepted";
+        case Kind::rejected: return "rejected";
+        case Kind::released: return "released";
+        case Kind::modified: return "modified";
+        case Kind::sent: return "sent";
+        case Kind::not_sent: return "not sent";
+        case Kind::in_doubt: return "in doubt";
     }
     return "in doubt";
 }

@@ -59,8 +59,7 @@ namespace {
 Exit exit_of(engine::Errc code) {
     switch (code) {
         case engine::Errc::invalid_url:
-        case engine::Errc::invalid_option:
-            return Exit::usage;
+        case engine::Errc::invalid_option: return Exit::usage;
         case engine::Errc::resolve_failed:
         case engine::Errc::connect_failed:
         case engine::Errc::connect_timed_out:
@@ -69,32 +68,25 @@ Exit exit_of(engine::Errc code) {
         case engine::Errc::header_mismatch:
         case engine::Errc::authentication_failed:
         case engine::Errc::no_common_mechanism:
-        case engine::Errc::cleartext_refused:
-            return Exit::unreachable;
-        case engine::Errc::timed_out:
-            return Exit::no_answer;
-        default:
-            return Exit::failed;
+        case engine::Errc::cleartext_refused: return Exit::unreachable;
+        case engine::Errc::timed_out: return Exit::no_answer;
+        default: return Exit::failed;
     }
 }
 
 Exit exit_of(Errc code) {
     switch (code) {
         case Errc::unreachable:
-        case Errc::authentication_failed:
-            return Exit::unreachable;
+        case Errc::authentication_failed: return Exit::unreachable;
         case Errc::not_sent:
         case Errc::undeliverable:
         case Errc::in_doubt:
         case Errc::no_reply:
         case Errc::executing:
-        case Errc::timed_out:
-            return Exit::no_answer;
+        case Errc::timed_out: return Exit::no_answer;
         case Errc::invalid_target:
-        case Errc::version_capped:
-            return Exit::usage;
-        default:
-            return Exit::failed;
+        case Errc::version_capped: return Exit::usage;
+        default: return Exit::failed;
     }
 }
 

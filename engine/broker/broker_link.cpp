@@ -26,14 +26,10 @@ Lifetime lifetime_of(const codec::Map& properties) {
     const auto* policy = properties.find("lifetime-policy");
     const auto* described = policy != nullptr ? policy->get_if<codec::Described>() : nullptr;
     switch (described != nullptr ? described->code().value_or(0) : 0) {
-        case codec::descriptor::delete_on_no_links:
-            return Lifetime::links;
-        case codec::descriptor::delete_on_no_messages:
-            return Lifetime::link_then_messages;
-        case codec::descriptor::delete_on_no_links_or_messages:
-            return Lifetime::links_and_messages;
-        default:
-            return Lifetime::link;
+        case codec::descriptor::delete_on_no_links: return Lifetime::links;
+        case codec::descriptor::delete_on_no_messages: return Lifetime::link_then_messages;
+        case codec::descriptor::delete_on_no_links_or_messages: return Lifetime::links_and_messages;
+        default: return Lifetime::link;
     }
 }
 
@@ -160,13 +156,9 @@ private:
         switch (outcome.kind) {
             case Outcome::Kind::accepted:
             case Outcome::Kind::sent:
-            case Outcome::Kind::rejected:
-                return queue->retire(std::move(stored));  // [3.4.2-a], [3.4.3-a]
-            case Outcome::Kind::released:
-                break;  // [3.4.4-a]
-            case Outcome::Kind::modified:
-                modify(*stored, outcome.delivery_failed, outcome.undeliverable_here);
-                break;
+            case Outcome::Kind::rejected: return queue->retire(std::move(stored));  // [3.4.2-a], [3.4.3-a]
+            case Outcome::Kind::released: break;                                    // [3.4.4-a]
+            case Outcome::Kind::modified: modify(*stored, outcome.delivery_failed, outcome.undeliverable_here); break;
             case Outcome::Kind::not_sent:
                 // A message that can never go out here is for others; anything else means that the link is ending.
                 if (outcome.failure && outcome.failure->code == Errc::message_too_large)

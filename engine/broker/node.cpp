@@ -104,16 +104,11 @@ void Node::creator_gone() {
 bool Node::expired() const {
     const bool links = !producers_.empty() || !consumers_.empty();
     switch (identity_.lifetime) {
-        case Lifetime::forever:
-            return false;
-        case Lifetime::link:
-            return creator_gone_;
-        case Lifetime::links:
-            return !links;
-        case Lifetime::link_then_messages:
-            return creator_gone_ && messages() == 0;
-        case Lifetime::links_and_messages:
-            return !links && messages() == 0;
+        case Lifetime::forever: return false;
+        case Lifetime::link: return creator_gone_;
+        case Lifetime::links: return !links;
+        case Lifetime::link_then_messages: return creator_gone_ && messages() == 0;
+        case Lifetime::links_and_messages: return !links && messages() == 0;
     }
     return false;
 }

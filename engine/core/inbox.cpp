@@ -48,15 +48,9 @@ void Inbox::consume(std::size_t n) {
 codec::FrameParser::Step Inbox::next() {
     codec::FrameParser::Step step = parser_.next(unread());
     switch (step.status) {
-        case codec::FrameParser::Status::frame:
-            consume(step.size);
-            break;
-        case codec::FrameParser::Status::need_more:
-            frame_size_ = step.size;
-            break;
-        case codec::FrameParser::Status::error:
-            consume(std::min(step.size, end_ - begin_));
-            break;
+        case codec::FrameParser::Status::frame: consume(step.size); break;
+        case codec::FrameParser::Status::need_more: frame_size_ = step.size; break;
+        case codec::FrameParser::Status::error: consume(std::min(step.size, end_ - begin_)); break;
     }
     return step;
 }

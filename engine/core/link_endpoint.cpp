@@ -26,10 +26,8 @@ bool LinkEndpoint::alive() const noexcept {
         case LinkState::detached:
         case LinkState::attach_sent:
         case LinkState::attach_received:
-        case LinkState::attached:
-            return !detach_ && !refused_;
-        default:
-            return false;
+        case LinkState::attached: return !detach_ && !refused_;
+        default: return false;
     }
 }
 

@@ -137,14 +137,11 @@ void LinkEndpoint::plan(Delivery& delivery, const UnsettledMap& theirs) {
     memory.step = plan_resume({memory.state, delivery.payload}, theirs.find(delivery.tag), !reducing_);
     switch (memory.step.action) {
         case ResumeAction::none:
-        case ResumeAction::wait:
-            return;
+        case ResumeAction::wait: return;
         case ResumeAction::forget:
             if (memory.state) delivery.remote_state = context_.share(*memory.state);
             return tell_settled(delivery);
-        case ResumeAction::lost:
-            delivery.aborted = true;
-            return tell_settled(delivery);
+        case ResumeAction::lost: delivery.aborted = true; return tell_settled(delivery);
         case ResumeAction::resend:
         case ResumeAction::resume:
         case ResumeAction::associate:

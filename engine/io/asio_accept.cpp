@@ -1,11 +1,11 @@
 #include <chrono>
 #include <cstdio>
 
+#include <fmt/core.h>
 #include <asio/error.hpp>
 #include <asio/ip/v6_only.hpp>
 #include <asio/local/stream_protocol.hpp>
 #include <asio/steady_timer.hpp>
-#include <fmt/core.h>
 
 #include <aprotic/engine/io/asio_accept.hpp>
 #include <aprotic/engine/io/asio_stream.hpp>
@@ -43,19 +43,19 @@ private:
             : acceptor(std::move(a)), retry(acceptor.get_executor()), at(std::move(where)), accepted(std::move(done)) {}
 
         void accept_next() {
-            acceptor.async_accept([self = this->shared_from_this()](const std::error_code& error,
-                                                                    typename Protocol::socket socket) {
-                if (!self->accepted || error == asio::error::operation_aborted) return;
-                if (!error) {
-                    self->hand_over(std::move(socket));
-                    if (self->accepted) self->accept_next();
-                    return;
-                }
-                self->retry.expires_after(retry_pause);
-                self->retry.async_wait([self](const std::error_code& cancelled) {
-                    if (!cancelled && self->accepted) self->accept_next();
+            acceptor.async_accept(
+                [self = this->shared_from_this()](const std::error_code& error, typename Protocol::socket socket) {
+                    if (!self->accepted || error == asio::error::operation_aborted) return;
+                    if (!error) {
+                        self->hand_over(std::move(socket));
+                        if (self->accepted) self->accept_next();
+                        return;
+                    }
+                    self->retry.expires_after(retry_pause);
+                    self->retry.async_wait([self](const std::error_code& cancelled) {
+                        if (!cancelled && self->accepted) self->accept_next();
+                    });
                 });
-            });
         }
 
         void hand_over(typename Protocol::socket socket) {
@@ -95,7 +95,9 @@ std::error_code bind_and_listen(Acceptor_& acceptor, const Endpoint& endpoint) {
 }
 
 Failure cannot_listen(const Address& at, const std::error_code& error) {
-    return {.code = error, .initiator = Initiator::us, .condition = {},
+    return {.code = error,
+            .initiator = Initiator::us,
+            .condition = {},
             .text = fmt::format("cannot listen on {}: {}", at.to_string(), error.message())};
 }
 
@@ -111,7 +113,9 @@ Made listen_tcp(asio::io_context& context, const Address& at, Reactor::Accepted 
         const auto flags = tcp::resolver::passive | tcp::resolver::numeric_service;
         const auto found = resolver.resolve(at.host, std::to_string(at.port), flags, error);
         if (error) {
-            return Failure{.code = Errc::resolve_failed, .initiator = Initiator::us, .condition = {},
+            return Failure{.code = Errc::resolve_failed,
+                           .initiator = Initiator::us,
+                           .condition = {},
                            .text = fmt::format("cannot listen on {}: {}", at.to_string(), error.message())};
         }
         for (const auto& entry : found) endpoints.push_back(entry.endpoint());

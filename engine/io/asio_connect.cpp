@@ -1,10 +1,10 @@
 #include <chrono>
 
+#include <fmt/chrono.h>
+#include <fmt/core.h>
 #include <asio/error.hpp>
 #include <asio/ip/address.hpp>
 #include <asio/post.hpp>
-#include <fmt/chrono.h>
-#include <fmt/core.h>
 
 #include <aprotic/engine/io/asio_connect.hpp>
 #include <aprotic/engine/io/asio_stream.hpp>
@@ -51,17 +51,17 @@ void AsioConnect::guard(Instant when, void (AsioConnect::*late)()) {
 void AsioConnect::resolve() {
     guard(deadline_, &AsioConnect::resolve_late);
     const std::string host = to_.host.empty() ? "localhost" : to_.host;
-    resolver_.async_resolve(
-        host, std::to_string(to_.port), asio::ip::tcp::resolver::numeric_service,
-        [self = shared_from_this(), step = step_](const std::error_code& error, const auto& found) {
-            if (step != self->step_) return;
-            if (error) {
-                return self->fail(Errc::resolve_failed, fmt::format("cannot resolve the host of {}: {}",
-                                                                    self->to_.to_string(), error.message()));
-            }
-            for (const auto& entry : found) self->endpoints_.push_back(entry.endpoint());
-            self->connect_next();
-        });
+    resolver_.async_resolve(host, std::to_string(to_.port), asio::ip::tcp::resolver::numeric_service,
+                            [self = shared_from_this(), step = step_](const std::error_code& error, const auto& found) {
+                                if (step != self->step_) return;
+                                if (error) {
+                                    return self->fail(Errc::resolve_failed,
+                                                      fmt::format("cannot resolve the host of {}: {}",
+                                                                  self->to_.to_string(), error.message()));
+                                }
+                                for (const auto& entry : found) self->endpoints_.push_back(entry.endpoint());
+                                self->connect_next();
+                            });
 }
 
 void AsioConnect::connect_next() {
@@ -90,14 +90,16 @@ void AsioConnect::connect_unix() {
     } catch (const std::system_error& error) {
         asio::post(timer_.get_executor(), [self = shared_from_this(), step = step_, why = error.code()] {
             if (step != self->step_) return;
-            self->fail(Errc::connect_failed, fmt::format("cannot connect to {}: {}", self->to_.to_string(), why.message()));
+            self->fail(Errc::connect_failed,
+                       fmt::format("cannot connect to {}: {}", self->to_.to_string(), why.message()));
         });
         return;
     }
     unix_.async_connect(endpoint, [self = shared_from_this(), step = step_](const std::error_code& error) {
         if (step != self->step_) return;
         if (!error) return self->succeed(make_asio_stream(std::move(self->unix_), self->to_.host));
-        self->fail(Errc::connect_failed, fmt::format("cannot connect to {}: {}", self->to_.to_string(), error.message()));
+        self->fail(Errc::connect_failed,
+                   fmt::format("cannot connect to {}: {}", self->to_.to_string(), error.message()));
     });
 }
 

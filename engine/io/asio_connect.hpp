@@ -13,8 +13,8 @@
 
 namespace aprotic::engine::io {
 
-/// One Reactor::connect: resolve, then the addresses one after the other. Each gets its share of the time that is left, so that
-/// one that does not answer at all leaves some for the others.
+/// One Reactor::connect: resolve, then the addresses one after the other. Each gets its share of the time that is left,
+/// so that one that does not answer at all leaves some for the others.
 class AsioConnect : public std::enable_shared_from_this<AsioConnect> {
 public:
     AsioConnect(asio::io_context& context, Address to, Instant deadline, Reactor::Connected done);

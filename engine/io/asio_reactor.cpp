@@ -30,8 +30,8 @@ std::mt19937_64 seeded_generator() {
     return std::mt19937_64(sequence);
 }
 
-/// What posting threads and the loop share. One handler in the io_context stands for all tasks that wait, so that posting costs
-/// a lock and a push, and tasks posted together run together.
+/// What posting threads and the loop share. One handler in the io_context stands for all tasks that wait, so that
+/// posting costs a lock and a push, and tasks posted together run together.
 class TaskQueue : public std::enable_shared_from_this<TaskQueue> {
 public:
     explicit TaskQueue(asio::io_context& context) : context_(context) {}

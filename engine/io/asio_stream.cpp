@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t gather_max = 64;  // what Asio hands to one writev
 
-/// Asio tries the system call before it waits and always completes through its queue, which is what Stream asks for. The
-/// handlers capture one pointer, so that they fit the memory Asio recycles.
+/// Asio tries the system call before it waits and always completes through its queue, which is what Stream asks for.
+/// The handlers capture one pointer, so that they fit the memory Asio recycles.
 class AsioStream final : public Stream {
 public:
     AsioStream(asio::generic::stream_protocol::socket socket, std::string peer_name, bool is_private)
@@ -82,7 +82,8 @@ std::unique_ptr<Stream> make_asio_stream(asio::ip::tcp::socket socket) {
     std::error_code error;
     socket.set_option(asio::ip::tcp::no_delay(true), error);
     const auto peer = socket.remote_endpoint(error);
-    return std::make_unique<AsioStream>(std::move(socket), error ? std::string("a peer that has gone") : to_string(peer),
+    return std::make_unique<AsioStream>(std::move(socket),
+                                        error ? std::string("a peer that has gone") : to_string(peer),
                                         !error && peer.address().is_loopback());
 }
 

@@ -11,7 +11,8 @@
 
 namespace aprotic::engine::io {
 
-/// A connected socket as a Stream. TCP sockets get TCP_NODELAY: the pump gathers what belongs together, so Nagle only delays.
+/// A connected socket as a Stream. TCP sockets get TCP_NODELAY: the pump gathers what belongs together, so Nagle only
+/// delays.
 std::unique_ptr<Stream> make_asio_stream(asio::ip::tcp::socket socket);
 /// `path` is where the socket was found; an accepted one has no name of its own.
 std::unique_ptr<Stream> make_asio_stream(asio::local::stream_protocol::socket socket, const std::string& path);

@@ -169,7 +169,8 @@ private:
 
 }  // namespace
 
-std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> make_memory_streams(Reactor& reactor, std::size_t capacity) {
+std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> make_memory_streams(Reactor& reactor,
+                                                                                std::size_t capacity) {
     auto joint = std::make_shared<Joint>(reactor, std::max<std::size_t>(capacity, 1));
     return {std::make_unique<MemoryStream>(joint, 0), std::make_unique<MemoryStream>(joint, 1)};
 }

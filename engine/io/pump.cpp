@@ -89,7 +89,8 @@ void Pump::read() {
 
 void Pump::arm() {
     const auto due = engine_.poll_timeout();
-    // An earlier wake-up is left as it is: idle deadlines move with every frame, and setting the timer anew each time costs more.
+    // An earlier wake-up is left as it is: idle deadlines move with every frame, and setting the timer anew each time
+    // costs more.
     if (due && armed_ && *armed_ <= *due) return;
     if (timer_ != 0) reactor_.cancel_timer(std::exchange(timer_, 0));
     armed_ = due;

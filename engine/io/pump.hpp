@@ -10,14 +10,14 @@
 
 namespace aprotic::engine::io {
 
-/// The one loop: moves bytes between a Stream and an Engine, gives the engine's events to its client, keeps its timer, and closes
-/// the stream when the engine is done. The client's handlers run from here after the engine has returned, never from inside one
-/// another: a command given in a callback only makes the loop go round again. Commands given outside of it, however many, lead to
-/// one turn and one write. Reactor's thread only.
+/// The one loop: moves bytes between a Stream and an Engine, gives the engine's events to its client, keeps its timer,
+/// and closes the stream when the engine is done. The client's handlers run from here after the engine has returned,
+/// never from inside one another: a command given in a callback only makes the loop go round again. Commands given
+/// outside of it, however many, lead to one turn and one write. Reactor's thread only.
 ///
-/// A turn is time-out, events, write, until nothing changes any more. Events come before the write so that what handlers answer to
-/// everything one read has brought leaves together, and so that a sender asked to drain can still send before its credit goes
-/// back. [2.6.7]
+/// A turn is time-out, events, write, until nothing changes any more. Events come before the write so that what
+/// handlers answer to everything one read has brought leaves together, and so that a sender asked to drain can still
+/// send before its credit goes back. [2.6.7]
 class Pump : public std::enable_shared_from_this<Pump> {
 public:
     class Client {

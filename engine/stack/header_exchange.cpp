@@ -15,14 +15,10 @@ std::string name_header(const codec::ProtocolHeader& header) {
     if (header.id == 1 && header.major == 1) return "AMQP 0-8 or 0-9";
     const std::string version = fmt::format("{}.{}.{}", header.major, header.minor, header.revision);
     switch (header.id) {
-        case static_cast<std::uint8_t>(codec::ProtocolId::amqp):
-            return fmt::format("AMQP {}", version);
-        case static_cast<std::uint8_t>(codec::ProtocolId::tls):
-            return fmt::format("AMQP {} over TLS", version);
-        case static_cast<std::uint8_t>(codec::ProtocolId::sasl):
-            return fmt::format("AMQP {} with SASL", version);
-        default:
-            return fmt::format("AMQP {} with the unknown protocol id {}", version, header.id);
+        case static_cast<std::uint8_t>(codec::ProtocolId::amqp): return fmt::format("AMQP {}", version);
+        case static_cast<std::uint8_t>(codec::ProtocolId::tls): return fmt::format("AMQP {} over TLS", version);
+        case static_cast<std::uint8_t>(codec::ProtocolId::sasl): return fmt::format("AMQP {} with SASL", version);
+        default: return fmt::format("AMQP {} with the unknown protocol id {}", version, header.id);
     }
 }
 

@@ -152,14 +152,12 @@ bool ProtocolStack::take_header(Instant now) {
 bool ProtocolStack::take_sasl_frames(Instant now) {
     endpoint_.inbox().consume(sasl_->feed(endpoint_.inbox().unread()));
     switch (sasl_->status()) {
-        case SaslLayer::Status::going_on:
-            return false;
+        case SaslLayer::Status::going_on: return false;
         case SaslLayer::Status::failed:
             flush_output();
             abort(sasl_->failure(), now);
             return false;
-        case SaslLayer::Status::succeeded:
-            break;
+        case SaslLayer::Status::succeeded: break;
     }
     authenticated_ = Authenticated{sasl_->identity()};
     // [5.3.3-e] New headers follow, and now only AMQP's will do.

@@ -43,8 +43,9 @@ codec::Result<ConnectUrl, std::string> ConnectUrl::parse(std::string_view url) {
     if (!url.starts_with(scheme)) {
         // What stands before "://" is no secret; the rest may be.
         const std::size_t end = url.find("://");
-        return end == std::string_view::npos ? fmt::format("the URL has no scheme: {}", expected)
-                                             : fmt::format("the URL has the scheme \"{}\": {}", url.substr(0, end), expected);
+        return end == std::string_view::npos
+                   ? fmt::format("the URL has no scheme: {}", expected)
+                   : fmt::format("the URL has the scheme \"{}\": {}", url.substr(0, end), expected);
     }
     std::string_view rest = url.substr(scheme.size());
     if (const std::size_t slash = rest.find_first_of("/?#"); slash != std::string_view::npos) {
@@ -61,7 +62,8 @@ codec::Result<ConnectUrl, std::string> ConnectUrl::parse(std::string_view url) {
         const auto password =
             percent_decoded(colon == std::string_view::npos ? std::string_view{} : userinfo.substr(colon + 1));
         if (!username || !password) {
-            return fmt::format("the user or password has a '%' that two hexadecimal digits do not follow: {}", expected);
+            return fmt::format("the user or password has a '%' that two hexadecimal digits do not follow: {}",
+                               expected);
         }
         if (username->empty()) return fmt::format("the user before '@' is empty: {}", expected);
         result.username = *username;

@@ -27,7 +27,8 @@ ConnectionState::~ConnectionState() {
     for (auto& link : waiting_) link->connection = nullptr;
 }
 
-// --- any thread ------------------------------------------------------------------------------------------------------------
+// --- any thread
+// ------------------------------------------------------------------------------------------------------------
 
 void ConnectionState::handles_gone() {
     run([this] {
@@ -41,10 +42,12 @@ codec::Result<void, Failure> ConnectionState::wait_open(Duration timeout) {
     const auto decided = [this] { return opened_ || ended_; };
     if (!decided()) {
         if (loop->reactor.on_thread()) {
-            return Failure{.code = Errc::would_deadlock, .condition = {}, .text = "wait_open() on the reactor's own thread"};
+            return Failure{
+                .code = Errc::would_deadlock, .condition = {}, .text = "wait_open() on the reactor's own thread"};
         }
         if (!changed_.wait_for(lock, bounded(timeout), decided)) {
-            return Failure{.code = Errc::timed_out, .condition = {},
+            return Failure{.code = Errc::timed_out,
+                           .condition = {},
                            .text = fmt::format("{} has not opened the connection in time", peer_name)};
         }
     }
@@ -56,10 +59,12 @@ codec::Result<void, Failure> ConnectionState::wait_closed(Duration timeout) {
     std::unique_lock lock(mutex_);
     if (ended_) return {};
     if (loop->reactor.on_thread()) {
-        return Failure{.code = Errc::would_deadlock, .condition = {}, .text = "wait_closed() on the reactor's own thread"};
+        return Failure{
+            .code = Errc::would_deadlock, .condition = {}, .text = "wait_closed() on the reactor's own thread"};
     }
     if (!changed_.wait_for(lock, bounded(timeout), [this] { return ended_.has_value(); })) {
-        return Failure{.code = Errc::timed_out, .condition = {},
+        return Failure{.code = Errc::timed_out,
+                       .condition = {},
                        .text = fmt::format("the connection to {} is still there", peer_name)};
     }
     return {};
@@ -70,7 +75,8 @@ bool ConnectionState::is_open() {
     return opened_ && !ended_;
 }
 
-// --- life ------------------------------------------------------------------------------------------------------------------
+// --- life
+// ------------------------------------------------------------------------------------------------------------------
 
 void ConnectionState::connect(const Address& to) {
     if (over_ || closing_) return;
@@ -131,7 +137,8 @@ void ConnectionState::abandon() {
     for (const auto& [link, event] : cut_off_) link->forget_user();
     closing_ = finished_ = true;
     if (connecting_ != 0) loop->reactor.cancel_connect(std::exchange(connecting_, 0));
-    end(Failure{.code = Errc::connection_lost, .condition = {},
+    end(Failure{.code = Errc::connection_lost,
+                .condition = {},
                 .text = fmt::format("{}: the reactor was destroyed before the connection had ended", peer_name)});
     later_.clear();
     pump_.reset();  // it needs the reactor, which handles to us may outlive
@@ -153,8 +160,10 @@ void ConnectionState::end(std::optional<Failure> why) {
     links_.clear();
     {
         const std::lock_guard lock(mutex_);
-        ended_ = why ? *why : Failure{.code = Errc::closed, .condition = {},
-                                      .text = fmt::format("the connection to {} was closed by us", peer_name)};
+        ended_ = why ? *why
+                     : Failure{.code = Errc::closed,
+                               .condition = {},
+                               .text = fmt::format("the connection to {} was closed by us", peer_name)};
         changed_.notify_all();
     }
     for (const auto& link : links) link->end(why);
@@ -169,7 +178,9 @@ void ConnectionState::end(std::optional<Failure> why) {
 
 void ConnectionState::on_finished() {
     const auto self = shared_from_this();
-    end(Failure{.code = Errc::connection_lost, .initiator = Initiator::transport, .condition = {},
+    end(Failure{.code = Errc::connection_lost,
+                .initiator = Initiator::transport,
+                .condition = {},
                 .text = fmt::format("{}: the connection was lost", peer_name)});
     finished_ = true;
     // What was put off during the last callbacks has no pump to run it any more.
@@ -199,13 +210,16 @@ void ConnectionState::handler_threw(const char* what) {
     // The peer learns that it was us, not our words: they may hold what is none of its business.
     codec::ErrorCondition condition{.condition = codec::condition::internal_error, .description = {}, .info = {}};
     if (!threw_) {
-        threw_ = Failure{.code = Errc::closed, .condition = condition,
-                         .text = fmt::format("the connection to {} was closed because a handler threw: {}", peer_name, what)};
+        threw_ = Failure{
+            .code = Errc::closed,
+            .condition = condition,
+            .text = fmt::format("the connection to {} was closed because a handler threw: {}", peer_name, what)};
     }
     close(std::move(condition));
 }
 
-// --- links and sessions ----------------------------------------------------------------------------------------------------
+// --- links and sessions
+// ----------------------------------------------------------------------------------------------------
 
 void ConnectionState::add_link(const std::shared_ptr<LinkState>& link) {
     if (!link->session) {
@@ -246,8 +260,10 @@ void ConnectionState::attach(const std::shared_ptr<LinkState>& link) {
     const auto session = begun(link->session);
     const auto id = session ? pump_->engine().attach(*session, link->options) : codec::Result<LinkId>(session.error());
     if (!id) {
-        link->end_later(Failure{.code = id.error(), .condition = {},
-                                .text = fmt::format("{} cannot be attached: {}", link->description(), id.error().message())});
+        link->end_later(
+            Failure{.code = id.error(),
+                    .condition = {},
+                    .text = fmt::format("{} cannot be attached: {}", link->description(), id.error().message())});
         return;
     }
     links_.emplace(*id, link);
@@ -256,10 +272,11 @@ void ConnectionState::attach(const std::shared_ptr<LinkState>& link) {
 
 void ConnectionState::accept_link(const std::shared_ptr<LinkState>& link, LinkId id) {
     if (link->handled) ++handled_links_;
-    const auto accepted = engine() ? engine()->accept(id, link->options)
-                                   : codec::Result<void>(make_error_code(Errc::no_such_endpoint));
+    const auto accepted =
+        engine() ? engine()->accept(id, link->options) : codec::Result<void>(make_error_code(Errc::no_such_endpoint));
     if (!accepted) {
-        link->end_later(Failure{.code = accepted.error(), .condition = {},
+        link->end_later(Failure{.code = accepted.error(),
+                                .condition = {},
                                 .text = fmt::format("{} is not there any more", link->description())});
         return;
     }
@@ -279,7 +296,8 @@ std::shared_ptr<LinkState> ConnectionState::find(LinkId id) {
     return found == links_.end() ? nullptr : found->second;
 }
 
-// --- events ----------------------------------------------------------------------------------------------------------------
+// --- events
+// ----------------------------------------------------------------------------------------------------------------
 
 void ConnectionState::on_event(Event& event) {
     std::visit([this](auto& what) { handle(what); }, event);
@@ -376,13 +394,15 @@ void ConnectionState::end_cut_off() {
             link->end({});
             continue;
         }
-        Failure why{.code = Errc::ended_by_peer, .initiator = event.initiator, .condition = std::move(event.error), .text = {}};
+        Failure why{
+            .code = Errc::ended_by_peer, .initiator = event.initiator, .condition = std::move(event.error), .text = {}};
         if (event.initiator == Initiator::peer) {
             why.text = fmt::format("the peer ended the session of {}", link->description());
         } else {
             // [2.7.1] [2.7.2] What the peer has room for was not known when the link was asked for; or it broke a rule.
-            const bool limit = why.condition && (why.condition->condition == codec::condition::resource_limit_exceeded ||
-                                                 why.condition->condition == codec::condition::frame_size_too_small);
+            const bool limit =
+                why.condition && (why.condition->condition == codec::condition::resource_limit_exceeded ||
+                                  why.condition->condition == codec::condition::frame_size_too_small);
             why.code = limit ? Errc::limit_reached : Errc::protocol_violation;
             why.text = fmt::format("we ended {}", link->description());
         }

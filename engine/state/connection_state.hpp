@@ -22,15 +22,18 @@ namespace aprotic::engine {
 struct ContainerState;
 struct SenderState;
 
-/// One connection from the attempt to connect until its stream is closed. Owns the engine through the pump, and all links.
+/// One connection from the attempt to connect until its stream is closed. Owns the engine through the pump, and all
+/// links.
 ///
-/// Members are for the reactor's thread unless they say otherwise. What is asked before there is a stream waits in order.
+/// Members are for the reactor's thread unless they say otherwise. What is asked before there is a stream waits in
+/// order.
 struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<ConnectionState> {
-    ConnectionState(const std::shared_ptr<ContainerState>& its_container, EngineRole its_role, ConnectionOptions its_options,
-                    std::shared_ptr<ConnectionHandler> its_handler, std::string peer);
+    ConnectionState(const std::shared_ptr<ContainerState>& its_container, EngineRole its_role,
+                    ConnectionOptions its_options, std::shared_ptr<ConnectionHandler> its_handler, std::string peer);
     ~ConnectionState() override;
 
-    // --- any thread --------------------------------------------------------------------------------------------------------
+    // --- any thread
+    // --------------------------------------------------------------------------------------------------------
 
     template <class F>
     void run(F command) {
@@ -38,7 +41,9 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
         loop->reactor.post([self = shared_from_this(), command = std::move(command)]() mutable { command(); });
     }
     void handles_gone();
-    static Connection make_handle(const std::shared_ptr<ConnectionState>& state) { return Connection(make_held(state)); }
+    static Connection make_handle(const std::shared_ptr<ConnectionState>& state) {
+        return Connection(make_held(state));
+    }
     static Sender open_sender(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
                               std::shared_ptr<SessionState> session, const std::string& address, SenderOptions options,
                               std::shared_ptr<SenderHandler> handler);
@@ -57,7 +62,8 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
     const EngineRole role;
     const std::string peer_name;
 
-    // --- reactor's thread --------------------------------------------------------------------------------------------------
+    // --- reactor's thread
+    // --------------------------------------------------------------------------------------------------
 
     void connect(const Address& to);
     /// Goes on over `stream`.
@@ -65,8 +71,8 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
     void close(std::optional<codec::ErrorCondition> error);
     /// Closes the stream at once, without a word to the peer.
     void cut();
-    /// The reactor will not run again. Ends everything and lets go of the user's handlers and callbacks uncalled: what they refer
-    /// to may be gone, and they may hold handles to what holds them.
+    /// The reactor will not run again. Ends everything and lets go of the user's handlers and callbacks uncalled: what
+    /// they refer to may be gone, and they may hold handles to what holds them.
     void abandon();
     bool over() const noexcept { return over_; }
     bool finished() const noexcept { return finished_; }
@@ -143,7 +149,8 @@ private:
     std::map<SessionId, std::shared_ptr<SessionState>> sessions_;
     std::map<LinkId, std::shared_ptr<LinkState>> links_;
     std::vector<std::shared_ptr<LinkState>> waiting_;  ///< links asked for before there is a stream
-    std::vector<std::pair<std::shared_ptr<LinkState>, LinkDetached>> cut_off_;  ///< gone with a session or the connection
+    std::vector<std::pair<std::shared_ptr<LinkState>, LinkDetached>>
+        cut_off_;  ///< gone with a session or the connection
     std::vector<Function<void()>> later_;
     std::vector<std::shared_ptr<SenderState>> rechecks_;
     std::optional<Failure> threw_;

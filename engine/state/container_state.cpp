@@ -49,7 +49,8 @@ void ContainerState::shut_down() {
         longest = std::max(longest, connection->options.close_timeout);
         connection->close({});
     }
-    // The engine gives a silent peer up after close_timeout; this is for what the engine cannot see, and it keeps us alive.
+    // The engine gives a silent peer up after close_timeout; this is for what the engine cannot see, and it keeps us
+    // alive.
     const Instant last = loop->reactor.now() + longest + longest / 4;
     cut_timer_ = loop->reactor.start_timer(last, [self = shared_from_this()] {
         self->cut_timer_ = 0;

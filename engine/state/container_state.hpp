@@ -29,7 +29,8 @@ struct ContainerState : std::enable_shared_from_this<ContainerState> {
     const std::shared_ptr<Loop> loop;
     const std::string id;
 
-    // --- reactor's thread --------------------------------------------------------------------------------------------------
+    // --- reactor's thread
+    // --------------------------------------------------------------------------------------------------
 
     void add(const std::shared_ptr<ConnectionState>& connection);
     void remove(ConnectionState& connection);
@@ -37,7 +38,8 @@ struct ContainerState : std::enable_shared_from_this<ContainerState> {
     void shut_down();
     void cut_all();
 
-    // --- under `mutex` -----------------------------------------------------------------------------------------------------
+    // --- under `mutex`
+    // -----------------------------------------------------------------------------------------------------
     std::mutex mutex;
     std::condition_variable changed;
     bool empty = true;

@@ -34,7 +34,8 @@ LinkState::LinkState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connec
 std::string LinkState::address_of(const std::optional<codec::Attach>& peer) const {
     std::optional<std::string> found;
     if (options.role == codec::Role::sender) {
-        found = peer && is_dynamic(options.target) ? address_of_target(peer->target) : address_of_target(options.target);
+        found =
+            peer && is_dynamic(options.target) ? address_of_target(peer->target) : address_of_target(options.target);
     } else {
         if (peer) found = address_of_source(peer->source);
         if (!found) found = address_of_source(options.source);
@@ -58,10 +59,12 @@ codec::Result<void, Failure> LinkState::wait_open(Duration timeout) {
     const auto decided = [this] { return open || ended; };
     if (!decided()) {
         if (loop->reactor.on_thread()) {
-            return Failure{.code = Errc::would_deadlock, .condition = {}, .text = "wait_open() on the reactor's own thread"};
+            return Failure{
+                .code = Errc::would_deadlock, .condition = {}, .text = "wait_open() on the reactor's own thread"};
         }
         if (!changed.wait_for(lock, bounded(timeout), decided)) {
-            return Failure{.code = Errc::timed_out, .condition = {},
+            return Failure{.code = Errc::timed_out,
+                           .condition = {},
                            .text = fmt::format("{} was not answered in time", description())};
         }
     }
@@ -129,8 +132,11 @@ void LinkState::detaching(const LinkDetaching& event) {
     if (connection == nullptr) return;
     const Errc code = event.refused ? Errc::refused : Errc::detached_by_peer;
     if (!end_reason && !closing) {
-        end_reason = Failure{.code = code, .initiator = Initiator::peer, .condition = event.error,
-                             .text = fmt::format("the peer {} {}", event.refused ? "refused" : "closed", description())};
+        end_reason =
+            Failure{.code = code,
+                    .initiator = Initiator::peer,
+                    .condition = event.error,
+                    .text = fmt::format("the peer {} {}", event.refused ? "refused" : "closed", description())};
         stop(*end_reason);
     }
     before_detach();

@@ -17,15 +17,18 @@ namespace aprotic::engine {
 struct ConnectionState;
 struct SessionState;
 
-/// What sending and receiving links have in common: the way from attach to detach, told to threads that wait and to the handler.
+/// What sending and receiving links have in common: the way from attach to detach, told to threads that wait and to the
+/// handler.
 ///
-/// Members are for the reactor's thread unless they say otherwise. A link ends exactly once, by end(); from then on `connection` is
-/// null and every command does nothing.
+/// Members are for the reactor's thread unless they say otherwise. A link ends exactly once, by end(); from then on
+/// `connection` is null and every command does nothing.
 struct LinkState : std::enable_shared_from_this<LinkState> {
-    LinkState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options, bool has_handler);
+    LinkState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options,
+              bool has_handler);
     virtual ~LinkState() = default;
 
-    // --- any thread --------------------------------------------------------------------------------------------------------
+    // --- any thread
+    // --------------------------------------------------------------------------------------------------------
 
     /// Runs `command` on the reactor's thread: at once when this is it.
     template <class F>
@@ -47,7 +50,8 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     const std::string peer_name;
     const bool handled;  ///< somebody else than handles holds the link open
 
-    // --- reactor's thread --------------------------------------------------------------------------------------------------
+    // --- reactor's thread
+    // --------------------------------------------------------------------------------------------------
 
     void close(std::optional<codec::ErrorCondition> error);
     /// Our attach has been given to the engine under this id.
@@ -79,11 +83,12 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     std::shared_ptr<SessionState> session;  ///< null: one that the peer began
     std::optional<LinkId> id;
     std::optional<codec::Attach> remote;
-    std::optional<Failure> end_reason;      ///< known before the link has ended
+    std::optional<Failure> end_reason;  ///< known before the link has ended
     bool opened_once = false;
-    bool closing = false;                   ///< our detach has been given
+    bool closing = false;  ///< our detach has been given
 
-    // --- under `mutex` -----------------------------------------------------------------------------------------------------
+    // --- under `mutex`
+    // -----------------------------------------------------------------------------------------------------
     std::mutex mutex;
     std::condition_variable changed;
     bool open = false;

@@ -8,8 +8,8 @@
 
 namespace aprotic::engine {
 
-/// The reactor as everything made by a container sees it. Each of these holds it, so that a handle which outlives its container
-/// still has something to post to: the post is then dropped.
+/// The reactor as everything made by a container sees it. Each of these holds it, so that a handle which outlives its
+/// container still has something to post to: the post is then dropped.
 struct Loop {
     explicit Loop(Reactor& borrowed) : reactor(borrowed) {}
     explicit Loop(std::unique_ptr<AsioReactor> own_reactor) : own(std::move(own_reactor)), reactor(*own) {}
@@ -18,8 +18,8 @@ struct Loop {
     Reactor& reactor;
 };
 
-/// What the user's handles of one endpoint share, beside the endpoint's state: when the last of them goes, the state is told.
-/// Handles point to the state and own this, so the library's own references do not count.
+/// What the user's handles of one endpoint share, beside the endpoint's state: when the last of them goes, the state is
+/// told. Handles point to the state and own this, so the library's own references do not count.
 template <class State>
 struct Held {
     Held(std::shared_ptr<State> s, std::shared_ptr<void> k) : state(std::move(s)), keeps(std::move(k)) {}

@@ -14,7 +14,8 @@ ReceiverState::ReceiverState(std::shared_ptr<Loop> its_loop, ConnectionState& it
       target_(credit_target),
       handler_(std::move(its_handler)) {}
 
-// --- any thread ------------------------------------------------------------------------------------------------------------
+// --- any thread
+// ------------------------------------------------------------------------------------------------------------
 
 codec::Result<Delivery, Failure> ReceiverState::try_receive(Duration timeout) {
     const auto failed = [this](Errc code, std::string text) {
@@ -51,7 +52,8 @@ void ReceiverState::settle(DeliveryId delivery, Short outcome) {
     });
 }
 
-// --- reactor's thread ------------------------------------------------------------------------------------------------------
+// --- reactor's thread
+// ------------------------------------------------------------------------------------------------------
 
 void ReceiverState::settle_now(DeliveryId delivery, codec::DeliveryState outcome) {
     Engine* engine = connection ? connection->engine() : nullptr;
@@ -72,8 +74,8 @@ void ReceiverState::after_attach() {
     if (credit_ > 0) grant(std::exchange(credit_, 0));
 }
 
-/// `credit_` counts a message until the application has it, the engine until it has come: the engine's figure is the one to add
-/// to, or what waits in between would be granted twice.
+/// `credit_` counts a message until the application has it, the engine until it has come: the engine's figure is the
+/// one to add to, or what waits in between would be granted twice.
 void ReceiverState::grant(std::uint32_t more) {
     Engine* engine = connection ? connection->engine() : nullptr;
     if (more > UINT32_MAX - credit_) more = UINT32_MAX - credit_;
@@ -94,7 +96,8 @@ void ReceiverState::top_up() {
     const std::uint32_t taken = held_ + credit_;
     if (taken >= target_) return;
     const std::uint32_t room = target_ - taken;
-    // While the application holds much, granting one by one would cost a frame per message. A peer without credit cannot wait.
+    // While the application holds much, granting one by one would cost a frame per message. A peer without credit
+    // cannot wait.
     if (credit_ > 0 && room < target_ / 8) return;
     grant(room);
 }
@@ -159,7 +162,8 @@ void ReceiverState::delivery_received(DeliveryId delivery_id) {
 }
 
 void ReceiverState::delivery_updated(const DeliveryUpdated&) {
-    // The sender settled first, or answered our outcome: the application's own settlement is what counts for the credit.
+    // The sender settled first, or answered our outcome: the application's own settlement is what counts for the
+    // credit.
 }
 
 void ReceiverState::before_detach() {

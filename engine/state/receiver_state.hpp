@@ -12,8 +12,8 @@
 
 namespace aprotic::engine {
 
-/// A receiving link. Grants credit so that what the peer may send and what the application has not settled never exceed the
-/// option together.
+/// A receiving link. Grants credit so that what the peer may send and what the application has not settled never exceed
+/// the option together.
 struct ReceiverState final : LinkState {
     ReceiverState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options,
                   std::uint32_t credit_target, std::shared_ptr<ReceiverHandler> its_handler);
@@ -52,10 +52,10 @@ private:
 
     const std::uint32_t target_;
     std::shared_ptr<ReceiverHandler> handler_;
-    std::uint32_t credit_ = 0;   ///< granted, and no message handed to the application for it
-    std::uint32_t held_ = 0;     ///< messages the application has and has not answered
+    std::uint32_t credit_ = 0;  ///< granted, and no message handed to the application for it
+    std::uint32_t held_ = 0;    ///< messages the application has and has not answered
     bool draining_ = false;
-    bool stopped_ = false;       ///< after a drain, until more credit is asked for
+    bool stopped_ = false;  ///< after a drain, until more credit is asked for
 
     std::deque<Delivery> inbox_;  ///< under `mutex`; for try_receive
 };

@@ -29,7 +29,8 @@ struct OutcomeOf {
 
 }  // namespace
 
-/// A message on its way to the reactor's thread. Should the reactor stop first, the message has certainly not been sent.
+/// A message on its way to the reactor's thread. Should the reactor stop first, the message has certainly not been
+/// sent.
 struct SenderState::HandOver {
     HandOver(std::shared_ptr<SenderState> s, TrackerState t) : sender(std::move(s)), tracker(std::move(t)) {}
     HandOver(HandOver&&) noexcept = default;
@@ -50,7 +51,8 @@ SenderState::SenderState(std::shared_ptr<Loop> its_loop, ConnectionState& its_co
 
 /// With something left only when the reactor went before the link could end: who waits in another thread is still told.
 SenderState::~SenderState() {
-    for (const auto& tracker : queue_) static_cast<void>(tracker->finish(not_sent(Errc::closed, "the reactor has stopped")));
+    for (const auto& tracker : queue_)
+        static_cast<void>(tracker->finish(not_sent(Errc::closed, "the reactor has stopped")));
     for (const auto& [id_, tracker] : unfinished_) {
         static_cast<void>(tracker->finish({.kind = Outcome::Kind::in_doubt}));
     }
@@ -61,7 +63,8 @@ Outcome SenderState::not_sent(Errc code, std::string text) const {
             .failure = Failure{.code = code, .condition = {}, .text = fmt::format("{}: {}", description(), text)}};
 }
 
-// --- any thread ------------------------------------------------------------------------------------------------------------
+// --- any thread
+// ------------------------------------------------------------------------------------------------------------
 
 Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& parameters) {
     const auto self = std::static_pointer_cast<SenderState>(shared_from_this());
@@ -86,8 +89,7 @@ Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& p
             return refuse(not_sent(Errc::queue_full, "the queue is full (option queue_bytes_max)"));
         case ByteBudget::Answer::timed_out:
             return refuse(not_sent(Errc::timed_out, "no room in the queue in time (option queue_bytes_max)"));
-        case ByteBudget::Answer::closed:
-            return refuse({.kind = Outcome::Kind::not_sent, .failure = over()});
+        case ByteBudget::Answer::closed: return refuse({.kind = Outcome::Kind::not_sent, .failure = over()});
     }
     tracker->counted = true;
     if (on_thread) {
@@ -98,14 +100,16 @@ Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& p
     return Tracker(tracker);
 }
 
-// --- reactor's thread ------------------------------------------------------------------------------------------------------
+// --- reactor's thread
+// ------------------------------------------------------------------------------------------------------
 
 void SenderState::enqueue(TrackerState tracker) {
     tracker->number = ++last_number_;
     if (auto failure = over(); failure || connection == nullptr) {
         return finish(tracker, {.kind = Outcome::Kind::not_sent, .failure = std::move(failure)}, Callback::later);
     }
-    if (tracker->cancelled) return finish(tracker, not_sent(Errc::closed, "the message was taken back"), Callback::later);
+    if (tracker->cancelled)
+        return finish(tracker, not_sent(Errc::closed, "the message was taken back"), Callback::later);
     if (tracker->deadline) {
         deadlines_.emplace(*tracker->deadline, tracker);
         arm_deadline();
@@ -140,7 +144,8 @@ void SenderState::hand_over(const TrackerState& tracker) {
     tracker->message = {};
     if (!sent) {
         Outcome outcome{.kind = Outcome::Kind::not_sent,
-                        .failure = Failure{.code = sent.error(), .condition = {},
+                        .failure = Failure{.code = sent.error(),
+                                           .condition = {},
                                            .text = fmt::format("{}: {}", description(), sent.error().message())}};
         return finish(tracker, std::move(outcome), Callback::later);
     }
@@ -151,8 +156,8 @@ void SenderState::hand_over(const TrackerState& tracker) {
     connection->wake();
 }
 
-/// A message partly on the wire has used its credit and is still counted as queued, so the difference may be too small by one
-/// until that message has gone. Credit that the peer drains goes back with the next write.
+/// A message partly on the wire has used its credit and is still counted as queued, so the difference may be too small
+/// by one until that message has gone. Credit that the peer drains goes back with the next write.
 void SenderState::refresh_credit() {
     spare_ = 0;
     may_rise_ = false;
@@ -217,7 +222,8 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
             if (source && source->default_outcome) outcome = std::visit(OutcomeOf{}, *source->default_outcome);
             if (!outcome) {
                 outcome = Outcome{.kind = Outcome::Kind::in_doubt,
-                                  .failure = Failure{.code = Errc::detached_by_peer, .initiator = Initiator::peer,
+                                  .failure = Failure{.code = Errc::detached_by_peer,
+                                                     .initiator = Initiator::peer,
                                                      .condition = {},
                                                      .text = description() + ": the peer settled without an outcome"}};
             }
@@ -286,7 +292,8 @@ void SenderState::cancel(const TrackerState& tracker) {
     finish(tracker, not_sent(Errc::closed, "the message was taken back"), Callback::later);
 }
 
-// --- deadlines -------------------------------------------------------------------------------------------------------------
+// --- deadlines
+// -------------------------------------------------------------------------------------------------------------
 
 void SenderState::arm_deadline() {
     while (!deadlines_.empty()) {
@@ -325,7 +332,8 @@ void SenderState::deadline_passed() {
     if (connection != nullptr) arm_deadline();
 }
 
-// --- the link's end --------------------------------------------------------------------------------------------------------
+// --- the link's end
+// --------------------------------------------------------------------------------------------------------
 
 void SenderState::before_detach() {
     budget_.close();

@@ -16,8 +16,8 @@
 
 namespace aprotic::engine {
 
-/// A sending link. Messages wait here until the link is open and has credit for them, and only then go to the engine: so what is
-/// still here has certainly not left, whatever happens to the connection.
+/// A sending link. Messages wait here until the link is open and has credit for them, and only then go to the engine:
+/// so what is still here has certainly not left, whatever happens to the connection.
 struct SenderState final : LinkState {
     using TrackerState = std::shared_ptr<Tracker::State>;
 
@@ -75,15 +75,15 @@ private:
     std::deque<TrackerState> queue_;  ///< those taken back in between are finished already
     std::size_t queued_ = 0;          ///< of these, not finished
     std::unordered_map<DeliveryId, TrackerState, IdHash> unfinished_;  ///< with the engine
-    std::vector<TrackerState> returned_;  ///< taken back because the link goes away
+    std::vector<TrackerState> returned_;                               ///< taken back because the link goes away
     std::multimap<Instant, std::weak_ptr<Tracker::State>> deadlines_;
     Reactor::TimerId deadline_timer_ = 0;
     std::optional<Instant> deadline_armed_;
     std::uint64_t last_number_ = 0;
-    std::uint32_t spare_ = 0;         ///< credit that no message with the engine will use
+    std::uint32_t spare_ = 0;  ///< credit that no message with the engine will use
     std::uint32_t available_told_ = 0;
-    bool may_rise_ = false;           ///< `spare_` may be too small by a message that is partly on the wire
-    bool listed_ = false;             ///< for another look
+    bool may_rise_ = false;  ///< `spare_` may be too small by a message that is partly on the wire
+    bool listed_ = false;    ///< for another look
 };
 
 }  // namespace aprotic::engine

@@ -39,21 +39,13 @@ struct Streams {
 
     void take(const Piece& piece) {
         switch (piece.kind) {
-            case Piece::Kind::begin:
-                seen += piece.from_client ? "(>" : "(<";
-                break;
-            case Piece::Kind::begin_within:
-                seen += piece.from_client ? "[>" : "[<";
-                break;
+            case Piece::Kind::begin: seen += piece.from_client ? "(>" : "(<"; break;
+            case Piece::Kind::begin_within: seen += piece.from_client ? "[>" : "[<"; break;
             case Piece::Kind::data:
                 seen += (piece.from_client ? ">" : "<") + std::string(codec::as_text(piece.octets));
                 break;
-            case Piece::Kind::gap:
-                seen += "-" + std::to_string(piece.missing);
-                break;
-            case Piece::Kind::end:
-                seen += piece.from_client ? ">)" : "<)";
-                break;
+            case Piece::Kind::gap: seen += "-" + std::to_string(piece.missing); break;
+            case Piece::Kind::end: seen += piece.from_client ? ">)" : "<)"; break;
         }
         if (piece.connection > 1) seen += "#" + std::to_string(piece.connection);
     }

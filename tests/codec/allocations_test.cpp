@@ -17,11 +17,22 @@ TEST_CASE("the counter counts") {
 }
 
 TEST_CASE("transfer flow and disposition are read and written without allocating") {
-    const Transfer transfer{.handle = 1, .delivery_id = 2, .delivery_tag = DeliveryTag("0123456789abcdef0123456789abcdef"),
-                            .message_format = 0, .settled = false, .state = Accepted{}, .batchable = true};
-    const Flow flow{.next_incoming_id = 1, .incoming_window = 2, .next_outgoing_id = 3, .outgoing_window = 4, .handle = 5,
-                    .delivery_count = 6, .link_credit = 7};
-    const Disposition disposition{.role = Role::receiver, .first = 1, .last = 1000, .settled = true, .state = Released{}};
+    const Transfer transfer{.handle = 1,
+                            .delivery_id = 2,
+                            .delivery_tag = DeliveryTag("0123456789abcdef0123456789abcdef"),
+                            .message_format = 0,
+                            .settled = false,
+                            .state = Accepted{},
+                            .batchable = true};
+    const Flow flow{.next_incoming_id = 1,
+                    .incoming_window = 2,
+                    .next_outgoing_id = 3,
+                    .outgoing_window = 4,
+                    .handle = 5,
+                    .delivery_count = 6,
+                    .link_credit = 7};
+    const Disposition disposition{
+        .role = Role::receiver, .first = 1, .last = 1000, .settled = true, .state = Released{}};
     std::array<std::byte, 128> out{};
     const FrameParser parser(512);
     bool sound = true;
@@ -53,7 +64,8 @@ TEST_CASE("a message is looked at without allocating or copying") {
     reset_copy_count();
     const AllocationScope scope;
     const MessageView view(encoded);
-    const bool sound = view.to() && view.correlation_id() && view.body_text() && view.application_properties().find("key");
+    const bool sound =
+        view.to() && view.correlation_id() && view.body_text() && view.application_properties().find("key");
     const auto count = scope.count();
     CHECK(sound);
     CHECK(count == 0);
@@ -64,8 +76,11 @@ namespace {
 
 Message usual_message(Message message) {
     message.header = Header{.durable = true, .ttl = 60'000};
-    message.properties = Properties{.message_id = "an id of more than sixteen characters", .user_id = Binary("guest"),
-                                    .to = "an address that is longer than fits into a string", .subject = "subject", .reply_to = "reply-to",
+    message.properties = Properties{.message_id = "an id of more than sixteen characters",
+                                    .user_id = Binary("guest"),
+                                    .to = "an address that is longer than fits into a string",
+                                    .subject = "subject",
+                                    .reply_to = "reply-to",
                                     .correlation_id = std::uint64_t{7}};
     message.application_properties = {{"a", 1}, {"b", "two"}, {"c", true}, {"d", Value()}};
     return message;
@@ -74,8 +89,9 @@ Message usual_message(Message message) {
 }  // namespace
 
 TEST_CASE("a message is encoded into a buffer that is used again without allocating") {
-    for (const Message& message : {usual_message(Message{"a body that is longer than any string is held in place"}),
-                                   usual_message(Message::data(std::string(1024, 'x'))), usual_message(Message::sequence({1, "two", List{}}))}) {
+    for (const Message& message :
+         {usual_message(Message{"a body that is longer than any string is held in place"}),
+          usual_message(Message::data(std::string(1024, 'x'))), usual_message(Message::sequence({1, "two", List{}}))}) {
         Encoder to(4096);
         encode_into(to, message);
         const std::string first = to_hex(to.written());

@@ -1,4 +1,5 @@
-// What other implementations put on the wire: oslo.messaging over pyngus and Proton, qpidd, qdrouterd, the Proton broker.
+// What other implementations put on the wire: oslo.messaging over pyngus and Proton, qpidd, qdrouterd, the Proton
+// broker.
 #include "printing.hpp"
 
 #include <aprotic/codec/described_codec.hpp>

@@ -16,13 +16,15 @@ std::string text_of(DumpAs as, std::span<const std::byte> octets) { return dump(
 
 TEST_CASE("values show their types where they are not obvious") {
     CHECK(to_string(Value()) == "null");
-    CHECK(to_string(Value(List{true, 1, 1U, std::uint64_t{2}, "s", Symbol("y"), Binary("\x01z"), Timestamp{5}, U'A', 1.5})) ==
+    CHECK(to_string(
+              Value(List{true, 1, 1U, std::uint64_t{2}, "s", Symbol("y"), Binary("\x01z"), Timestamp{5}, U'A', 1.5})) ==
           R"([true, int:1, uint:1, ulong:2, "s", :y, b"\x01z", timestamp:5, char:U+0041, double:1.5])");
     CHECK(to_string(Value(Map{{"k", List{}}, {Symbol("m"), Map{}}})) == R"({"k"=[], :m={}})");
     CHECK(to_string(Value(Array({1, 2}))) == "int[int:1, int:2]");
     CHECK(to_string(Value(Array(Type::uint, {1U}, {Symbol("d")}))) == "@:d uint[uint:1]");
     CHECK(to_string(Value(Described(Symbol("x"), 1))) == "@:x int:1");
-    CHECK(to_string(Value(*Uuid::parse("00112233-4455-6677-8899-aabbccddeeff"))) == "uuid:00112233-4455-6677-8899-aabbccddeeff");
+    CHECK(to_string(Value(*Uuid::parse("00112233-4455-6677-8899-aabbccddeeff"))) ==
+          "uuid:00112233-4455-6677-8899-aabbccddeeff");
     CHECK(to_string(Value(std::string(500, 'x'))).ends_with("\"...(500 octets)"));
 }
 
@@ -31,9 +33,14 @@ TEST_CASE("nothing a peer sends can break a line or move the cursor") {
 }
 
 TEST_CASE("performatives show their fields by name") {
-    CHECK(to_string(Performative(Attach{.name = "l", .handle = 0, .role = Role::sender, .snd_settle_mode = SenderSettleMode::settled,
-                                        .source = Source{.address = "q", .durable = TerminusDurability::configuration}})) ==
-          R"(attach{name="l" handle=0 role=sender snd-settle-mode=settled source=source{address="q" durable=configuration}})");
+    CHECK(
+        to_string(
+            Performative(Attach{.name = "l",
+                                .handle = 0,
+                                .role = Role::sender,
+                                .snd_settle_mode = SenderSettleMode::settled,
+                                .source = Source{.address = "q", .durable = TerminusDurability::configuration}})) ==
+        R"(attach{name="l" handle=0 role=sender snd-settle-mode=settled source=source{address="q" durable=configuration}})");
     CHECK(to_string(Performative(End{})) == "end");
     CHECK(to_string(Performative(Close{.error = ErrorCondition{.condition = "amqp:x", .description = "why"}})) ==
           R"(close{error=error{condition=:amqp:x description="why"}})");
@@ -53,28 +60,35 @@ TEST_CASE("a message shows section by section") {
     message.application_properties = {{"a", 1}};
     CHECK(to_string(message) == R"(header{durable=true} application-properties {"a"=int:1} amqp-value "hi")");
     CHECK(text_of(DumpAs::message, encode(message).octets().contiguous().span()) ==
-          "00000000  header{durable=true}\n00000007  application-properties {\"a\"=int:1}\n00000012  amqp-value \"hi\"\n");
+          "00000000  header{durable=true}\n00000007  application-properties {\"a\"=int:1}\n00000012  amqp-value "
+          "\"hi\"\n");
 }
 
 TEST_CASE("malformed input shows what was understood and where it ended", "[1.2-f]") {
     CHECK(text_of(DumpAs::value, from_hex("c0 07 03 41 54 05 56 02 40")) ==
           "00000000  [true, int:5, \n00000006  ! a boolean octet other than 0 and 1 [1.6.2-c]\n");
-    CHECK(text_of(DumpAs::value, from_hex("40 3f")) == "00000000  null\n00000001  ! format code with an extension type; none is assigned [1.2-d]\n");
+    CHECK(text_of(DumpAs::value, from_hex("40 3f")) ==
+          "00000000  null\n00000001  ! format code with an extension type; none is assigned [1.2-d]\n");
     const std::string twice = text_of(DumpAs::value, from_hex("c1 09 04 a1 01 6b 40 a1 01 6b 40"));
     CHECK(twice.starts_with("00000000  {\"k\"=null, \"k\"=null}\n"));
     CHECK(twice.ends_with("  ! a map with two equal keys [1.6.23-b]\n"));
-    const std::string frame = text_of(DumpAs::frames, from_hex("00000015 02 00 0000 00 53 16 c0 08 03 52 05 41 a1 02 c341"));
+    const std::string frame =
+        text_of(DumpAs::frames, from_hex("00000015 02 00 0000 00 53 16 c0 08 03 52 05 41 a1 02 c341"));
     CHECK(frame.find("channel 0 detach{handle=5 closed=true error=") != std::string::npos);
     CHECK(frame.find("00000011  ! a string that is not UTF-8 [1.6.20-b]") != std::string::npos);
     const std::string missing = text_of(DumpAs::frames, from_hex("0000000c 02 00 0000 00 53 10 45"));
     CHECK(missing.find("! a mandatory field is null or missing [1.3-c]") != std::string::npos);
-    CHECK(text_of(DumpAs::frames, from_hex("00000007 02 00 0000")).find("! a frame size below 8 [2.3-b]") != std::string::npos);
-    CHECK(text_of(DumpAs::message, from_hex("00 53 77 40 00 53 70 45")).find("00000004  ! message sections out of order [3.2-c]") != std::string::npos);
-    // Where in a section the fault is.
-    CHECK(text_of(DumpAs::message, from_hex("00 53 70 c0 04 02 41 50 04 00 53 70 c0 02 01 40 00 53 77 40")).find("00000009  ! a message section twice [3.2-d]") !=
+    CHECK(text_of(DumpAs::frames, from_hex("00000007 02 00 0000")).find("! a frame size below 8 [2.3-b]") !=
           std::string::npos);
-    CHECK(text_of(DumpAs::message, from_hex("00 53 70 c0 03 02 41 a1 00 00 53 77 40")).find("  ! ") != std::string::npos);
-    CHECK(text_of(DumpAs::message, from_hex("00 53 74 c1 05 02 a3 01 6b 40 00 53 77 40")).find("! ") != std::string::npos);
+    CHECK(text_of(DumpAs::message, from_hex("00 53 77 40 00 53 70 45"))
+              .find("00000004  ! message sections out of order [3.2-c]") != std::string::npos);
+    // Where in a section the fault is.
+    CHECK(text_of(DumpAs::message, from_hex("00 53 70 c0 04 02 41 50 04 00 53 70 c0 02 01 40 00 53 77 40"))
+              .find("00000009  ! a message section twice [3.2-d]") != std::string::npos);
+    CHECK(text_of(DumpAs::message, from_hex("00 53 70 c0 03 02 41 a1 00 00 53 77 40")).find("  ! ") !=
+          std::string::npos);
+    CHECK(text_of(DumpAs::message, from_hex("00 53 74 c1 05 02 a3 01 6b 40 00 53 77 40")).find("! ") !=
+          std::string::npos);
 }
 
 TEST_CASE("whether all is well is said apart from the text") {
@@ -99,7 +113,8 @@ TEST_CASE("nesting without end ends in an error", "[1.2-h]") {
     for (int i = 0; i < 100'000; ++i) {
         for (const int octet : {0x00, 0x53, 0x77}) sections.push_back(static_cast<std::byte>(octet));
         for (const int octet : {0x00, 0x40}) arrays.push_back(static_cast<std::byte>(octet));
-        for (const int octet : {0xd0, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01}) lists.push_back(static_cast<std::byte>(octet));
+        for (const int octet : {0xd0, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01})
+            lists.push_back(static_cast<std::byte>(octet));
     }
     for (const auto& octets : {sections, lists, arrays}) {
         for (const DumpForm form : {DumpForm::text, DumpForm::json}) {
@@ -126,7 +141,9 @@ namespace {
 
 std::vector<std::byte> a_stream() {
     std::vector<std::byte> stream;
-    const auto append = [&](std::span<const std::byte> octets) { stream.insert(stream.end(), octets.begin(), octets.end()); };
+    const auto append = [&](std::span<const std::byte> octets) {
+        stream.insert(stream.end(), octets.begin(), octets.end());
+    };
     const Bytes message = encode(Message{"a message"}).octets().contiguous();
     append(ProtocolHeader(ProtocolId::sasl).serialise());
     append(encode_frame(0, SaslMechanisms{.sasl_server_mechanisms = {"ANONYMOUS"}}).span());
@@ -147,9 +164,10 @@ TEST_CASE("a stream shows headers frames and the messages in them") {
     INFO(shown.text);
     CHECK(shown.ok);
     CHECK(shown.frames == 6);
-    for (const char* text : {"AMQP header id=3 version=1.0.0", "sasl sasl-mechanisms{sasl-server-mechanisms=symbol[:ANONYMOUS]}",
-                             "AMQP header id=0 version=1.0.0", "channel 0 open{container-id=\"c\"}", "empty frame", "payload=14",
-                             "  amqp-value \"a message\"", "message of 14 octets"}) {
+    for (const char* text :
+         {"AMQP header id=3 version=1.0.0", "sasl sasl-mechanisms{sasl-server-mechanisms=symbol[:ANONYMOUS]}",
+          "AMQP header id=0 version=1.0.0", "channel 0 open{container-id=\"c\"}", "empty frame", "payload=14",
+          "  amqp-value \"a message\"", "message of 14 octets"}) {
         CHECK(shown.text.find(text) != std::string::npos);
     }
 }
@@ -190,7 +208,8 @@ TEST_CASE("a stream is shown the same however it is cut into pieces") {
 
 TEST_CASE("a stream with octets missing goes on at the next frame") {
     const std::vector<std::byte> stream = a_stream();
-    const std::size_t open_at = 2 * ProtocolHeader::size + encode_frame(0, SaslMechanisms{.sasl_server_mechanisms = {"ANONYMOUS"}}).size();
+    const std::size_t open_at =
+        2 * ProtocolHeader::size + encode_frame(0, SaslMechanisms{.sasl_server_mechanisms = {"ANONYMOUS"}}).size();
     StreamDumper dumper;
     std::string text = dumper.feed(std::span(stream).first(open_at + 4));
     text += dumper.skip(3);
@@ -213,37 +232,51 @@ TEST_CASE("a stream with octets missing goes on at the next frame") {
 }
 
 TEST_CASE("a dump as JSON is one object per line with the same content") {
-    const auto json = [](DumpAs as, std::span<const std::byte> input) { return dump(as, input, {.form = DumpForm::json}).text; };
+    const auto json = [](DumpAs as, std::span<const std::byte> input) {
+        return dump(as, input, {.form = DumpForm::json}).text;
+    };
     const std::string stream = json(DumpAs::frames, a_stream());
     INFO(stream);
     CHECK(std::count(stream.begin(), stream.end(), '\n') == 11);
     for (const char* text :
-         {R"({"offset":0,"kind":"header","id":3,"protocol":"sasl","version":"1.0.0"})",
-          R"("type":"sasl","size":)", R"("performative":"sasl-mechanisms","fields":{"sasl-server-mechanisms":["ANONYMOUS"]}})",
+         {R"({"offset":0,"kind":"header","id":3,"protocol":"sasl","version":"1.0.0"})", R"("type":"sasl","size":)",
+          R"("performative":"sasl-mechanisms","fields":{"sasl-server-mechanisms":["ANONYMOUS"]}})",
           R"("channel":0,"size":)", R"("performative":"open","fields":{"container-id":"c"}})",
           R"("performative":"transfer","fields":{"handle":0,"delivery-id":0},"payload":14})",
-          R"("kind":"section","in-frame":true,"section":"amqp-value","value":"a message"})", R"("kind":"delivery","octets":14})"}) {
+          R"("kind":"section","in-frame":true,"section":"amqp-value","value":"a message"})",
+          R"("kind":"delivery","octets":14})"}) {
         CHECK(stream.find(text) != std::string::npos);
     }
-    CHECK(json(DumpAs::message, encode(Message::data("x")).octets().contiguous().span()).find(R"("section":"data")") != std::string::npos);
+    CHECK(json(DumpAs::message, encode(Message::data("x")).octets().contiguous().span()).find(R"("section":"data")") !=
+          std::string::npos);
     CHECK(json(DumpAs::value, from_hex("41")) == "{\"offset\":0,\"kind\":\"value\",\"value\":true}\n");
 
-    const Attach attach{.name = "l", .handle = 7, .role = Role::receiver, .source = Source{.address = "q"},
+    const Attach attach{.name = "l",
+                        .handle = 7,
+                        .role = Role::receiver,
+                        .source = Source{.address = "q"},
                         .target = Target{.address = "t"}};
-    CHECK(json(DumpAs::frames, encode_frame(0, attach).span())
-              .find(R"("fields":{"name":"l","handle":7,"role":"receiver","source":{"address":"q"},"target":{"target":{"address":"t"}}}})") !=
-          std::string::npos);
+    CHECK(
+        json(DumpAs::frames, encode_frame(0, attach).span())
+            .find(
+                R"("fields":{"name":"l","handle":7,"role":"receiver","source":{"address":"q"},"target":{"target":{"address":"t"}}}})") !=
+        std::string::npos);
     const SaslInit init{.mechanism = "PLAIN", .initial_response = Binary("secret")};
-    CHECK(json(DumpAs::frames, encode_frame(0, init).span()).find(R"("initial-response":{"hidden-octets":6})") != std::string::npos);
+    CHECK(json(DumpAs::frames, encode_frame(0, init).span()).find(R"("initial-response":{"hidden-octets":6})") !=
+          std::string::npos);
 }
 
 TEST_CASE("a dump as JSON of malformed input is well-formed and has what was understood") {
-    const auto json = [](DumpAs as, std::string_view hex) { return dump(as, from_hex(hex), {.form = DumpForm::json}).text; };
-    CHECK(json(DumpAs::value, "c0 07 03 41 54 05 56 02 40") ==
-          "{\"offset\":0,\"kind\":\"value\",\"value\":null,\"understood\":\"[true, int:5, \"}\n"
-          "{\"offset\":6,\"kind\":\"error\",\"error\":\"a boolean octet other than 0 and 1\",\"clause\":\"1.6.2-c\"}\n");
+    const auto json = [](DumpAs as, std::string_view hex) {
+        return dump(as, from_hex(hex), {.form = DumpForm::json}).text;
+    };
+    CHECK(
+        json(DumpAs::value, "c0 07 03 41 54 05 56 02 40") ==
+        "{\"offset\":0,\"kind\":\"value\",\"value\":null,\"understood\":\"[true, int:5, \"}\n"
+        "{\"offset\":6,\"kind\":\"error\",\"error\":\"a boolean octet other than 0 and 1\",\"clause\":\"1.6.2-c\"}\n");
     const std::string frame = json(DumpAs::frames, "00000015 02 00 0000 00 53 16 c0 08 03 52 05 41 a1 02 c341");
-    CHECK(frame.find(R"("performative":"detach","fields":{"handle":5,"closed":true},"understood":"detach{)") != std::string::npos);
+    CHECK(frame.find(R"("performative":"detach","fields":{"handle":5,"closed":true},"understood":"detach{)") !=
+          std::string::npos);
     CHECK(frame.find(R"("clause":"1.6.20-b")") != std::string::npos);
     // Whatever is damaged, each line is an object.
     const std::vector<std::byte> stream = a_stream();
@@ -262,7 +295,8 @@ TEST_CASE("a dump as JSON of malformed input is well-formed and has what was und
 }
 
 TEST_CASE("a frame for the log is one line") {
-    const Bytes octets = encode_frame(4, Transfer{.handle = 1, .delivery_id = 2, .delivery_tag = DeliveryTag("t")}, as_bytes("body"));
+    const Bytes octets =
+        encode_frame(4, Transfer{.handle = 1, .delivery_id = 2, .delivery_tag = DeliveryTag("t")}, as_bytes("body"));
     const auto step = FrameParser(512).next(octets.span());
     REQUIRE(step.status == FrameParser::Status::frame);
     CHECK(to_string(step.frame) == "channel 4 transfer{handle=1 delivery-id=2 delivery-tag=b\"t\"} payload=4");

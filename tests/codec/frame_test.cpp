@@ -21,7 +21,8 @@ TEST_CASE("protocol headers are eight octets", "[2.2-a][2.2-l][2.2-g]") {
     CHECK(to_hex(ProtocolHeader(ProtocolId::sasl).serialise()) == "414d515003010000");
     CHECK(to_hex(ProtocolHeader(ProtocolId::tls).serialise()) == "414d515002010000");
     const auto octets = from_hex("'AMQP' 03 01 00 00");
-    for (std::size_t n = 0; n < 8; ++n) CHECK(ProtocolHeader::parse(std::span(octets).first(n)).error() == Errc::incomplete);
+    for (std::size_t n = 0; n < 8; ++n)
+        CHECK(ProtocolHeader::parse(std::span(octets).first(n)).error() == Errc::incomplete);
     CHECK(ProtocolHeader::parse(octets)->is(ProtocolId::sasl));
     const auto old = ProtocolHeader::parse(from_hex("'AMQP' 00 00 09 01"));
     REQUIRE(old);
@@ -63,7 +64,8 @@ TEST_CASE("impossible frame headers are refused on sight", "[2.3-b][2.3-c][2.3-d
         CHECK(step.size == 0);
         return step.error;
     };
-    for (const char* hex : {"00000000", "00000001", "00000004", "00000007 02 00 0000"}) CHECK(error_of(hex) == Errc::frame_size_too_small);
+    for (const char* hex : {"00000000", "00000001", "00000004", "00000007 02 00 0000"})
+        CHECK(error_of(hex) == Errc::frame_size_too_small);
     CHECK(error_of("00000201", 512) == Errc::frame_too_large);
     CHECK(parse("00000200", 512).status == Status::need_more);
     CHECK(error_of("ffffffff") == Errc::frame_too_large);
@@ -79,7 +81,8 @@ TEST_CASE("impossible frame headers are refused on sight", "[2.3-b][2.3-c][2.3-d
 TEST_CASE("bodies that are not a performative are refused", "[2.3.2-a][2.3.2-b][2.3-g][1.2-g]") {
     const auto error_of = [](std::string_view body, const char* type = "00") {
         const auto octets = from_hex(body);
-        auto step = parse("000000" + to_hex(std::array{static_cast<std::byte>(octets.size() + 8)}) + "02" + type + "0000" + std::string(body));
+        auto step = parse("000000" + to_hex(std::array{static_cast<std::byte>(octets.size() + 8)}) + "02" + type +
+                          "0000" + std::string(body));
         CHECK(step.size == octets.size() + 8);
         return step.error;
     };
@@ -100,7 +103,9 @@ TEST_CASE("bodies that are not a performative are refused", "[2.3.2-a][2.3.2-b][
 
 TEST_CASE("a stream of frames is the same however it is cut", "[2.3-h]") {
     std::vector<std::byte> stream;
-    const auto append = [&](std::span<const std::byte> octets) { stream.insert(stream.end(), octets.begin(), octets.end()); };
+    const auto append = [&](std::span<const std::byte> octets) {
+        stream.insert(stream.end(), octets.begin(), octets.end());
+    };
     append(encode_frame(0, Open{.container_id = "c"}).span());
     append(encode_frame(1, Begin{}).span());
     append(empty_frame());
@@ -137,21 +142,49 @@ TEST_CASE("frames are written with room for a payload sent from elsewhere", "[2.
     std::array<std::byte, 64> out{};
     const auto size = write_frame(out, 1, Transfer{.handle = 0}, 1000);
     REQUIRE(size);
-    CHECK(to_hex(std::span(out).first(*size)) == "000003f7" "02000001" "005314c0020143");
+    CHECK(to_hex(std::span(out).first(*size)) ==
+          "000003f7"
+          "02000001"
+          "005314c0020143");
     CHECK(write_frame(std::span(out).first(10), 1, Transfer{.handle = 0}).error() == Errc::buffer_too_small);
     CHECK(write_frame(out, 9, SaslOutcome{}).value_or(0) == 16);
-    CHECK(to_hex(std::span(out).first(16)) == "00000010020100000053" "44c003015000");
+    CHECK(to_hex(std::span(out).first(16)) ==
+          "00000010020100000053"
+          "44c003015000");
     CHECK(to_hex(encode_frame(9, SaslFrame(SaslOutcome{})).span().first(8)) == "0000001002010000");
 }
 
 TEST_CASE("128 octets hold every hot frame", "[2.7.4][2.7.5][2.7.6]") {
     std::array<std::byte, 128> out{};
     constexpr std::uint32_t most = 0xffff'ffff;
-    CHECK(write_frame(out, 65535, Transfer{.handle = most, .delivery_id = most, .delivery_tag = DeliveryTag(std::string(32, 'x')),
-                                           .message_format = most, .settled = true, .more = true, .rcv_settle_mode = ReceiverSettleMode::second,
-                                           .state = Accepted{}, .resume = true, .aborted = true, .batchable = true}));
-    CHECK(write_frame(out, 65535, Flow{.next_incoming_id = most, .incoming_window = most, .next_outgoing_id = most, .outgoing_window = most,
-                                       .handle = most, .delivery_count = most, .link_credit = most, .available = most, .drain = true, .echo = true}));
-    CHECK(write_frame(out, 65535, Disposition{.role = Role::receiver, .first = most, .last = most, .settled = true,
-                                              .state = Modified{.delivery_failed = true, .undeliverable_here = true}, .batchable = true}));
+    CHECK(write_frame(out, 65535,
+                      Transfer{.handle = most,
+                               .delivery_id = most,
+                               .delivery_tag = DeliveryTag(std::string(32, 'x')),
+                               .message_format = most,
+                               .settled = true,
+                               .more = true,
+                               .rcv_settle_mode = ReceiverSettleMode::second,
+                               .state = Accepted{},
+                               .resume = true,
+                               .aborted = true,
+                               .batchable = true}));
+    CHECK(write_frame(out, 65535,
+                      Flow{.next_incoming_id = most,
+                           .incoming_window = most,
+                           .next_outgoing_id = most,
+                           .outgoing_window = most,
+                           .handle = most,
+                           .delivery_count = most,
+                           .link_credit = most,
+                           .available = most,
+                           .drain = true,
+                           .echo = true}));
+    CHECK(write_frame(out, 65535,
+                      Disposition{.role = Role::receiver,
+                                  .first = most,
+                                  .last = most,
+                                  .settled = true,
+                                  .state = Modified{.delivery_failed = true, .undeliverable_here = true},
+                                  .batchable = true}));
 }

@@ -102,7 +102,8 @@ TEST_CASE("What a float or double is besides a number survives bit by bit", "[1.
 }
 
 TEST_CASE("Maps that are no object are pairs", "[1.6.23-c][1.6.23-d][1.6.21-c]") {
-    check_text(Map{{Symbol("a"), std::int64_t{1}}, {"a", std::int64_t{2}}}, R"({"$map":[[{"$symbol":"a"},1],["a",2]]})");
+    check_text(Map{{Symbol("a"), std::int64_t{1}}, {"a", std::int64_t{2}}},
+               R"({"$map":[[{"$symbol":"a"},1],["a",2]]})");
     check_text(Map{{Value(), List{}}, {List{Value()}, Map{}}}, R"({"$map":[[null,[]],[[null],{}]]})");
     check_text(Map{{"$ref", Value()}}, R"({"$map":[["$ref",null]]})");
     Map twice;  // cannot come from the wire, but can be made
@@ -134,7 +135,8 @@ TEST_CASE("Strings that are not UTF-8 are told as octets", "[1.6.20-b]") {
     check_text(Symbol("\x80z"), R"({"$symbol":{"octets":"807a"}})");
     check_text(Map{{std::string("\xc0\x80"), Value()}}, R"({"$map":[[{"$string":{"octets":"c080"}},null]]})");
     check_text(Array({std::string("\xff"), "x"}), R"({"$array":["string",[{"octets":"ff"},"x"]]})");
-    CHECK(to_json(std::string("a\xff\xe2\x82z"), {.form = JsonForm::plain}) == "\"a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz\"");
+    CHECK(to_json(std::string("a\xff\xe2\x82z"), {.form = JsonForm::plain}) ==
+          "\"a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz\"");
 }
 
 TEST_CASE("The plain form is for reading", "[json]") {
@@ -219,8 +221,10 @@ TEST_CASE("Each fault of a JSON text is told with its place and what was expecte
         {R"({"$uint":1.0})", JsonFault::out_of_range, 9, "a whole number from 0 to 2^32 - 1"},
         {R"({"$ulong":"x"})", JsonFault::out_of_range, 10, "a whole number from 0 to 2^64 - 1"},
         {R"({"$byte":null})", JsonFault::wrong_content, 9, "a whole number from -128 to 127"},
-        {R"({"$float":"x"})", JsonFault::wrong_content, 10, "a number, \"NaN\", \"Infinity\", \"-Infinity\" or the bits as \"0x…\""},
-        {R"({"$float":"0x00"})", JsonFault::wrong_content, 10, "a number, \"NaN\", \"Infinity\", \"-Infinity\" or the bits as \"0x…\""},
+        {R"({"$float":"x"})", JsonFault::wrong_content, 10,
+         "a number, \"NaN\", \"Infinity\", \"-Infinity\" or the bits as \"0x…\""},
+        {R"({"$float":"0x00"})", JsonFault::wrong_content, 10,
+         "a number, \"NaN\", \"Infinity\", \"-Infinity\" or the bits as \"0x…\""},
         {R"({"$decimal32":"0x0"})", JsonFault::wrong_content, 14, "the bits of the decimal in full as \"0x…\""},
         {R"({"$decimal32":1})", JsonFault::wrong_content, 14, "the bits of the decimal in full as \"0x…\""},
         {R"({"$char":"ab"})", JsonFault::wrong_content, 9, "a string of one character, or its number"},
@@ -237,7 +241,8 @@ TEST_CASE("Each fault of a JSON text is told with its place and what was expecte
         {R"({"$list":{}})", JsonFault::wrong_content, 9, "an array of items"},
         {R"({"$map":{}})", JsonFault::wrong_content, 8, "an array of [key, value] pairs"},
         {R"({"$map":[[1]]})", JsonFault::syntax, 11, "a comma"},
-        {R"({"$array":{}})", JsonFault::wrong_content, 10, "[type name, [elements]] or [type name, [elements], [descriptors]]"},
+        {R"({"$array":{}})", JsonFault::wrong_content, 10,
+         "[type name, [elements]] or [type name, [elements], [descriptors]]"},
         {R"({"$array":["no",[]]})", JsonFault::unknown_type, 11, "the name of an AMQP type"},
         {R"({"$array":["uint",["x"]]})", JsonFault::out_of_range, 19, "a whole number from 0 to 2^32 - 1"},
         {R"({"$described":1})", JsonFault::wrong_content, 14, "[descriptor, value]"},
@@ -253,7 +258,9 @@ TEST_CASE("Each fault of a JSON text is told with its place and what was expecte
 }
 
 TEST_CASE("Limits hold for JSON texts", "[1.2-h][1.2-i]") {
-    const auto fault = [](std::string_view text, const DecodeLimits& limits = {}) { return parse_json(text, limits).error().fault; };
+    const auto fault = [](std::string_view text, const DecodeLimits& limits = {}) {
+        return parse_json(text, limits).error().fault;
+    };
     CHECK(fault(std::string(100'000, '[')) == JsonFault::nesting_too_deep);
     std::string nested;
     for (int i = 0; i < 100'000; ++i) nested += R"({"$described":[null,)";
@@ -287,7 +294,8 @@ Value any_value(test::Prng& random, unsigned depth) {
     const auto number = [&] { return random.one_in(3) ? random.below(4) : random.next() >> random.below(64); };
     const auto text = [&] {
         std::string s;
-        for (auto n = random.below(6); n > 0; --n) s += random.one_in(8) ? static_cast<char>(random.octet()) : static_cast<char>(random.between(0, 126));
+        for (auto n = random.below(6); n > 0; --n)
+            s += random.one_in(8) ? static_cast<char>(random.octet()) : static_cast<char>(random.between(0, 126));
         return s;
     };
     switch (static_cast<Type>(random.below(depth == 0 ? 21 : 25))) {
@@ -352,15 +360,17 @@ TEST_CASE("Generated values come back equal from their JSON text", "[json]") {
         const std::string plain = to_json(value, {.form = JsonForm::plain});
         const auto read = parse_json(plain);
         INFO(plain);
-        const bool names_only = !read && (read.error().fault == JsonFault::reserved_name || read.error().fault == JsonFault::unknown_type ||
-                                          read.error().fault == JsonFault::wrong_content || read.error().fault == JsonFault::out_of_range);
+        const bool names_only =
+            !read && (read.error().fault == JsonFault::reserved_name || read.error().fault == JsonFault::unknown_type ||
+                      read.error().fault == JsonFault::wrong_content || read.error().fault == JsonFault::out_of_range);
         REQUIRE((read || names_only));
     }
 }
 
 TEST_CASE("A truncated JSON text is an error at every length", "[json]") {
-    const std::string text = to_json(List{Map{{Symbol("a"), 1.5F}, {"b", Array({true, false})}}, Described(Symbol("d"), Binary("xy")),
-                                          Map{{"k", U'x'}}, std::uint64_t{18446744073709551615U}, Value(), filled<Uuid>(1)});
+    const std::string text =
+        to_json(List{Map{{Symbol("a"), 1.5F}, {"b", Array({true, false})}}, Described(Symbol("d"), Binary("xy")),
+                     Map{{"k", U'x'}}, std::uint64_t{18446744073709551615U}, Value(), filled<Uuid>(1)});
     for (std::size_t n = 0; n < text.size(); ++n) {
         INFO(text.substr(0, n));
         CHECK_FALSE(parse_json(std::string_view(text).substr(0, n)));
@@ -368,7 +378,8 @@ TEST_CASE("A truncated JSON text is an error at every length", "[json]") {
     test::Prng random(7);
     for (int i = 0; i < 5000; ++i) {
         std::string broken = text;
-        for (auto n = random.between(1, 4); n > 0; --n) broken[random.below(broken.size())] = static_cast<char>(random.octet());
+        for (auto n = random.between(1, 4); n > 0; --n)
+            broken[random.below(broken.size())] = static_cast<char>(random.octet());
         const auto value = parse_json(broken);
         if (value) {
             CHECK(parsed(to_json(*value)) == *value);

@@ -13,7 +13,8 @@ using namespace aprotic::test;
 
 namespace {
 
-/// Lists of one list each, from the outside in; built as octets because an owned tree of this depth is nobody's business.
+/// Lists of one list each, from the outside in; built as octets because an owned tree of this depth is nobody's
+/// business.
 Bytes nested_lists(std::size_t depth) {
     constexpr std::size_t head = 9;
     std::vector<std::byte> octets((depth - 1) * head + 1, std::byte{code::list0});
@@ -54,17 +55,22 @@ TEST_CASE("nesting stops at the stated depth", "[1.2-h]") {
     }
     // Arrays of arrays, and descriptors of descriptors of an array's elements.
     std::string hex = "40";
-    for (int i = 0; i < 100; ++i) hex = "f0" + to_hex(std::array{std::byte{0}, std::byte{0}, static_cast<std::byte>((hex.size() / 2 + 4) >> 8), static_cast<std::byte>(hex.size() / 2 + 4)}) + "00000001" + hex;
+    for (int i = 0; i < 100; ++i)
+        hex = "f0" +
+              to_hex(std::array{std::byte{0}, std::byte{0}, static_cast<std::byte>((hex.size() / 2 + 4) >> 8),
+                                static_cast<std::byte>(hex.size() / 2 + 4)}) +
+              "00000001" + hex;
     CHECK_FALSE(decode_value(from_hex(hex)));
     std::string described(2 * 200, '0');
     CHECK_FALSE(decode_value(from_hex("e0 ca 01" + described + "40")));
 }
 
 TEST_CASE("announced counts and sizes cost nothing", "[1.2-i]") {
-    for (const char* hex : {"d0 7fffffff 7fffffff", "d0 00000004 ffffffff", "d1 00000004 fffffffe", "f0 00000005 ffffffff 71",
-                            "f0 00000005 7fffffff a1", "b0 ffffffff", "b1 7fffffff 41", "d0 00000006 7fffffff 4040",
-                            "f0 00000009 3fffffff d0 00000000", "d1 ffffffff ffffffff", "f0 ffffffff ffffffff 40", "a3 ff",
-                            "00 d0 ffffffff ffffffff", "d0 ffffffff 00000001 d0 ffffffff ffffffff"}) {
+    for (const char* hex :
+         {"d0 7fffffff 7fffffff", "d0 00000004 ffffffff", "d1 00000004 fffffffe", "f0 00000005 ffffffff 71",
+          "f0 00000005 7fffffff a1", "b0 ffffffff", "b1 7fffffff 41", "d0 00000006 7fffffff 4040",
+          "f0 00000009 3fffffff d0 00000000", "d1 ffffffff ffffffff", "f0 ffffffff ffffffff 40", "a3 ff",
+          "00 d0 ffffffff ffffffff", "d0 ffffffff 00000001 d0 ffffffff ffffffff"}) {
         INFO(hex);
         const auto octets = from_hex(hex);
         const auto start = std::chrono::steady_clock::now();
@@ -113,8 +119,8 @@ TEST_CASE("elements and octets are bounded by the options") {
 
 TEST_CASE("texts and binaries are bounded by the options", "[1.2-i]") {
     const DecodeLimits limits{.string_max = 3};
-    for (const char* hex : {"a0 04 'four'", "a1 04 'four'", "a3 04 'four'", "b0 00000004 'four'", "c0 07 01 a1 04 'four'", "e0 07 01 a3 04 'four'",
-                            "00 a3 04 'four' 40"}) {
+    for (const char* hex : {"a0 04 'four'", "a1 04 'four'", "a3 04 'four'", "b0 00000004 'four'",
+                            "c0 07 01 a1 04 'four'", "e0 07 01 a3 04 'four'", "00 a3 04 'four' 40"}) {
         INFO(hex);
         const auto octets = from_hex(hex);
         CHECK(decode_value(octets, limits).error() == Errc::string_too_long);

@@ -22,12 +22,16 @@ Message full_message() {
 
 }  // namespace
 
-TEST_CASE("sections are written in the order of the specification", "[3.2-c][3.2.1][3.2.2][3.2.3][3.2.4][3.2.5][3.2.8][3.2.9]") {
+TEST_CASE("sections are written in the order of the specification",
+          "[3.2-c][3.2.1][3.2.2][3.2.3][3.2.4][3.2.5][3.2.8][3.2.9]") {
     CHECK(hex_of_message(full_message()) ==
-          to_hex(from_hex("00 53 70 c0 08 03 41 40 70 000003e8" "00 53 71 c1 0c 02 a3 07 'x-opt-d' 54 01" "00 53 72 c1 0d 02 a3 07 'x-opt-m' a1 01 'm'"
+          to_hex(from_hex("00 53 70 c0 08 03 41 40 70 000003e8"
+                          "00 53 71 c1 0c 02 a3 07 'x-opt-d' 54 01"
+                          "00 53 72 c1 0d 02 a3 07 'x-opt-m' a1 01 'm'"
                           "00 53 73 c0 1c 0a a1 02 'id' 40 a1 05 'queue' 40 40 40 40 40 40 83 0000000000000005"
                           "00 53 74 c1 0b 04 a1 01 'a' a1 01 'b' a1 01 'n' 40"
-                          "00 53 77 c1 0b 02 a1 06 'answer' 54 2a" "00 53 78 c1 0b 02 a3 07 'x-opt-f' 41")));
+                          "00 53 77 c1 0b 02 a1 06 'answer' 54 2a"
+                          "00 53 78 c1 0b 02 a3 07 'x-opt-f' 41")));
 }
 
 TEST_CASE("every kind of body", "[3.2.6][3.2.7][3.2.8][3.2.6-a][3.2.6-b][3.2.6-c]") {
@@ -73,8 +77,11 @@ TEST_CASE("large data are in the encoded message by reference", "[3.2.6-a]") {
 
 TEST_CASE("the header is replaced without touching the bare message", "[3.2-a][3.2-b]") {
     // Wide and symbolic encodings, as nobody here would write them.
-    const auto bare = from_hex("00 80 0000000000000073 d0 00000009 00000001 b1 00000000" "00 a3 11 'amqp:amqp-value:*' 70 00000001");
-    for (const char* prefix : {"", "00 53 70 45", "00 53 71 c1 01 00", "00 a3 10 'amqp:header:list' c0 02 01 41 00 53 71 c1 01 00"}) {
+    const auto bare = from_hex(
+        "00 80 0000000000000073 d0 00000009 00000001 b1 00000000"
+        "00 a3 11 'amqp:amqp-value:*' 70 00000001");
+    for (const char* prefix :
+         {"", "00 53 70 45", "00 53 71 c1 01 00", "00 a3 10 'amqp:header:list' c0 02 01 41 00 53 71 c1 01 00"}) {
         auto octets = from_hex(prefix);
         octets.insert(octets.end(), bare.begin(), bare.end());
         for (const std::size_t cut : {std::size_t{0}, octets.size() / 3, octets.size() - 2}) {
@@ -86,11 +93,17 @@ TEST_CASE("the header is replaced without touching the bare message", "[3.2-a][3
             REQUIRE(changed);
             const std::string hex = to_hex(changed->octets().contiguous().span());
             const bool annotated = std::string_view(prefix).find("53 71") != std::string_view::npos;
-            CHECK(hex == "005370c0070540404040" "5203" + std::string(annotated ? "005371c10100" : "") + to_hex(bare));
+            CHECK(hex ==
+                  "005370c0070540404040"
+                  "5203" +
+                      std::string(annotated ? "005371c10100" : "") + to_hex(bare));
             const auto plain = message.with_delivery_annotations({});
             CHECK(plain->octets().slice(plain->size() - bare.size()) == ByteChain(Bytes::copy_of(bare)));
             const auto noted = changed->with_delivery_annotations({{Symbol("k"), 1}});
-            CHECK(to_hex(noted->octets().contiguous().span()) == "005370c00705404040405203" "005371c10602a3016b5401" + to_hex(bare));
+            CHECK(to_hex(noted->octets().contiguous().span()) ==
+                  "005370c00705404040405203"
+                  "005371c10602a3016b5401" +
+                      to_hex(bare));
         }
     }
     CHECK_FALSE(EncodedMessage(ByteChain(Bytes::copy_of("garbage"))).with_header({}));

@@ -10,8 +10,8 @@ namespace {
 MessageView view_of(std::string_view hex) { return MessageView(ByteChain(Bytes::copy_of(from_hex(hex)))); }
 
 // One section of each kind, by its rank.
-const std::vector<std::string> sections{"00 53 70 45", "00 53 71 c1 01 00", "00 53 72 c1 01 00", "00 53 73 45",
-                                        "00 53 74 c1 01 00", "00 53 77 41", "00 53 78 c1 01 00"};
+const std::vector<std::string> sections{"00 53 70 45",       "00 53 71 c1 01 00", "00 53 72 c1 01 00", "00 53 73 45",
+                                        "00 53 74 c1 01 00", "00 53 77 41",       "00 53 78 c1 01 00"};
 
 }  // namespace
 
@@ -35,7 +35,9 @@ TEST_CASE("sections out of order or twice are refused", "[3.2-c][3.2-d]") {
         for (std::size_t b = 0; b <= a; ++b) {
             const MessageView view = view_of(sections[a] + sections[b]);
             INFO(sections[a] << " before " << sections[b]);
-            const Errc expected = a != b ? Errc::section_out_of_order : a == 5 ? Errc::mixed_body : Errc::duplicate_section;
+            const Errc expected = a != b   ? Errc::section_out_of_order
+                                  : a == 5 ? Errc::mixed_body
+                                           : Errc::duplicate_section;
             CHECK(view.error() == expected);
             CHECK(view.error_offset() == from_hex(sections[a]).size());
         }
@@ -75,7 +77,8 @@ TEST_CASE("what is not a section is refused", "[3.2-f][3.2-h][1.2-f]") {
 }
 
 TEST_CASE("descriptors of sections may be symbols and wide numbers", "[3.2-g]") {
-    const MessageView view = view_of("00 a3 14 'amqp:properties:list' c0 08 03 40 40 a1 03 'abc' 00 80 0000000000000075 a0 01 'x'");
+    const MessageView view =
+        view_of("00 a3 14 'amqp:properties:list' c0 08 03 40 40 a1 03 'abc' 00 80 0000000000000075 a0 01 'x'");
     CHECK(view.to() == "abc");
     CHECK(view.body_text().value() == "x");
 }
@@ -84,10 +87,19 @@ TEST_CASE("a message is the same wherever the frames cut it", "[3.2-i]") {
     Message message = Message::data(std::string(40, 'd'));
     std::get<Message::Data>(message.body).push_back(Bytes::copy_of("more"));
     message.header = Header{.priority = 9};
-    message.properties = Properties{.message_id = *Uuid::parse("00112233-4455-6677-8899-aabbccddeeff"), .user_id = Binary("me"), .to = "t",
-                                    .subject = "s", .reply_to = "r", .correlation_id = "c", .content_type = "text/plain",
-                                    .content_encoding = "x", .absolute_expiry_time = Timestamp{9}, .creation_time = Timestamp{8},
-                                    .group_id = "g", .group_sequence = 4, .reply_to_group_id = "rg"};
+    message.properties = Properties{.message_id = *Uuid::parse("00112233-4455-6677-8899-aabbccddeeff"),
+                                    .user_id = Binary("me"),
+                                    .to = "t",
+                                    .subject = "s",
+                                    .reply_to = "r",
+                                    .correlation_id = "c",
+                                    .content_type = "text/plain",
+                                    .content_encoding = "x",
+                                    .absolute_expiry_time = Timestamp{9},
+                                    .creation_time = Timestamp{8},
+                                    .group_id = "g",
+                                    .group_sequence = 4,
+                                    .reply_to_group_id = "rg"};
     message.application_properties = {{"key", "value"}};
     message.message_annotations = {{Symbol("x-opt-a"), 1}};
     const Bytes whole = encode(message).octets().contiguous();
@@ -183,7 +195,8 @@ TEST_CASE("malformed content is found when it is asked for", "[3.2.4-b][3.2.4-c]
 TEST_CASE("application properties that are not simple are seen but not approved", "[3.2.5-b][3.2.5-c]") {
     for (const char* value : {"45", "c0 01 00", "c1 01 00", "e0 02 00 40", "00 53 24 45"}) {
         INFO(value);
-        const std::string hex = "c1 " + to_hex(std::array{static_cast<std::byte>(4 + from_hex(value).size())}) + " 02 a1 01 'k'" + value;
+        const std::string hex =
+            "c1 " + to_hex(std::array{static_cast<std::byte>(4 + from_hex(value).size())}) + " 02 a1 01 'k'" + value;
         const MessageView view = view_of("00 53 74 " + hex + "00 53 77 40");
         CHECK(view.ok());
         CHECK(view.application_properties().find("k"));
@@ -199,7 +212,8 @@ TEST_CASE("application properties that are not simple are seen but not approved"
 TEST_CASE("annotations go with the message unless they are for the next hop", "[3.2-a][3.2.2-a][3.2.3-a][3.2.9-a]") {
     Message message{"body"};
     message.delivery_annotations = {{Symbol("x-opt-hop"), 1}};
-    message.message_annotations = {{Symbol("x-opt-kept"), List{1, Map{{"nested", true}}}}, {Symbol("x-opt-too"), Symbol("s")}};
+    message.message_annotations = {{Symbol("x-opt-kept"), List{1, Map{{"nested", true}}}},
+                                   {Symbol("x-opt-too"), Symbol("s")}};
     message.footer = {{Symbol("x-opt-hash"), Binary("digest")}};
     const EncodedMessage forwarded = *encode(message).with_delivery_annotations({});
     const Message read = *decode_message(forwarded.octets());
@@ -210,10 +224,31 @@ TEST_CASE("annotations go with the message unless they are for the next hop", "[
 }
 
 TEST_CASE("each type is a body", "[3.2.6-c][3.2.16-a]") {
-    for (const Value& value : {Value(), Value(true), Value(std::uint8_t{1}), Value(std::uint16_t{2}), Value(3U), Value(4UL), Value(std::int8_t{-1}),
-                               Value(std::int16_t{-2}), Value(-3), Value(-4L), Value(1.5F), Value(2.5), Value(Decimal32{}), Value(Decimal64{}),
-                               Value(Decimal128{}), Value(U'c'), Value(Timestamp{5}), Value(Uuid{}), Value(Binary("b")), Value("s"),
-                               Value(Symbol("y")), Value(List{1}), Value(Map{{1, 2}}), Value(Array({1, 2})), Value(Described(7U, List{}))}) {
+    for (const Value& value : {Value(),
+                               Value(true),
+                               Value(std::uint8_t{1}),
+                               Value(std::uint16_t{2}),
+                               Value(3U),
+                               Value(4UL),
+                               Value(std::int8_t{-1}),
+                               Value(std::int16_t{-2}),
+                               Value(-3),
+                               Value(-4L),
+                               Value(1.5F),
+                               Value(2.5),
+                               Value(Decimal32{}),
+                               Value(Decimal64{}),
+                               Value(Decimal128{}),
+                               Value(U'c'),
+                               Value(Timestamp{5}),
+                               Value(Uuid{}),
+                               Value(Binary("b")),
+                               Value("s"),
+                               Value(Symbol("y")),
+                               Value(List{1}),
+                               Value(Map{{1, 2}}),
+                               Value(Array({1, 2})),
+                               Value(Described(7U, List{}))}) {
         const EncodedMessage encoded = encode(Message{value});
         CHECK(encoded.message_format() == 0);
         CHECK(MessageView(encoded).body<Value>() == value);
@@ -229,15 +264,19 @@ TEST_CASE("every priority is legal", "[3.2.1-d]") {
     }
 }
 
-TEST_CASE("properties go through a hop as they were and nothing is put in for the sender", "[3.2.4-a][3.2.4-e][3.2-b]") {
+TEST_CASE("properties go through a hop as they were and nothing is put in for the sender",
+          "[3.2.4-a][3.2.4-e][3.2-b]") {
     // All thirteen, widely encoded.
     const auto bare = from_hex(
-        "00 80 0000000000000073 d0 00000073 0000000d 98 00112233445566778899aabbccddeeff b0 00000002 'me' b1 00000001 't' b1 00000001 's'"
-        "b1 00000001 'r' 80 0000000000000007 b3 0000000a 'text/plain' b3 00000004 'gzip' 83 0000000000000009 83 0000000000000008"
+        "00 80 0000000000000073 d0 00000073 0000000d 98 00112233445566778899aabbccddeeff b0 00000002 'me' b1 00000001 "
+        "'t' b1 00000001 's'"
+        "b1 00000001 'r' 80 0000000000000007 b3 0000000a 'text/plain' b3 00000004 'gzip' 83 0000000000000009 83 "
+        "0000000000000008"
         "b1 00000001 'g' 70 00000004 b1 00000002 'rg' 00 53 75 b0 00000001 'x'");
     const EncodedMessage received(ByteChain(Bytes::copy_of(bare)));
     REQUIRE(MessageView(received).check());
-    const EncodedMessage forwarded = *(*received.with_header(Header{.delivery_count = 2})).with_delivery_annotations({{Symbol("x-opt-hop"), 1}});
+    const EncodedMessage forwarded =
+        *(*received.with_header(Header{.delivery_count = 2})).with_delivery_annotations({{Symbol("x-opt-hop"), 1}});
     const Bytes octets = forwarded.octets().contiguous();
     CHECK(to_hex(octets.slice(octets.size() - bare.size()).span()) == to_hex(bare));
     CHECK(*MessageView(forwarded).properties() == *MessageView(received).properties());
@@ -250,7 +289,8 @@ TEST_CASE("properties go through a hop as they were and nothing is put in for th
 
 TEST_CASE("annotations that nobody knows change nothing else", "[3.2.10-a]") {
     Message message{"body"};
-    message.delivery_annotations = message.message_annotations = message.footer = {{Symbol("x-opt-9f3a"), List{1, Map{{"k", Value()}}}}};
+    message.delivery_annotations = message.message_annotations =
+        message.footer = {{Symbol("x-opt-9f3a"), List{1, Map{{"k", Value()}}}}};
     const MessageView view(encode(message));
     CHECK(view.check(MessageView::Strictness::strict));
     CHECK(view.body_text().value() == "body");

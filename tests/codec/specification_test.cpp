@@ -114,8 +114,10 @@ std::string held_type(const Attributes& field, const Specification& specificatio
 }
 
 /// The package has the text of October 2011; the OASIS standard of 2012 adds these defaults. [3.2.1-a]
-const std::map<std::string, std::string> added_defaults{
-    {"header.durable", "false"}, {"header.priority", "4"}, {"header.first-acquirer", "false"}, {"header.delivery-count", "0"}};
+const std::map<std::string, std::string> added_defaults{{"header.durable", "false"},
+                                                        {"header.priority", "4"},
+                                                        {"header.first-acquirer", "false"},
+                                                        {"header.delivery-count", "0"}};
 
 }  // namespace
 
@@ -146,7 +148,8 @@ TEST_CASE("every table agrees with the specification's XML", "[1.3-d][1.4-i][1.5
             CHECK(info->fields[i].mandatory == (attribute("mandatory") == "true"));
             CHECK(info->fields[i].multiple == (attribute("multiple") == "true"));
             const auto added = added_defaults.find(name + "." + field.at("name"));
-            CHECK(info->fields[i].default_text == (added != added_defaults.end() ? added->second : attribute("default")));
+            CHECK(info->fields[i].default_text ==
+                  (added != added_defaults.end() ? added->second : attribute("default")));
         }
     }
     CHECK(composite_count == composites().size());
@@ -171,22 +174,42 @@ TEST_CASE("every choice and definition agrees with the specification's XML", "[1
     const auto check_names = [&]<class E>(const char* name, E last) {
         const auto& choices = specification.types.at(name).choices;
         CHECK(choices.size() == static_cast<std::size_t>(last) + 1);
-        for (std::size_t n = 0; n < choices.size(); ++n) CHECK(choices.contains(std::string(name_of(static_cast<E>(n)))));
+        for (std::size_t n = 0; n < choices.size(); ++n)
+            CHECK(choices.contains(std::string(name_of(static_cast<E>(n)))));
     };
     check_names("terminus-expiry-policy", TerminusExpiryPolicy::never);
     check_names("std-dist-mode", StdDistMode::copy);
     CHECK(specification.types.at("role").choices.at("receiver") == "true");
 
     using namespace condition;
-    const std::set<std::string> ours{
-        std::string(internal_error), std::string(not_found), std::string(unauthorized_access), std::string(decode_error),
-        std::string(resource_limit_exceeded), std::string(not_allowed), std::string(invalid_field), std::string(not_implemented),
-        std::string(resource_locked), std::string(precondition_failed), std::string(resource_deleted), std::string(illegal_state),
-        std::string(frame_size_too_small), std::string(connection_forced), std::string(framing_error),
-        std::string(connection_redirect), std::string(window_violation), std::string(errant_link), std::string(handle_in_use),
-        std::string(unattached_handle), std::string(detach_forced), std::string(transfer_limit_exceeded),
-        std::string(message_size_exceeded), std::string(link_redirect), std::string(stolen), std::string(unknown_transaction),
-        std::string(transaction_rollback), std::string(transaction_timeout)};
+    const std::set<std::string> ours{std::string(internal_error),
+                                     std::string(not_found),
+                                     std::string(unauthorized_access),
+                                     std::string(decode_error),
+                                     std::string(resource_limit_exceeded),
+                                     std::string(not_allowed),
+                                     std::string(invalid_field),
+                                     std::string(not_implemented),
+                                     std::string(resource_locked),
+                                     std::string(precondition_failed),
+                                     std::string(resource_deleted),
+                                     std::string(illegal_state),
+                                     std::string(frame_size_too_small),
+                                     std::string(connection_forced),
+                                     std::string(framing_error),
+                                     std::string(connection_redirect),
+                                     std::string(window_violation),
+                                     std::string(errant_link),
+                                     std::string(handle_in_use),
+                                     std::string(unattached_handle),
+                                     std::string(detach_forced),
+                                     std::string(transfer_limit_exceeded),
+                                     std::string(message_size_exceeded),
+                                     std::string(link_redirect),
+                                     std::string(stolen),
+                                     std::string(unknown_transaction),
+                                     std::string(transaction_rollback),
+                                     std::string(transaction_timeout)};
     std::set<std::string> theirs;
     for (const auto& [name, type] : specification.types) {
         if (type.attributes.contains("provides") && type.attributes.at("provides") == "error-condition") {

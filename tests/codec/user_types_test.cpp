@@ -22,8 +22,9 @@ template <>
 struct aprotic::codec::Table<Sensor> {
     static constexpr std::string_view name = "sensor";
     static constexpr std::uint64_t code = 0x0000'7a7a'0000'0001;  // domain-id of yours << 32 | id
-    static constexpr auto fields = std::tuple{mandatory("id", &Sensor::id), field("place", &Sensor::place),
-                                              field("samples", &Sensor::samples), field("calibrated", &Sensor::calibrated, true)};
+    static constexpr auto fields =
+        std::tuple{mandatory("id", &Sensor::id), field("place", &Sensor::place), field("samples", &Sensor::samples),
+                   field("calibrated", &Sensor::calibrated, true)};
 };
 
 struct Report {
@@ -37,7 +38,8 @@ template <>
 struct aprotic::codec::Table<Report> {
     static constexpr std::string_view name = "report";
     static constexpr std::uint64_t code = 0x0000'7a7a'0000'0002;
-    static constexpr auto fields = std::tuple{mandatory("station", &Report::station), mandatory("sensors", &Report::sensors)};
+    static constexpr auto fields =
+        std::tuple{mandatory("station", &Report::station), mandatory("sensors", &Report::sensors)};
 };
 
 aprotic::codec::Bytes to_octets(const Report& report) {
@@ -58,7 +60,9 @@ using namespace aprotic::codec;
 using namespace aprotic::test;
 
 TEST_CASE("a user's composite has the wire form of its table", "[1.4-b][1.5-e][1.2.4-c]") {
-    const Report report{.station = "roof", .sensors = {{.id = 1, .place = "north", .samples = {0.5, 1.5}}, {.id = 2, .calibrated = false}}};
+    const Report report{
+        .station = "roof",
+        .sensors = {{.id = 1, .place = "north", .samples = {0.5, 1.5}}, {.id = 2, .calibrated = false}}};
     const Bytes octets = to_octets(report);
     CHECK(*from_octets(octets.span()) == report);
     // The array has one constructor, descriptor included, and both elements are lists without.
@@ -80,7 +84,8 @@ TEST_CASE("arrays of composites are read with any constructor that fits", "[1.4-
     };
     const std::string sensor_descriptor = "00 80 00007a7a00000001";
     CHECK(sensors(sensor_descriptor + "c0 03 01 52 05")->sensors == std::vector<Sensor>{{.id = 5}});
-    CHECK(sensors("e0 13 02" + sensor_descriptor + "c0 02 01 43 03 01 52 07")->sensors == std::vector<Sensor>{{.id = 0}, {.id = 7}});
+    CHECK(sensors("e0 13 02" + sensor_descriptor + "c0 02 01 43 03 01 52 07")->sensors ==
+          std::vector<Sensor>{{.id = 0}, {.id = 7}});
     // Elements of no octets: each is the empty list, whose mandatory field is missing.
     CHECK(sensors("e0 0c 02" + sensor_descriptor + "45").error() == Errc::missing_mandatory_field);
     CHECK(sensors("e0 04 02 52 01 02").error() == Errc::multiple_element_type);
@@ -93,9 +98,11 @@ TEST_CASE("arrays of composites are read with any constructor that fits", "[1.4-
     // Wide numbers and symbols where a table says otherwise are the wrong type, and told where they are.
     CHECK(sensors(sensor_descriptor + "c0 03 01 53 05").error() == Errc::wrong_type);
     CHECK(sensors(sensor_descriptor + "c0 07 02 52 05 a3 02 'xy'").error() == Errc::wrong_type);
-    CHECK(sensors(sensor_descriptor + "c0 0f 03 52 05 40 82 3ff0000000000000 42 41").error() == Errc::compound_size_mismatch);
+    CHECK(sensors(sensor_descriptor + "c0 0f 03 52 05 40 82 3ff0000000000000 42 41").error() ==
+          Errc::compound_size_mismatch);
     CHECK(sensors(sensor_descriptor + "c0 07 05 52 05 40 40 42 41").error() == Errc::too_many_fields);
-    CHECK(sensors(sensor_descriptor + "c0 0d 03 52 05 40 82 3ff0000000000000")->sensors.front().samples == std::vector<double>{1.0});
+    CHECK(sensors(sensor_descriptor + "c0 0d 03 52 05 40 82 3ff0000000000000")->sensors.front().samples ==
+          std::vector<double>{1.0});
 }
 
 TEST_CASE("a user's composite is a value and JSON as well", "[1.5-d]") {
@@ -138,17 +145,31 @@ template <>
 struct aprotic::codec::Table<Everything> {
     static constexpr std::string_view name = "everything";
     static constexpr std::uint64_t code = 0x0000'7a7a'0000'0003;
-    static constexpr auto fields = std::tuple{
-        mandatory("byte", &Everything::byte), mandatory("short", &Everything::short_), mandatory("float", &Everything::float_),
-        mandatory("char", &Everything::char_), mandatory("decimal32", &Everything::decimal32), mandatory("decimal64", &Everything::decimal64),
-        mandatory("decimal128", &Everything::decimal128), mandatory("list", &Everything::list), field("strings", &Everything::strings),
-        field("numbers", &Everything::numbers), field("sensor", &Everything::sensor)};
+    static constexpr auto fields = std::tuple{mandatory("byte", &Everything::byte),
+                                              mandatory("short", &Everything::short_),
+                                              mandatory("float", &Everything::float_),
+                                              mandatory("char", &Everything::char_),
+                                              mandatory("decimal32", &Everything::decimal32),
+                                              mandatory("decimal64", &Everything::decimal64),
+                                              mandatory("decimal128", &Everything::decimal128),
+                                              mandatory("list", &Everything::list),
+                                              field("strings", &Everything::strings),
+                                              field("numbers", &Everything::numbers),
+                                              field("sensor", &Everything::sensor)};
 };
 
 TEST_CASE("every primitive type can be a field of a user's struct", "[1.3-a]") {
-    const Everything all{.byte = -1, .short_ = -2, .float_ = 1.5F, .char_ = U'€', .decimal32 = {{std::byte{1}}}, .decimal64 = {{std::byte{2}}},
-                         .decimal128 = {{std::byte{3}}}, .list = {1, "two"}, .strings = {"a", std::string(300, 'b')},
-                         .numbers = {0, 1, 0x8000'0000}, .sensor = Sensor{.id = 9}};
+    const Everything all{.byte = -1,
+                         .short_ = -2,
+                         .float_ = 1.5F,
+                         .char_ = U'€',
+                         .decimal32 = {{std::byte{1}}},
+                         .decimal64 = {{std::byte{2}}},
+                         .decimal128 = {{std::byte{3}}},
+                         .list = {1, "two"},
+                         .strings = {"a", std::string(300, 'b')},
+                         .numbers = {0, 1, 0x8000'0000},
+                         .sensor = Sensor{.id = 9}};
     Encoder to;
     encode_composite(to, all);
     REQUIRE(to.ok());

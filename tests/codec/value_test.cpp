@@ -40,7 +40,8 @@ Value random_value(Prng& random, int depth) {
         }
         case 22: {
             Map map;
-            for (std::uint64_t i = random.below(6); i > 0; --i) map.set(random_value(random, depth - 1), random_value(random, depth - 1));
+            for (std::uint64_t i = random.below(6); i > 0; --i)
+                map.set(random_value(random, depth - 1), random_value(random, depth - 1));
             return map;
         }
         case 23: {
@@ -48,9 +49,12 @@ Value random_value(Prng& random, int depth) {
             const Value first = random_value(random, depth - 1);
             if (first.type() == Type::described) return first;
             for (std::uint64_t i = random.below(5); i > 0; --i) elements.push_back(first);
-            return Array(first.type(), std::move(elements), random.one_in(4) ? std::vector<Value>{Symbol("d")} : std::vector<Value>());
+            return Array(first.type(), std::move(elements),
+                         random.one_in(4) ? std::vector<Value>{Symbol("d")} : std::vector<Value>());
         }
-        default: return Described(random.one_in(2) ? Value(random.next()) : Value(Symbol(text())), random_value(random, depth - 1));
+        default:
+            return Described(random.one_in(2) ? Value(random.next()) : Value(Symbol(text())),
+                             random_value(random, depth - 1));
     }
 }
 

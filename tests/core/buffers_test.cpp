@@ -112,7 +112,8 @@ TEST_CASE("what stands before the first frame can be taken byte by byte", "[2.2-
 TEST_CASE("bytes leave in the order in which they were put, whatever is written at once", "[2.3-a]") {
     test::Prng prng(4);
     codec::ByteChain message;
-    for (const std::size_t size : {10u, 300u, 255u, 256u, 5000u, 1u}) message.append(codec::Bytes::copy_of(prng.text(size)));
+    for (const std::size_t size : {10u, 300u, 255u, 256u, 5000u, 1u})
+        message.append(codec::Bytes::copy_of(prng.text(size)));
     for (const std::size_t step : {std::size_t{1}, std::size_t{13}, SIZE_MAX}) {
         Outbox outbox;
         std::string expected;

@@ -142,9 +142,7 @@ TEST_CASE("random traffic on many links ends with both sides agreeing", "[2.6.7-
     for (int step = 0; step < 2000; ++step) {
         const Line& line = *lines[prng.below(lines.size())];
         switch (prng.below(4)) {
-            case 0:
-                pair.server.set_credit(line.in, static_cast<std::uint32_t>(prng.below(20))).value();
-                break;
+            case 0: pair.server.set_credit(line.in, static_cast<std::uint32_t>(prng.below(20))).value(); break;
             case 1: {
                 const bool presettled = prng.one_in(3);
                 std::string text = prng.text(prng.below(1500));
@@ -160,9 +158,7 @@ TEST_CASE("random traffic on many links ends with both sides agreeing", "[2.6.7-
                     held.erase(held.begin() + static_cast<std::ptrdiff_t>(i));
                 }
                 break;
-            default:
-                pair.settle_down();
-                react();
+            default: pair.settle_down(); react();
         }
     }
     for (const auto& line : lines) pair.server.set_credit(line->in, 10'000).value();

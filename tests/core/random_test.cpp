@@ -16,10 +16,8 @@ codec::Bytes random_frame(Prng& prng, std::uint32_t delivery_id) {
     const auto handle = static_cast<std::uint32_t>(prng.below(4));
     const codec::Role role = prng.one_in(2) ? codec::Role::sender : codec::Role::receiver;
     switch (prng.below(8)) {
-        case 0:
-            return peer::begin().on_channel(static_cast<std::uint16_t>(prng.below(4))).encode(0);
-        case 1:
-            return peer::attach(role, handle, prng.text(1)).encode(0);
+        case 0: return peer::begin().on_channel(static_cast<std::uint16_t>(prng.below(4))).encode(0);
+        case 1: return peer::attach(role, handle, prng.text(1)).encode(0);
         case 2: {
             auto flow = peer::flow();
             flow.handle(handle)
@@ -41,10 +39,8 @@ codec::Bytes random_frame(Prng& prng, std::uint32_t delivery_id) {
                 .accepted()
                 .encode(0);
         }
-        case 6:
-            return peer::detach(handle).closed(prng.one_in(2)).encode(0);
-        default:
-            return peer::end().encode(0);
+        case 6: return peer::detach(handle).closed(prng.one_in(2)).encode(0);
+        default: return peer::end().encode(0);
     }
 }
 

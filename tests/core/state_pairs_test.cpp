@@ -39,15 +39,9 @@ std::string reaction(Scene& scene) {
         rest = rest.subspan(step.size);
         namespace d = codec::descriptor;
         switch (step.frame.code) {
-            case d::close:
-                add("close", step.frame.as<codec::Close>());
-                break;
-            case d::end:
-                add("end", step.frame.as<codec::End>());
-                break;
-            case d::detach:
-                add("detach", step.frame.as<codec::Detach>());
-                break;
+            case d::close: add("close", step.frame.as<codec::Close>()); break;
+            case d::end: add("end", step.frame.as<codec::End>()); break;
+            case d::detach: add("detach", step.frame.as<codec::Detach>()); break;
             default: {
                 text += text.empty() ? "" : " ";
                 const std::vector<std::string_view> names = {"open", "begin",    "attach",

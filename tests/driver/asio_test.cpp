@@ -61,7 +61,9 @@ TEST_CASE("use_future gives the reply or throws the whole error") {
 TEST_CASE("a callback gets the error code and the reply") {
     Service service;
     std::promise<std::pair<std::error_code, Json>> done;
-    service.client.async_call("add", args, 5s, [&](std::error_code ec, Json reply) { done.set_value({ec, std::move(reply)}); });
+    service.client.async_call("add", args, 5s, [&](std::error_code ec, Json reply) {
+        done.set_value({ec, std::move(reply)});
+    });
     const auto [ec, reply] = done.get_future().get();
     CHECK_FALSE(ec);
     CHECK(reply == 5);
@@ -85,19 +87,23 @@ TEST_CASE("co_await gives the reply or throws the whole error") {
     Service service;
     asio::io_context context;
     bool finished = false;
-    asio::co_spawn(context, [&]() -> asio::awaitable<void> {
-        Json reply = co_await service.client.async_call("add", args, 5s, asio::use_awaitable);
-        CHECK(reply == 5);
-        co_await service.client.async_cast("add", args, 5s, asio::use_awaitable);
-        auto [ec, none] = co_await service.client.async_call("fail", Json(), 5s, asio::experimental::as_tuple(asio::use_awaitable));
-        CHECK(ec == Errc::remote_error);
-        try {
-            co_await service.client.async_call("fail", Json(), 5s, asio::use_awaitable);
-        } catch (const RpcError& error) {
-            CHECK(error.failure().remote->type == "KeyError");
-            finished = true;
-        }
-    }, asio::detached);
+    asio::co_spawn(
+        context,
+        [&]() -> asio::awaitable<void> {
+            Json reply = co_await service.client.async_call("add", args, 5s, asio::use_awaitable);
+            CHECK(reply == 5);
+            co_await service.client.async_cast("add", args, 5s, asio::use_awaitable);
+            auto [ec, none] = co_await service.client.async_call("fail", Json(), 5s,
+                                                                 asio::experimental::as_tuple(asio::use_awaitable));
+            CHECK(ec == Errc::remote_error);
+            try {
+                co_await service.client.async_call("fail", Json(), 5s, asio::use_awaitable);
+            } catch (const RpcError& error) {
+                CHECK(error.failure().remote->type == "KeyError");
+                finished = true;
+            }
+        },
+        asio::detached);
     context.run();
     CHECK(finished);
 }
@@ -107,12 +113,15 @@ TEST_CASE("a coroutine's cancellation cancels its call") {
     Service service;
     asio::io_context context;
     std::size_t first = 9;
-    asio::co_spawn(context, [&]() -> asio::awaitable<void> {
-        asio::steady_timer timer(context, 100ms);
-        auto winner = co_await (service.client.async_call("never", Json(), 60s, asio::use_awaitable) ||
-                                timer.async_wait(asio::use_awaitable));
-        first = winner.index();
-    }, asio::detached);
+    asio::co_spawn(
+        context,
+        [&]() -> asio::awaitable<void> {
+            asio::steady_timer timer(context, 100ms);
+            auto winner = co_await (service.client.async_call("never", Json(), 60s, asio::use_awaitable) ||
+                                    timer.async_wait(asio::use_awaitable));
+            first = winner.index();
+        },
+        asio::detached);
     context.run();
     CHECK(first == 1);
 }
@@ -126,10 +135,13 @@ TEST_CASE("a transport on the io_context of the program needs no thread") {
         server.handle("add", [](int a, int b) { return a + b; }, {"a", "b"}).start();
         RpcClient client(transport, Target{.topic = "math"});
         Json reply;
-        asio::co_spawn(context, [&]() -> asio::awaitable<void> {
-            reply = co_await client.async_call("add", args, 5s, asio::use_awaitable);
-            context.stop();
-        }, asio::detached);
+        asio::co_spawn(
+            context,
+            [&]() -> asio::awaitable<void> {
+                reply = co_await client.async_call("add", args, 5s, asio::use_awaitable);
+                context.stop();
+            },
+            asio::detached);
         context.run();
         CHECK(reply == 5);
     }

@@ -18,7 +18,8 @@ struct Captured {
     std::vector<std::byte> octets;
     codec::FrameView frame;
 
-    explicit Captured(const std::string& kind) : octets(read_octets(std::filesystem::path(APROTIC_CAPTURES_DIR) / (kind + ".bin"))) {
+    explicit Captured(const std::string& kind)
+        : octets(read_octets(std::filesystem::path(APROTIC_CAPTURES_DIR) / (kind + ".bin"))) {
         const auto step = codec::FrameParser(1 << 20).next(octets);
         REQUIRE(step.status == codec::FrameParser::Status::frame);
         frame = step.frame;

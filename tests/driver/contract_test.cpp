@@ -127,7 +127,9 @@ TEST_CASE("calls are unsettled with a time to live, casts settled without", "[os
             CHECK_FALSE(scene.peer->settled[i]);
             CHECK(message.header == codec::Header{.ttl = 8000});
             CHECK(std::get<std::string>(*properties.message_id).size() == 32);
-            CHECK(properties == codec::Properties{.message_id = properties.message_id, .to = "unicast.openstack.t1", .reply_to = "reply-here"});
+            CHECK(properties == codec::Properties{.message_id = properties.message_id,
+                                                  .to = "unicast.openstack.t1",
+                                                  .reply_to = "reply-here"});
         } else {
             CHECK(scene.peer->settled[i]);
             CHECK(message.header == codec::Header{});
@@ -136,7 +138,8 @@ TEST_CASE("calls are unsettled with a time to live, casts settled without", "[os
         CHECK(message.message_annotations.empty());
         CHECK(message.application_properties.empty());
         CHECK(message.message_format == 0);
-        CHECK(std::get<codec::Value>(message.body) == codec::Value(R"({"request": {"method": "echo", "args": {}}, "context": {}})"));
+        CHECK(std::get<codec::Value>(message.body) ==
+              codec::Value(R"({"request": {"method": "echo", "args": {}}, "context": {}})"));
     }
 }
 
@@ -168,7 +171,9 @@ TEST_CASE("replies are accepted, late ones given back as undeliverable", "[oslo-
 TEST_CASE("a reply that is none fails its call and is rejected") {
     Scene scene;
     std::optional<Result<Json>> result;
-    RpcClient(scene.transport, Target{.topic = "t1"}).async_call("echo", Json(), 8s, [&](Result<Json> reply) { result = std::move(reply); });
+    RpcClient(scene.transport, Target{.topic = "t1"}).async_call("echo", Json(), 8s, [&](Result<Json> reply) {
+        result = std::move(reply);
+    });
     REQUIRE(scene.reactor.run_until([&] { return scene.peer->messages.size() == 1; }));
     codec::Message reply("not json");
     reply.ensure_properties().correlation_id = scene.peer->messages[0].properties->message_id;
@@ -177,7 +182,8 @@ TEST_CASE("a reply that is none fails its call and is rejected") {
     CHECK(result->error().is(Errc::bad_reply));
 }
 
-TEST_CASE("a server accepts before the method runs, echoes any id type and rejects what is no request", "[oslo-5][oslo-8]") {
+TEST_CASE("a server accepts before the method runs, echoes any id type and rejects what is no request",
+          "[oslo-5][oslo-8]") {
     Scene scene;
     RpcServer server(scene.transport, Target{.topic = "t1", .server = "s1"});
     std::vector<Responder> waiting;
@@ -216,7 +222,8 @@ TEST_CASE("a monitored call gets heartbeats that look like the captured one", "[
     server.start();
     scene.reactor.run_for(1s);
     auto request = Captured("call-monitored").message();
-    request.body = codec::Value(R"({"request": {"method": "slow", "args": {}}, "context": {}, "call_monitor_timeout": 4})");
+    request.body =
+        codec::Value(R"({"request": {"method": "slow", "args": {}}, "context": {}, "call_monitor_timeout": 4})");
     CHECK(scene.send("unicast.openstack.t1", request).accepted());
     scene.reactor.run_for(7s);
     REQUIRE(scene.peer->messages.size() == 3);

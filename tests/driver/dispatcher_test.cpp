@@ -27,18 +27,30 @@ TEST_CASE("methods take and return typed values or JSON") {
         .handle("echo", [](const Json& args) { return args; })
         .handle("nothing", [] {})
         .handle("free", free_function, {"a"})
-        .handle("who", [](const Request& request, const Json& args) { return Json{request.method, request.context["user"], args}; })
-        .handle("greet", [](const Request&, const std::string& name, std::optional<int> times) {
-            return name + std::to_string(times.value_or(1));
-        }, {"name", "times"})
+        .handle("who",
+                [](const Request& request, const Json& args) {
+                    return Json{request.method, request.context["user"], args};
+                })
+        .handle("greet",
+                [](const Request&, const std::string& name, std::optional<int> times) {
+                    return name + std::to_string(times.value_or(1));
+                },
+                {"name", "times"})
         .handle("one", [](Json value) { return value; }, {"value"})
-        .handle("sum", [](std::vector<double> values) { double all = 0; for (double v : values) all += v; return all; }, {"values"});
+        .handle("sum",
+                [](std::vector<double> values) {
+                    double all = 0;
+                    for (double v : values) all += v;
+                    return all;
+                },
+                {"values"});
 
     CHECK(*ask(dispatcher, {.method = "add", .args = {{"a", 2}, {"b", 3}}}) == 5);
     CHECK(*ask(dispatcher, {.method = "echo", .args = {{"x", {1, 2}}}}) == Json{{"x", {1, 2}}});
     CHECK(ask(dispatcher, {.method = "nothing"})->is_null());
     CHECK(*ask(dispatcher, {.method = "free", .args = {{"a", 1}}}) == 2);
-    CHECK(*ask(dispatcher, {.method = "who", .args = {{"k", 1}}, .context = {{"user", "alice"}}}) == Json{"who", "alice", {{"k", 1}}});
+    CHECK(*ask(dispatcher, {.method = "who", .args = {{"k", 1}}, .context = {{"user", "alice"}}}) ==
+          Json{"who", "alice", {{"k", 1}}});
     CHECK(*ask(dispatcher, {.method = "greet", .args = {{"name", "x"}}}) == "x1");
     CHECK(*ask(dispatcher, {.method = "greet", .args = {{"name", "x"}, {"times", nullptr}}}) == "x1");
     CHECK(*ask(dispatcher, {.method = "greet", .args = {{"name", "x"}, {"times", 3}}}) == "x3");
@@ -74,9 +86,11 @@ TEST_CASE("a throwing method answers with its exception") {
     dispatcher.endpoint()
         .handle("runtime", [] { throw std::runtime_error("oops"); })
         .handle("chosen", [] { throw MethodError("ValueError", "bad value"); })
-        .handle("whole", [] {
-            throw MethodError(RemoteError{"MyErr", "my.module", "custom", {"line\n"}, {"custom", 1}, {{"code", 7}}});
-        })
+        .handle("whole",
+                [] {
+                    throw MethodError(
+                        RemoteError{"MyErr", "my.module", "custom", {"line\n"}, {"custom", 1}, {{"code", 7}}});
+                })
         .handle("odd", [] { throw 1; });
     CHECK(ask(dispatcher, {.method = "runtime"}).error() ==
           RemoteError{"RuntimeError", "builtins", "oops", {}, Json::array({"oops"}), Json::object()});

@@ -36,10 +36,14 @@ TEST_CASE("a call is the captured one, without the expiry time that was wrong th
     auto expected = capture.message();
     expected.properties->absolute_expiry_time.reset();
 
-    Request request{.method = "echo", .args = {{"text", "h\xc3\xa9llo"}, {"n", 42}}, .namespace_ = "ns1", .version = "1.3"};
+    Request request{
+        .method = "echo", .args = {{"text", "h\xc3\xa9llo"}, {"n", 42}}, .namespace_ = "ns1", .version = "1.3"};
     request.context = {{"user", "alice"}, {"request_id", "req-1"}};
-    const auto ours = make_message({.to = "unicast.openstack.t1", .message_id = expected.properties->message_id,
-                                    .reply_to = expected.properties->reply_to, .ttl = 8s}, request_text(request));
+    const auto ours = make_message({.to = "unicast.openstack.t1",
+                                    .message_id = expected.properties->message_id,
+                                    .reply_to = expected.properties->reply_to,
+                                    .ttl = 8s},
+                                   request_text(request));
     CHECK(ours == expected);
     CHECK(codec::encode(ours).octets().to_string() == codec::encode(expected).octets().to_string());
 }
@@ -66,7 +70,8 @@ TEST_CASE("a monitored call carries the monitor's time in its body", "[oslo-4]")
     CHECK(request_text(request) == capture.text());
     Request fraction{.method = "m"};
     fraction.call_monitor_timeout = 1500ms;
-    CHECK(request_text(fraction) == R"({"request": {"method": "m", "args": {}}, "context": {}, "call_monitor_timeout": 1.5})");
+    CHECK(request_text(fraction) ==
+          R"({"request": {"method": "m", "args": {}}, "context": {}, "call_monitor_timeout": 1.5})");
 }
 
 TEST_CASE("a reply is the captured one, octet for octet", "[oslo-3]") {
@@ -74,8 +79,9 @@ TEST_CASE("a reply is the captured one, octet for octet", "[oslo-3]") {
     const auto expected = capture.message();
     const auto content = read_reply(view_of(expected), {});
     REQUIRE(content);
-    const auto ours = make_message({.to = *expected.properties->to, .correlation_id = expected.properties->correlation_id},
-                                   reply_text(Reply(std::get<Json>(*content))));
+    const auto ours =
+        make_message({.to = *expected.properties->to, .correlation_id = expected.properties->correlation_id},
+                     reply_text(Reply(std::get<Json>(*content))));
     CHECK(codec::encode(ours).octets().to_string() == codec::as_text(capture.frame.payload));
     CHECK(reply_text(Reply(Json())) == R"({"response": null})");
 }
@@ -89,8 +95,9 @@ TEST_CASE("error replies are the captured ones, octet for octet", "[oslo-4]") {
         const auto content = read_reply(view_of(expected), {});
         REQUIRE(content);
         const auto& error = std::get<RemoteError>(*content);
-        const auto ours = make_message({.to = *expected.properties->to, .correlation_id = expected.properties->correlation_id},
-                                       reply_text(Reply(error)));
+        const auto ours =
+            make_message({.to = *expected.properties->to, .correlation_id = expected.properties->correlation_id},
+                         reply_text(Reply(error)));
         CHECK(codec::encode(ours).octets().to_string() == codec::as_text(capture.frame.payload));
     }
 }
@@ -115,15 +122,17 @@ TEST_CASE("our dispatcher's errors differ from the captured ones in the tracebac
     CHECK(answer({.method = "echo", .version = "2.0"}) == captured("reply-error-unsupportedversion"));
     CHECK(answer({.method = "boom", .args = {{"why", "bad value"}}}) == captured("reply-error-builtin"));
     CHECK(code_of({.type = "NoSuchMethod", .module = "oslo_messaging.rpc.dispatcher"}) == Errc::no_such_method);
-    CHECK(code_of({.type = "UnsupportedVersion", .module = "oslo_messaging.rpc.dispatcher"}) == Errc::unsupported_version);
+    CHECK(code_of({.type = "UnsupportedVersion", .module = "oslo_messaging.rpc.dispatcher"}) ==
+          Errc::unsupported_version);
     CHECK(code_of({.type = "NoSuchMethod", .module = "mine"}) == Errc::remote_error);
 }
 
 TEST_CASE("a heartbeat is the captured one, octet for octet, and has no body", "[oslo-4]") {
     const Captured capture("heartbeat");
     const auto expected = capture.message();
-    const auto ours = make_message({.to = *expected.properties->to, .correlation_id = expected.properties->correlation_id, .ttl = 4s},
-                                   std::nullopt);
+    const auto ours =
+        make_message({.to = *expected.properties->to, .correlation_id = expected.properties->correlation_id, .ttl = 4s},
+                     std::nullopt);
     CHECK(codec::encode(ours).octets().to_string() == codec::as_text(capture.frame.payload));
     CHECK(std::holds_alternative<Heartbeat>(*read_reply(view_of(ours), {})));
     auto with_null = ours;
@@ -153,7 +162,8 @@ TEST_CASE("defaults stand for what a request leaves out", "[oslo-4]") {
 TEST_CASE("a request in an envelope of version 2 is unwrapped", "[oslo-4]") {
     const auto wrapped = [](const char* version) {
         return codec::Message(to_json_text(
-            {{"request", {{"oslo.version", version}, {"oslo.message", R"({"method": "m", "args": {"a": 1}})"}}}, {"context", Json::object()}}));
+            {{"request", {{"oslo.version", version}, {"oslo.message", R"({"method": "m", "args": {"a": 1}})"}}},
+             {"context", Json::object()}}));
     };
     CHECK(read(wrapped("2.0")).method == "m");
     CHECK_FALSE(read_request(view_of(wrapped("2.1")), {}));
@@ -163,10 +173,10 @@ TEST_CASE("a request in an envelope of version 2 is unwrapped", "[oslo-4]") {
 TEST_CASE("what is no request says why") {
     codec::Message map;
     map.body = codec::Value(codec::Map{{"request", "x"}});
-    for (const auto& message :
-         {map, codec::Message("not json"), codec::Message("[]"), codec::Message("{}"), codec::Message(R"({"request": 1})"),
-          codec::Message(R"({"request": {}})"), codec::Message(R"({"request": {"method": 1}})"),
-          codec::Message(R"({"request": {"method": "m", "args": [1]}})"), codec::Message()}) {
+    for (const auto& message : {map, codec::Message("not json"), codec::Message("[]"), codec::Message("{}"),
+                                codec::Message(R"({"request": 1})"), codec::Message(R"({"request": {}})"),
+                                codec::Message(R"({"request": {"method": 1}})"),
+                                codec::Message(R"({"request": {"method": "m", "args": [1]}})"), codec::Message()}) {
         const auto request = read_request(view_of(message), {});
         REQUIRE_FALSE(request);
         CHECK_FALSE(request.error().empty());
@@ -174,7 +184,8 @@ TEST_CASE("what is no request says why") {
 }
 
 TEST_CASE("a failure may lack keys, and anything else is no reply", "[oslo-4]") {
-    const auto content = read_reply(view_of(codec::Message(R"({"failure": "{\"message\": \"m\", \"class\": null, \"tb\": 1}"})")), {});
+    const auto content =
+        read_reply(view_of(codec::Message(R"({"failure": "{\"message\": \"m\", \"class\": null, \"tb\": 1}"})")), {});
     REQUIRE(content);
     const auto& error = std::get<RemoteError>(*content);
     CHECK(error.message == "m");

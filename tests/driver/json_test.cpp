@@ -29,10 +29,23 @@ TEST_CASE("strings are ASCII with escapes") {
 
 TEST_CASE("floats have the digits and the layout of repr") {
     const std::pair<double, const char*> cases[] = {
-        {0.0, "0.0"},       {-0.0, "-0.0"},       {1.0, "1.0"},       {1.5, "1.5"},           {0.1, "0.1"},
-        {1e15, "1000000000000000.0"}, {1e16, "1e+16"}, {1.5e16, "1.5e+16"}, {123456789012345680.0, "1.2345678901234568e+17"},
-        {0.0001, "0.0001"}, {0.00001, "1e-05"}, {1.5e-7, "1.5e-07"}, {1e100, "1e+100"}, {5e-324, "5e-324"},
-        {1.7976931348623157e308, "1.7976931348623157e+308"}, {9007199254740993.0, "9007199254740992.0"}, {2.5, "2.5"},
+        {0.0, "0.0"},
+        {-0.0, "-0.0"},
+        {1.0, "1.0"},
+        {1.5, "1.5"},
+        {0.1, "0.1"},
+        {1e15, "1000000000000000.0"},
+        {1e16, "1e+16"},
+        {1.5e16, "1.5e+16"},
+        {123456789012345680.0, "1.2345678901234568e+17"},
+        {0.0001, "0.0001"},
+        {0.00001, "1e-05"},
+        {1.5e-7, "1.5e-07"},
+        {1e100, "1e+100"},
+        {5e-324, "5e-324"},
+        {1.7976931348623157e308, "1.7976931348623157e+308"},
+        {9007199254740993.0, "9007199254740992.0"},
+        {2.5, "2.5"},
     };
     for (const auto& [value, text] : cases) CHECK(to_json_text(value) == text);
     CHECK(to_json_text(std::numeric_limits<double>::quiet_NaN()) == "NaN");
@@ -41,7 +54,8 @@ TEST_CASE("floats have the digits and the layout of repr") {
 }
 
 TEST_CASE("what is written reads back as it was") {
-    const Json value = {{"z", 1}, {"a", {nullptr, true, -3, 2.5, "h\xc3\xa9\xf0\x9f\x98\x80"}}, {"m", {{"n", Json::array()}}}};
+    const Json value = {
+        {"z", 1}, {"a", {nullptr, true, -3, 2.5, "h\xc3\xa9\xf0\x9f\x98\x80"}}, {"m", {{"n", Json::array()}}}};
     const auto back = parse_json(to_json_text(value));
     REQUIRE(back);
     CHECK(*back == value);
@@ -67,8 +81,9 @@ TEST_CASE("raw UTF-8 and equal keys are read as Python does") {
 }
 
 TEST_CASE("what is no JSON text is refused") {
-    for (const char* text : {"", " ", "{", "[1,]", "{\"a\"}", "nan", "NaNN", "-NaN", "xNaN", "[Infinityx]", "{NaN: 1}", "'a'",
-                             "\"\xff\"", "1 2", "\"a", "\"\\u12\"", "[1] x", "+1", "01", "{1: 2}"}) {
+    for (const char* text :
+         {"",         " ",   "{",        "[1,]", "{\"a\"}", "nan",       "NaNN",  "-NaN", "xNaN", "[Infinityx]",
+          "{NaN: 1}", "'a'", "\"\xff\"", "1 2",  "\"a",     "\"\\u12\"", "[1] x", "+1",   "01",   "{1: 2}"}) {
         INFO(text);
         const auto value = parse_json(text);
         REQUIRE_FALSE(value);

@@ -36,7 +36,8 @@ TEST_CASE("a call comes back with its reply") {
     const auto transport = world.transport();
     const RpcClient client(*transport, Target{.topic = "math"});
     CHECK(world.call(client, "add", {{"a", 2}, {"b", 3}}, 5s).value() == 5);
-    CHECK(world.call(client.prepare({.server = "one"}), "echo", {{"x", "h\xc3\xa9"}}).value() == Json{{"x", "h\xc3\xa9"}});
+    CHECK(world.call(client.prepare({.server = "one"}), "echo", {{"x", "h\xc3\xa9"}}).value() ==
+          Json{{"x", "h\xc3\xa9"}});
     CHECK(service.server.is_ready());
     CHECK(world.reactor.elapsed() < 1s);
 }
@@ -105,8 +106,9 @@ TEST_CASE("nobody listening is said with address, host and time") {
     const auto transport = world.transport();
     const auto failure = world.call(RpcClient(*transport, Target{.topic = "maths"}), "add", {}, 2s).failure();
     CHECK(failure.is(Errc::no_reply));
-    CHECK_THAT(failure.message(), Catch::StartsWith("no reply: nobody is listening on 'unicast.openstack.maths' at broker:5672 "
-                                                    "(accepted by the broker, 2.0 s)"));
+    CHECK_THAT(failure.message(),
+               Catch::StartsWith("no reply: nobody is listening on 'unicast.openstack.maths' at broker:5672 "
+                                 "(accepted by the broker, 2.0 s)"));
     CHECK(failure.elapsed == 2s);
     CHECK(world.reactor.elapsed() < 2100ms);
 }
@@ -144,7 +146,8 @@ TEST_CASE("a server that is not there is named within the deadline") {
     const RpcClient client(*transport, Target{.topic = "math"});
     const auto failure = world.call(client, "add", {}, 3s).failure();
     CHECK(failure.is(Errc::unreachable));
-    CHECK_THAT(failure.message(), Catch::Contains("elsewhere:1234") && Catch::Contains("host and port in the transport URL"));
+    CHECK_THAT(failure.message(),
+               Catch::Contains("elsewhere:1234") && Catch::Contains("host and port in the transport URL"));
     const auto cast = world.cast(client, "add", {}, 3s).failure();
     CHECK(cast.is(Errc::unreachable));
     SECTION("without retries at once") {
@@ -224,7 +227,8 @@ TEST_CASE("a lost broker is reported within the deadline as in doubt") {
     world.finish(pending);
     CHECK(pending.failure().is(Errc::in_doubt));
     CHECK(world.reactor.now() - before < 5s);
-    CHECK_THAT(pending.failure().message(), Catch::Contains("may have been processed") && Catch::Contains("broker:5672"));
+    CHECK_THAT(pending.failure().message(),
+               Catch::Contains("may have been processed") && Catch::Contains("broker:5672"));
 }
 
 TEST_CASE("what was not sent waits for the connection and goes then") {
@@ -362,12 +366,13 @@ TEST_CASE("a callback may drop the transport it came from") {
     Service service(world);
     auto transport = world.transport();
     bool called = false;
-    RpcClient(*transport, Target{.topic = "math"}).async_call("add", {{"a", 1}, {"b", 2}}, 5s, [&](std::error_code ec, Json reply) {
-        CHECK_FALSE(ec);
-        CHECK(reply == 3);
-        transport.reset();
-        called = true;
-    });
+    RpcClient(*transport, Target{.topic = "math"})
+        .async_call("add", {{"a", 1}, {"b", 2}}, 5s, [&](std::error_code ec, Json reply) {
+            CHECK_FALSE(ec);
+            CHECK(reply == 3);
+            transport.reset();
+            called = true;
+        });
     REQUIRE(world.reactor.run_until([&] { return called; }));
     world.settle();
 }
@@ -386,7 +391,9 @@ TEST_CASE("what cannot be sent fails without being sent") {
     CHECK_FALSE(capped.can_send_version("1.3"));
     CHECK(world.cast(capped.prepare({.version = "1.2"}), "m").value().is_null());
     const auto small = world.transport("amqp://broker/?send_queue_bytes_max=100");
-    CHECK(world.cast(RpcClient(*small, Target{.topic = "math"}), "m", {{"x", std::string(100, 'x')}}).failure().is(Errc::not_sent));
+    CHECK(world.cast(RpcClient(*small, Target{.topic = "math"}), "m", {{"x", std::string(100, 'x')}})
+              .failure()
+              .is(Errc::not_sent));
 }
 
 TEST_CASE("blocking forms refuse to run on the reactor's thread") {

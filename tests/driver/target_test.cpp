@@ -13,13 +13,15 @@ TEST_CASE("legacy addresses are prefix, exchange, topic and server") {
     CHECK(addresser.rpc_address({.topic = "math", .fanout = true}) == "broadcast.openstack.math.all");
     CHECK(addresser.rpc_address({.topic = "math", .server = "one", .fanout = true}) == "broadcast.openstack.math.all");
     CHECK(addresser.server_addresses({.topic = "math", .server = "one"}) ==
-          std::array<std::string, 3>{"exclusive.openstack.math.one", "broadcast.openstack.math.all", "unicast.openstack.math"});
+          std::array<std::string, 3>{"exclusive.openstack.math.one", "broadcast.openstack.math.all",
+                                     "unicast.openstack.math"});
     CHECK(addresser.server_addresses({.topic = "math"})[0] == "exclusive.openstack.math");
 }
 
 TEST_CASE("a virtual host and other prefixes go into addresses, empty parts do not") {
-    const LegacyAddresser addresser({.control_exchange = "", .server_request_prefix = "x", .broadcast_prefix = "", .group_request_prefix = "g"},
-                                    "v");
+    const LegacyAddresser addresser(
+        {.control_exchange = "", .server_request_prefix = "x", .broadcast_prefix = "", .group_request_prefix = "g"},
+        "v");
     CHECK(addresser.rpc_address({.topic = "t"}) == "g.v.t");
     CHECK(addresser.rpc_address({.topic = "t", .server = "s"}) == "x.v.t.s");
     CHECK(addresser.rpc_address({.exchange = "e", .topic = "t", .fanout = true}) == "v.e.t.all");

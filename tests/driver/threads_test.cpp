@@ -54,11 +54,15 @@ TEST_CASE("a method may itself call, and slow methods do not hold up others") {
     auto released = release.get_future().share();
     server.handle("outer", [&](int n) { return client.call<int>("inner", {{"n", n}}, 10s) + 1; }, {"n"});
     server.handle("inner", [](int n) { return n * 2; }, {"n"});
-    server.handle("wait", [released] { released.wait(); return 1; });
+    server.handle("wait", [released] {
+        released.wait();
+        return 1;
+    });
     server.start();
     CHECK(client.call<int>("outer", {{"n", 5}}, 10s) == 11);
     std::vector<std::future<int>> slow;
-    for (int i = 0; i < 5; ++i) slow.push_back(std::async(std::launch::async, [&] { return client.call<int>("wait", {}, 30s); }));
+    for (int i = 0; i < 5; ++i)
+        slow.push_back(std::async(std::launch::async, [&] { return client.call<int>("wait", {}, 30s); }));
     CHECK(client.call<int>("inner", {{"n", 2}}, 10s) == 4);
     release.set_value();
     for (auto& each : slow) CHECK(each.get() == 1);
@@ -80,7 +84,8 @@ TEST_CASE("errors are thrown with all that is known") {
         CHECK(error.failure().remote->type == "KeyError");
         CHECK(std::string(error.what()) == "remote error: KeyError: x");
     }
-    CHECK_THROWS_WITH(client.call<int>("text", {}, 5s), Catch::StartsWith("bad reply: the reply \"text\" is not of the type asked for"));
+    CHECK_THROWS_WITH(client.call<int>("text", {}, 5s),
+                      Catch::StartsWith("bad reply: the reply \"text\" is not of the type asked for"));
     const auto nobody = client.prepare({.topic = "maths"}).try_call("add", {}, 200ms);
     REQUIRE_FALSE(nobody);
     CHECK(nobody.error().is(Errc::no_reply));

@@ -101,8 +101,9 @@ TEST_CASE("a refused URL says what was expected") {
 TEST_CASE("options of the query win over those given") {
     using namespace std::chrono_literals;
     TransportOptions options{.control_exchange = "mine", .rpc_response_timeout = 5s};
-    const auto url = parsed("amqp://h/?rpc_response_timeout=1.5&pre_settled=RPC-Call,notify&pseudo_vhost=no&reply_link_credit=7"
-                            "&sasl_mechanisms=PLAIN%20ANONYMOUS&connection_retry_backoff=1.5&idle_timeout=0&json_depth_max=9");
+    const auto url = parsed(
+        "amqp://h/?rpc_response_timeout=1.5&pre_settled=RPC-Call,notify&pseudo_vhost=no&reply_link_credit=7"
+        "&sasl_mechanisms=PLAIN%20ANONYMOUS&connection_retry_backoff=1.5&idle_timeout=0&json_depth_max=9");
     const auto done = apply_url_options(options, url);
     INFO(done.error());
     REQUIRE(done);
@@ -128,7 +129,8 @@ TEST_CASE("a refused option is named with what was expected") {
         return done.error();
     };
     CHECK_THAT(refused("ssl_typo=1"), Catch::Contains("'ssl_typo'") && Catch::Contains("idle_timeout"));
-    CHECK_THAT(refused("pseudo_vhost=maybe"), Catch::Contains("pseudo_vhost=maybe") && Catch::Contains("true or false"));
+    CHECK_THAT(refused("pseudo_vhost=maybe"),
+               Catch::Contains("pseudo_vhost=maybe") && Catch::Contains("true or false"));
     CHECK_THAT(refused("idle_timeout=-1"), Catch::Contains("seconds"));
     CHECK_THAT(refused("idle_timeout=nan"), Catch::Contains("seconds"));
     CHECK_THAT(refused("reply_link_credit=0"), Catch::Contains("at least 1"));

@@ -24,7 +24,9 @@ struct World {
     std::optional<engine::Broker> broker;
     engine::BrokerOptions broker_options;
 
-    explicit World(engine::BrokerOptions options = {}) : reactor(7), broker_options(std::move(options)) { start_broker(); }
+    explicit World(engine::BrokerOptions options = {}) : reactor(7), broker_options(std::move(options)) {
+        start_broker();
+    }
 
     void start_broker() {
         container.emplace(reactor, "broker");
@@ -64,12 +66,14 @@ struct World {
             return (*result)->error();
         }
     };
-    Pending begin_call(const RpcClient& client, std::string method, Json args = {}, std::optional<Duration> timeout = {}) {
+    Pending begin_call(const RpcClient& client, std::string method, Json args = {},
+                       std::optional<Duration> timeout = {}) {
         Pending pending;
-        pending.handle = client.async_call(std::move(method), std::move(args), timeout, [into = pending.result](Result<Json> result) {
-            REQUIRE_FALSE(into->has_value());
-            *into = std::move(result);
-        });
+        pending.handle = client.async_call(std::move(method), std::move(args), timeout,
+                                           [into = pending.result](Result<Json> result) {
+                                               REQUIRE_FALSE(into->has_value());
+                                               *into = std::move(result);
+                                           });
         return pending;
     }
     Pending call(const RpcClient& client, std::string method, Json args = {}, std::optional<Duration> timeout = {}) {
@@ -77,12 +81,14 @@ struct World {
         finish(pending);
         return pending;
     }
-    Pending begin_cast(const RpcClient& client, std::string method, Json args = {}, std::optional<Duration> timeout = {}) {
+    Pending begin_cast(const RpcClient& client, std::string method, Json args = {},
+                       std::optional<Duration> timeout = {}) {
         Pending pending;
-        pending.handle = client.async_cast(std::move(method), std::move(args), timeout, [into = pending.result](Result<void> result) {
-            REQUIRE_FALSE(into->has_value());
-            *into = result ? Result<Json>(Json()) : Result<Json>(result.error());
-        });
+        pending.handle = client.async_cast(std::move(method), std::move(args), timeout,
+                                           [into = pending.result](Result<void> result) {
+                                               REQUIRE_FALSE(into->has_value());
+                                               *into = result ? Result<Json>(Json()) : Result<Json>(result.error());
+                                           });
         return pending;
     }
     Pending cast(const RpcClient& client, std::string method, Json args = {}, std::optional<Duration> timeout = {}) {
@@ -90,7 +96,9 @@ struct World {
         finish(pending);
         return pending;
     }
-    void finish(const Pending& pending) { REQUIRE(reactor.run_until([&] { return pending.ended(); }, std::chrono::hours(1))); }
+    void finish(const Pending& pending) {
+        REQUIRE(reactor.run_until([&] { return pending.ended(); }, std::chrono::hours(1)));
+    }
 };
 
 }  // namespace aprotic::test

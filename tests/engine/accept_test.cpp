@@ -6,7 +6,9 @@ using namespace aprotic::engine::test;
 
 namespace {
 
-const std::string& target_address(const codec::Attach& attach) { return *std::get<codec::Target>(*attach.target).address; }
+const std::string& target_address(const codec::Attach& attach) {
+    return *std::get<codec::Target>(*attach.target).address;
+}
 
 }  // namespace
 

@@ -44,7 +44,8 @@ TEST_CASE("a Unix socket is named by its path") {
 }
 
 TEST_CASE("what is no address is refused with what was expected") {
-    for (const char* text : {"", "unix:", "host:", "host:port", "host:70000", "host:-1", "host:1x", "[::1", "[::1]x", "[]:1"}) {
+    for (const char* text :
+         {"", "unix:", "host:", "host:port", "host:70000", "host:-1", "host:1x", "[::1", "[::1]x", "[]:1"}) {
         INFO(text);
         const auto address = Address::parse(text);
         REQUIRE_FALSE(address);

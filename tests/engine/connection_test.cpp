@@ -99,7 +99,8 @@ TEST_CASE("handlers run after the call that caused them, never inside it") {
 TEST_CASE("what open carries arrives", "[2.7.1]") {
     ConnectionOptions options;
     options.hostname = "vhost.example";
-    options.properties = {{codec::Symbol("string"), codec::Value("value")}, {codec::Symbol("int"), codec::Value(std::int32_t{7})}};
+    options.properties = {{codec::Symbol("string"), codec::Value("value")},
+                          {codec::Symbol("int"), codec::Value(std::int32_t{7})}};
     options.offered_capabilities = {"ANONYMOUS-RELAY"};
     const codec::Map properties = options.properties;
     Pair pair(options);
@@ -175,8 +176,8 @@ TEST_CASE("a peer that goes silent is given up after the idle time-out", "[2.4.5
     options.idle_timeout = 10s;
     const Connection connection = client.adopt(std::move(client_end), false, options, log);
     // The peer: protocol header and open, by hand, then nothing.
-    const unsigned char words[] = {'A', 'M', 'Q', 'P', 0, 1, 0, 0,  //
-                                   0, 0, 0, 0x10, 2, 0, 0, 0, 0, 0x53, 0x10, 0xc0, 0x03, 1, 0xa1, 0x00};
+    const unsigned char words[] = {'A', 'M', 'Q', 'P',  0, 1, 0, 0,  //
+                                   0,   0,   0,   0x10, 2, 0, 0, 0, 0, 0x53, 0x10, 0xc0, 0x03, 1, 0xa1, 0x00};
     std::vector<std::byte> octets;
     for (const unsigned char c : words) octets.push_back(static_cast<std::byte>(c));
     octets[11] = std::byte(octets.size() - 8);

@@ -35,9 +35,8 @@ TEST_CASE("a container makes several connections that do not mix") {
     sim::SimReactor reactor;
     Container server(reactor, "server"), client(reactor, "client");
     std::vector<std::shared_ptr<ConnectionLog>> accepted;
-    auto listener = server.listen(*Address::parse("broker:5672"), {}, [&] {
-        return accepted.emplace_back(std::make_shared<ConnectionLog>());
-    });
+    auto listener = server.listen(*Address::parse("broker:5672"), {},
+                                  [&] { return accepted.emplace_back(std::make_shared<ConnectionLog>()); });
     REQUIRE(listener);
     const Connection first = client.connect("amqp://broker");
     const Connection second = client.connect("amqp://broker:5672/");
@@ -86,7 +85,8 @@ TEST_CASE("destroying a container closes its connections and their links, each h
 TEST_CASE("a container keeps connections with handlers alive without outside references") {
     sim::SimReactor reactor;
     Container server(reactor, "server"), client(reactor, "client");
-    auto listener = server.listen(*Address::parse("broker:5672"), {}, [&] { return std::make_shared<ConnectionLog>(); });
+    auto listener =
+        server.listen(*Address::parse("broker:5672"), {}, [&] { return std::make_shared<ConnectionLog>(); });
     const auto log = std::make_shared<ConnectionLog>();
     client.connect("amqp://broker", {}, log);
     reactor.run_for(10s);
@@ -156,7 +156,8 @@ TEST_CASE("the user and password of a URL are percent-decoded") {
         seen = std::string(user) + " " + std::string(password);
         return true;
     };
-    auto listener = server.listen(*Address::parse("localhost:5672"), options, [] { return std::make_shared<ConnectionLog>(); });
+    auto listener =
+        server.listen(*Address::parse("localhost:5672"), options, [] { return std::make_shared<ConnectionLog>(); });
     const Connection connection = client.connect("amqp://me%40home:p%3Aw%2F@localhost");
     CHECK(reactor.run_until([&] { return connection.is_open(); }));
     CHECK(seen == "me@home p:w/");
@@ -172,9 +173,9 @@ TEST_CASE("an IPv6 host goes into brackets") {
 }
 
 TEST_CASE("a URL that cannot be used is refused with what was expected, never with its password") {
-    for (const char* url : {"", "localhost", "http://localhost", "amqps://localhost", "amqp://", "amqp://:5672", "amqp://host:port",
-                            "amqp://host:0", "amqp://host/vhost", "amqp://host?x=y", "amqp://@host", "amqp://a%zz:secret@host",
-                            "amqp://a:secret@ho st:port", "unix:"}) {
+    for (const char* url : {"", "localhost", "http://localhost", "amqps://localhost", "amqp://", "amqp://:5672",
+                            "amqp://host:port", "amqp://host:0", "amqp://host/vhost", "amqp://host?x=y", "amqp://@host",
+                            "amqp://a%zz:secret@host", "amqp://a:secret@ho st:port", "unix:"}) {
         INFO(url);
         const std::string text = refusal(url);
         CHECK(contains(text, "expected"));
@@ -219,7 +220,8 @@ TEST_CASE("a server that takes the connection and says nothing is told within co
     sim::SimReactor reactor;
     Container client(reactor, "client");
     std::vector<std::unique_ptr<Stream>> silent;
-    auto acceptor = reactor.listen(*Address::parse("mute:1"), [&](std::unique_ptr<Stream> s) { silent.push_back(std::move(s)); });
+    auto acceptor =
+        reactor.listen(*Address::parse("mute:1"), [&](std::unique_ptr<Stream> s) { silent.push_back(std::move(s)); });
     const auto log = std::make_shared<ConnectionLog>();
     ConnectionOptions options;
     options.connect_timeout = 3s;

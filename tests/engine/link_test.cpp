@@ -100,7 +100,8 @@ TEST_CASE("links closed together with their connection are closed once") {
     CHECK(count(pair.server_receiver_log->events, "close") == 1);
 }
 
-TEST_CASE("credit is what the receiver grants less what was sent, and its rise is told when it leaves some over", "[2.6.7]") {
+TEST_CASE("credit is what the receiver grants less what was sent, and its rise is told when it leaves some over",
+          "[2.6.7]") {
     Pair pair;
     pair.accept_all(0);
     const auto log = std::make_shared<SenderLog>();
@@ -344,7 +345,8 @@ TEST_CASE("closing in a delivery callback ends what was not sent before the link
         log->events.push_back(outcome.message().substr(0, 8));
         sender.close();
     });
-    sender.send("second").on_done([&](const Outcome& outcome) { log->events.push_back(outcome.message().substr(0, 8)); });
+    sender.send("second").on_done(
+        [&](const Outcome& outcome) { log->events.push_back(outcome.message().substr(0, 8)); });
     pair.settle();
     const Events tail(log->events.end() - 3, log->events.end());
     CHECK(tail == Events{"accepted", "not sent", "close"});

@@ -62,80 +62,34 @@ message make(std::uint64_t i) {
     std::map<std::string, value> map{{"text", value("h\u00e9llo")}, {"n", value(i)}, {"null", value()}};
     const std::vector<value> list{value(number), value("two"), value(map), value(true)};
     switch (i % 24) {
-        case 0:
-            m.body("text " + std::to_string(i));
-            break;
-        case 1:
-            m.body(std::string());
-            break;
-        case 2:
-            m.body(proton::binary(std::string("\0\xffvalue", 7)));
-            break;
+        case 0: m.body("text " + std::to_string(i)); break;
+        case 1: m.body(std::string()); break;
+        case 2: m.body(proton::binary(std::string("\0\xffvalue", 7))); break;
         case 3:
             m.inferred(true), m.body(proton::binary(std::string("\0\xff"
                                                                 "data",
                                                                 6)));
             break;
-        case 4:
-            m.body(map);
-            break;
-        case 5:
-            m.body(list);
-            break;
-        case 6:
-            m.inferred(true), m.body(list);
-            break;
-        case 7:
-            m.body(value());
-            break;
-        case 8:
-            m.body(true);
-            break;
-        case 9:
-            m.body(static_cast<std::uint8_t>(255));
-            break;
-        case 10:
-            m.body(static_cast<std::uint16_t>(65535));
-            break;
-        case 11:
-            m.body(static_cast<std::uint32_t>(0));
-            break;
-        case 12:
-            m.body(static_cast<std::uint32_t>(UINT32_MAX));
-            break;
-        case 13:
-            m.body(static_cast<std::uint64_t>(UINT64_MAX));
-            break;
-        case 14:
-            m.body(static_cast<std::int8_t>(-128));
-            break;
-        case 15:
-            m.body(static_cast<std::int16_t>(-32768));
-            break;
-        case 16:
-            m.body(static_cast<std::int32_t>(INT32_MIN));
-            break;
-        case 17:
-            m.body(number);
-            break;
-        case 18:
-            m.body(0.5f);
-            break;
-        case 19:
-            m.body(-1.5e300);
-            break;
-        case 20:
-            m.body(static_cast<wchar_t>(0x20ac));
-            break;
-        case 21:
-            m.body(proton::timestamp(1234567890123));
-            break;
-        case 22:
-            m.body(proton::uuid::copy("0123456789abcdef"));
-            break;
-        default:
-            m.body(proton::symbol("a-symbol"));
-            break;
+        case 4: m.body(map); break;
+        case 5: m.body(list); break;
+        case 6: m.inferred(true), m.body(list); break;
+        case 7: m.body(value()); break;
+        case 8: m.body(true); break;
+        case 9: m.body(static_cast<std::uint8_t>(255)); break;
+        case 10: m.body(static_cast<std::uint16_t>(65535)); break;
+        case 11: m.body(static_cast<std::uint32_t>(0)); break;
+        case 12: m.body(static_cast<std::uint32_t>(UINT32_MAX)); break;
+        case 13: m.body(static_cast<std::uint64_t>(UINT64_MAX)); break;
+        case 14: m.body(static_cast<std::int8_t>(-128)); break;
+        case 15: m.body(static_cast<std::int16_t>(-32768)); break;
+        case 16: m.body(static_cast<std::int32_t>(INT32_MIN)); break;
+        case 17: m.body(number); break;
+        case 18: m.body(0.5f); break;
+        case 19: m.body(-1.5e300); break;
+        case 20: m.body(static_cast<wchar_t>(0x20ac)); break;
+        case 21: m.body(proton::timestamp(1234567890123)); break;
+        case 22: m.body(proton::uuid::copy("0123456789abcdef")); break;
+        default: m.body(proton::symbol("a-symbol")); break;
     }
     return m;
 }

@@ -10,12 +10,9 @@ namespace detail {
 
 inline const char* name_of(Cut cut) {
     switch (cut) {
-        case Cut::reset:
-            return "stream reset";
-        case Cut::eof:
-            return "stream half-closed";
-        case Cut::silence:
-            break;
+        case Cut::reset: return "stream reset";
+        case Cut::eof: return "stream half-closed";
+        case Cut::silence: break;
     }
     return "silence";
 }

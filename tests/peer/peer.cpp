@@ -111,7 +111,8 @@ void Peer::fail_mismatch(const std::string& expected, const std::string& got) co
 }
 
 void Peer::fail_undecodable(const codec::FrameView& frame, std::error_code why) const {
-    fail("a frame that does not decode (" + why.message() + ")\n" + codec::dump(codec::DumpAs::frames, frame.frame).text);
+    fail("a frame that does not decode (" + why.message() + ")\n" +
+         codec::dump(codec::DumpAs::frames, frame.frame).text);
 }
 
 OpenFrame Peer::reply_to(const codec::Open&, std::uint16_t) { return open(); }
@@ -193,8 +194,7 @@ std::vector<std::byte> Peer::next_octets(std::string_view what) {
                          (channel_.at_end() ? ", then the end of the stream" : ""));
                 }
                 continue;
-            case codec::FrameParser::Status::frame:
-                break;
+            case codec::FrameParser::Status::frame: break;
         }
         // [2.3-g] a frame's type is that of the layer it stands in
         if ((step.frame.type == codec::FrameType::sasl) != sasl_) {

@@ -253,8 +253,8 @@ Expected<T>& Expected<T>::on_channel(std::uint16_t channel) {
 template <class T>
 Expected<T>& Expected<T>::with_payload(std::string_view octets) {
     if (payload_.text() != octets) {
-        peer_->fail("expected payload\n" + codec::dump(codec::DumpAs::message, codec::as_bytes(octets)).text + "  got\n" +
-                    codec::dump(codec::DumpAs::message, payload_.span()).text);
+        peer_->fail("expected payload\n" + codec::dump(codec::DumpAs::message, codec::as_bytes(octets)).text +
+                    "  got\n" + codec::dump(codec::DumpAs::message, payload_.span()).text);
     }
     return *this;
 }

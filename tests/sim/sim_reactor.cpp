@@ -12,7 +12,9 @@ using engine::Failure;
 using engine::Initiator;
 using engine::Stream;
 
-bool is_loopback(const std::string& host) { return host.empty() || host == "localhost" || host == "127.0.0.1" || host == "::1"; }
+bool is_loopback(const std::string& host) {
+    return host.empty() || host == "localhost" || host == "127.0.0.1" || host == "::1";
+}
 
 /// A stream in memory that goes by the name of a place in the simulated network.
 class NamedStream final : public Stream {
@@ -21,7 +23,9 @@ public:
         : inner_(std::move(inner)), name_(std::move(name)), is_private_(is_private) {}
 
     void read(std::span<std::byte> into, Completion done) override { inner_->read(into, std::move(done)); }
-    void write(std::span<const codec::ConstBuffer> from, Completion done) override { inner_->write(from, std::move(done)); }
+    void write(std::span<const codec::ConstBuffer> from, Completion done) override {
+        inner_->write(from, std::move(done));
+    }
     void shutdown_write() override { inner_->shutdown_write(); }
     void close() override { inner_->close(); }
     std::string peer_name() const override { return name_; }
@@ -53,7 +57,8 @@ private:
 SimReactor::SimReactor(std::uint64_t seed) : generator_(seed) {}
 
 SimReactor::~SimReactor() {
-    for (int steps = 0; steps < 100'000 && step_before(now_); ++steps) {}
+    for (int steps = 0; steps < 100'000 && step_before(now_); ++steps) {
+    }
     // Tasks own what they capture, and its destructors may post or cancel.
     while (!queue_.empty() || !attempts_.empty() || !listening_.empty()) {
         if (!queue_.empty()) queue_.extract(queue_.begin());
@@ -81,7 +86,8 @@ bool SimReactor::step_before(Instant end) {
 
 void SimReactor::run_for(Duration span) {
     const Instant end = now() + span;
-    while (step_before(end)) {}
+    while (step_before(end)) {
+    }
     const std::lock_guard lock(mutex_);
     now_ = std::max(now_, end);
 }
@@ -160,7 +166,9 @@ codec::Result<std::unique_ptr<engine::Acceptor>, Failure> SimReactor::listen(con
     if (local.kind == Address::Kind::tcp && local.port == 0) local.port = ++last_port_;
     const auto [entry, is_new] = listening_.try_emplace(local.to_string());
     if (!is_new) {
-        return Failure{.code = std::make_error_code(std::errc::address_in_use), .initiator = Initiator::us, .condition = {},
+        return Failure{.code = std::make_error_code(std::errc::address_in_use),
+                       .initiator = Initiator::us,
+                       .condition = {},
                        .text = "cannot listen on " + local.to_string() + ": address in use"};
     }
     entry->second = std::make_shared<Accepted>(std::move(accepted));

@@ -17,22 +17,26 @@ using engine::Address;
 using engine::Duration;
 using engine::Instant;
 
-/// A world in one thread: a virtual clock that jumps to the next thing due, one ordered queue, chance from a seed, and streams in
-/// memory between named addresses. Whoever calls step(), run_until() or run_for() drives it and is its thread; everything that is
-/// posted runs in the order of its due time, and in order of posting within the same instant.
+/// A world in one thread: a virtual clock that jumps to the next thing due, one ordered queue, chance from a seed, and
+/// streams in memory between named addresses. Whoever calls step(), run_until() or run_for() drives it and is its
+/// thread; everything that is posted runs in the order of its due time, and in order of posting within the same
+/// instant.
 ///
-/// Two runs with the same seed and the same commands do the same. Post from other threads only what need not be reproducible.
+/// Two runs with the same seed and the same commands do the same. Post from other threads only what need not be
+/// reproducible.
 class SimReactor final : public engine::Reactor {
 public:
     explicit SimReactor(std::uint64_t seed = 1);
     /// Runs what is due now, so that closes just asked for still go out, and drops the rest.
     ~SimReactor() override;
 
-    // --- driving it --------------------------------------------------------------------------------------------------------
+    // --- driving it
+    // --------------------------------------------------------------------------------------------------------
 
     /// Runs the next task, however far in the future. False: there is none.
     bool step();
-    /// Steps until `done()` is true, nothing is left or the clock would pass `limit` from now. Returns what `done()` says then.
+    /// Steps until `done()` is true, nothing is left or the clock would pass `limit` from now. Returns what `done()`
+    /// says then.
     template <class Predicate>
     bool run_until(Predicate&& done, Duration limit = std::chrono::seconds(60)) {
         const Instant end = now() + limit;
@@ -52,7 +56,8 @@ public:
     /// From now on nobody answers at `host`: attempts to connect wait for their deadline.
     void silence(const std::string& host);
 
-    // --- Reactor -----------------------------------------------------------------------------------------------------------
+    // --- Reactor
+    // -----------------------------------------------------------------------------------------------------------
 
     Instant now() const override;
     void post(engine::Function<void()> task) override;
@@ -62,7 +67,8 @@ public:
     /// Hosts that end in ".invalid" do not resolve; an address nobody listens at refuses.
     ConnectId connect(const Address& to, Instant deadline, Connected done) override;
     void cancel_connect(ConnectId attempt) override;
-    codec::Result<std::unique_ptr<engine::Acceptor>, engine::Failure> listen(const Address& at, Accepted accepted) override;
+    codec::Result<std::unique_ptr<engine::Acceptor>, engine::Failure> listen(const Address& at,
+                                                                             Accepted accepted) override;
     std::uint64_t random() override;
 
 private:

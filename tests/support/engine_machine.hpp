@@ -145,12 +145,8 @@ public:
                 engine_.close_write(why, now_);
                 break;
             }
-            case peer::Cut::eof:
-                engine_.close_read({}, now_);
-                break;
-            case peer::Cut::silence:
-                engine_.close();
-                break;
+            case peer::Cut::eof: engine_.close_read({}, now_); break;
+            case peer::Cut::silence: engine_.close(); break;
         }
         for (int turns = 0; turns < 1000 && !engine_.wants_close(); ++turns) {
             take_output(SIZE_MAX);

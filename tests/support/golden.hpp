@@ -28,7 +28,8 @@ inline std::vector<std::byte> read_octets(const std::filesystem::path& path) {
 inline std::vector<std::filesystem::path> files_below(const std::filesystem::path& folder, const std::string& suffix) {
     std::vector<std::filesystem::path> files;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-        if (entry.is_regular_file() && entry.path().filename().string().ends_with(suffix)) files.push_back(entry.path());
+        if (entry.is_regular_file() && entry.path().filename().string().ends_with(suffix))
+            files.push_back(entry.path());
     }
     std::sort(files.begin(), files.end());
     return files;

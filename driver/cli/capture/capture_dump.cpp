@@ -70,11 +70,8 @@ void CaptureDump::take(const TcpStreams& streams, const Piece& piece) {
     Direction& direction = piece.from_client ? connection.from_client : connection.from_server;
     const TcpStreams::Ends& ends = streams.ends(piece.connection);
     switch (piece.kind) {
-        case Piece::Kind::begin:
-            break;
-        case Piece::Kind::begin_within:
-            direction.begun_within = true;
-            break;
+        case Piece::Kind::begin: break;
+        case Piece::Kind::begin_within: direction.begun_within = true; break;
         case Piece::Kind::data:
             if (!direction.decided) {
                 direction.decided = true;

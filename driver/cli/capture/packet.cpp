@@ -32,10 +32,8 @@ std::optional<std::size_t> link_header_size(const Packet& packet) noexcept {
         return std::nullopt;
     };
     switch (packet.link_type) {
-        case LinkType::ethernet:
-            return behind_ethertype(12);
-        case LinkType::linux_cooked:
-            return behind_ethertype(14);
+        case LinkType::ethernet: return behind_ethertype(12);
+        case LinkType::linux_cooked: return behind_ethertype(14);
         case LinkType::linux_cooked_v2: {
             constexpr std::size_t header_size = 20;
             if (packet.octets.size() < header_size) return std::nullopt;
@@ -43,14 +41,12 @@ std::optional<std::size_t> link_header_size(const Packet& packet) noexcept {
             return type == ethertype_ipv4 || type == ethertype_ipv6 ? std::optional(header_size) : std::nullopt;
         }
         case LinkType::null:
-        case LinkType::loop:
-            return 4;  // the address family, in some byte order: the IP version tells as much
+        case LinkType::loop: return 4;  // the address family, in some byte order: the IP version tells as much
         case LinkType::raw:
         case LinkType::raw_bsd:
         case LinkType::raw_openbsd:
         case LinkType::ipv4:
-        case LinkType::ipv6:
-            return 0;
+        case LinkType::ipv6: return 0;
     }
     return std::nullopt;
 }
