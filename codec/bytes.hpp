@@ -31,25 +31,34 @@ inline std::string_view as_text(std::span<const std::byte> bytes) noexcept {
 /// not overlap; `to` must have room.
 void copy_bytes(std::span<std::byte> to, std::span<const std::byte> from) noexcept;
 
+namespace detail {
+
+/// Two copies of a fixed width that overlap do for every size from one width to two.
+template <std::size_t Width>
+[[gnu::always_inline]] inline void copy_both_ends(std::byte* to, const std::byte* from, std::size_t size) noexcept {
+    __builtin_memcpy(to, from, Width);
+    __builtin_memcpy(to + size - Width, from + size - Width, Width);
+}
+
+}  // namespace detail
+
 /// The same for a few octets, such as a name: in line up to 64 octets, and these are not counted.
-inline void copy_short(std::byte* to, std::span<const std::byte> from) noexcept {
+[[gnu::always_inline]] inline void copy_short(std::byte* to, std::span<const std::byte> from) noexcept {
     const std::byte* const at = from.data();
     const std::size_t n = from.size();
     if (n > 64) return copy_bytes({to, n}, from);
-    // Two copies of a fixed width that overlap do for every size between them.
-    const auto both_ends = [&]<std::size_t Width>(std::integral_constant<std::size_t, Width>) {
-        __builtin_memcpy(to, at, Width);
-        __builtin_memcpy(to + n - Width, at + n - Width, Width);
-    };
     if (n > 32) {
         __builtin_memcpy(to + 16, at + 16, 16);
         __builtin_memcpy(to + n - 32, at + n - 32, 16);
-        return both_ends(std::integral_constant<std::size_t, 16>());
+        return detail::copy_both_ends<16>(to, at, n);
     }
-    if (n >= 16) return both_ends(std::integral_constant<std::size_t, 16>());
-    if (n >= 8) return both_ends(std::integral_constant<std::size_t, 8>());
-    if (n >= 4) return both_ends(std::integral_constant<std::size_t, 4>());
-    for (std::size_t i = 0; i < n; ++i) to[i] = at[i];
+    if (n >= 16) return detail::copy_both_ends<16>(to, at, n);
+    if (n >= 8) return detail::copy_both_ends<8>(to, at, n);
+    if (n >= 4) return detail::copy_both_ends<4>(to, at, n);
+    if (n == 0) return;
+    to[0] = at[0];
+    to[n / 2] = at[n / 2];
+    to[n - 1] = at[n - 1];
 }
 
 /// What `copy_bytes` did on this thread so far.

@@ -8,6 +8,7 @@
 #include <aprotic/codec/sections.hpp>
 #include <aprotic/codec/terminus.hpp>
 #include <aprotic/codec/transactions.hpp>
+#include <aprotic/codec/writing/plain_writer.hpp>
 
 #include <algorithm>
 #include <type_traits>
@@ -115,12 +116,13 @@ struct FieldCodec<std::optional<Outcome>> : ExtensibleState<Outcome> {};
 
 // Every composite
 
-#define APROTIC_EVERY_COMPOSITE(X)                                                                                  \
-    X(Open)                                                                                                         \
-    X(Begin) X(Attach) X(Flow) X(Transfer) X(Disposition) X(Detach) X(End) X(Close) X(ErrorCondition) X(Received)   \
-        X(Accepted) X(Rejected) X(Released) X(Modified) X(Source) X(Target) X(DeleteOnClose) X(DeleteOnNoLinks)     \
-            X(DeleteOnNoMessages) X(DeleteOnNoLinksOrMessages) X(Coordinator) X(Declare) X(Discharge) X(Declared)   \
-                X(TransactionalState) X(SaslMechanisms) X(SaslInit) X(SaslChallenge) X(SaslResponse) X(SaslOutcome) \
+#define APROTIC_EVERY_COMPOSITE(X)                                                                                   \
+    X(Open)                                                                                                          \
+    X(Begin)                                                                                                         \
+    X(Attach) X(Flow) X(Transfer) X(Disposition) X(Detach) X(End) X(Close) X(ErrorCondition) X(Received) X(Accepted) \
+        X(Rejected) X(Released) X(Modified) X(Source) X(Target) X(DeleteOnClose) X(DeleteOnNoLinks)                  \
+            X(DeleteOnNoMessages) X(DeleteOnNoLinksOrMessages) X(Coordinator) X(Declare) X(Discharge) X(Declared)    \
+                X(TransactionalState) X(SaslMechanisms) X(SaslInit) X(SaslChallenge) X(SaslResponse) X(SaslOutcome)  \
                     X(Header) X(Properties)
 
 /// The frames of which there may be one for each message.
@@ -129,19 +131,28 @@ inline constexpr bool is_frequent =
     std::is_same_v<T, Transfer> || std::is_same_v<T, Disposition> || std::is_same_v<T, Flow>;
 
 template <class T>
+void encode_either_way(Encoder& to, const T& composite) {
+    if constexpr (is_frequent<T> || std::is_same_v<T, Header> || std::is_same_v<T, Properties>) {
+        if (PlainWriter::write(to, composite)) return;
+    }
+    encode_composite(to, composite);
+}
+
+template <class T>
 bool decode_either_way(Decoder& from, T& composite) {
     if constexpr (is_frequent<T>) {
-        if (from.ok() && PlainFields::read(from.rest(), composite)) {
-            from.skip();
-            return from.ok();
+        const std::size_t size = from.ok() ? PlainFields::read(from.rest(), composite) : 0;
+        if (size != 0) {
+            from.step_over(size);
+            return true;
         }
     }
     return decode_composite(from, composite);
 }
 
-#define APROTIC_DEFINE(T)                                                             \
-    static_assert(Composite<T>, #T ": its members and the rows of its table differ"); \
-    void encode(Encoder& to, const T& composite) { encode_composite(to, composite); } \
+#define APROTIC_DEFINE(T)                                                              \
+    static_assert(Composite<T>, #T ": its members and the rows of its table differ");  \
+    void encode(Encoder& to, const T& composite) { encode_either_way(to, composite); } \
     bool decode(Decoder& from, T& composite) { return decode_either_way(from, composite); }
 APROTIC_EVERY_COMPOSITE(APROTIC_DEFINE)
 #undef APROTIC_DEFINE

@@ -93,6 +93,8 @@ public:
     /// What is left of the input, or of the compound that was entered.
     std::span<const std::byte> rest() const noexcept { return {at_, static_cast<std::size_t>(end_ - at_)}; }
     bool at_end() const noexcept { return at_ == end_; }
+    /// Past the first `n` octets of rest(), which somebody else has read.
+    void step_over(std::size_t n) noexcept { at_ += n; }
     /// Fails with `trailing_bytes` when something is left. [1.2-g]
     bool expect_end() noexcept;
 

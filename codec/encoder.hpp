@@ -66,6 +66,12 @@ public:
     void write_binary_header(std::size_t length);
     /// 0x00 and a ulong descriptor; the described value must follow. [1.5]
     void write_descriptor(std::uint64_t descriptor) {
+        constexpr std::uint64_t short_max = 0xff;
+        if (std::byte* at = descriptor - 1 < short_max ? room(3) : nullptr) {
+            store_be(at, std::uint16_t{code::smallulong});  // 0x00 is that of a described value
+            at[2] = static_cast<std::byte>(descriptor);
+            return;
+        }
         append_u8(code::described);
         write_ulong(descriptor);
     }
@@ -116,6 +122,9 @@ public:
         if (std::byte* at = room(8)) store_be(at, v);
     }
     void append_raw(std::span<const std::byte> bytes);
+    /// Room there is without growing, none after an error; `commit` takes the first `n` octets of it as written.
+    std::span<std::byte> spare() const noexcept { return {data_ + size_, limit_ - size_}; }
+    void commit(std::size_t n) noexcept { size_ += n; }
     /// Overwrites four octets written before.
     void patch_u32(std::size_t at, std::uint32_t v) noexcept {
         if (ok() && at + 4 <= size_) store_be(data_ + at, v);

@@ -18,7 +18,7 @@ ByteChain without_constructor(const ByteChain& value) { return value.slice(1 + s
 template <class F>
 void MessageView::for_each_body_section(F&& f) const {
     const Place& body = place(Section::body);
-    if (!body.present) return;
+    if (!has_body()) return;
     Cursor at(octets_, body.start);
     while (at.at() < body.end) {
         at.seek(at.at() + 1);

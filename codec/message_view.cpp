@@ -32,45 +32,41 @@ std::optional<Type> base_of(std::uint64_t code) noexcept {
     }
 }
 
+MessageView::BodyKind body_kind_of(std::uint64_t code) noexcept {
+    switch (code) {
+        case descriptor::data: return MessageView::BodyKind::data;
+        case descriptor::amqp_sequence: return MessageView::BodyKind::sequence;
+        default: return MessageView::BodyKind::value;
+    }
+}
+
 /// What is known of a section by its code and of a value by its constructor, for the usual messages: looked up, since
 /// every message passes here.
 struct PlainSection {
     std::uint8_t rank = 0;   // counts from 1; 0 where the general way has to look
     std::uint8_t forms = 0;  // of its value: the bits below
-    MessageView::BodyKind body = MessageView::BodyKind::none;
 };
 constexpr std::uint8_t list_form = 1, map_form = 2, binary_form = 4, string_form = 8;
-constexpr auto plain_sections = [] {
-    using enum MessageView::BodyKind;
-    std::array<PlainSection, descriptor::footer - descriptor::header + 1> sections{};
+constexpr std::array<PlainSection, 16> plain_sections = [] {
+    std::array<PlainSection, 16> sections{};
     const auto put = [&](std::uint64_t code, PlainSection section) { sections[code - descriptor::header] = section; };
     put(descriptor::header, {1, list_form});
     put(descriptor::delivery_annotations, {2, map_form});
     put(descriptor::message_annotations, {3, map_form});
     put(descriptor::properties, {4, list_form});
     put(descriptor::application_properties, {5, map_form});
-    put(descriptor::data, {6, binary_form, data});
-    put(descriptor::amqp_sequence, {6, list_form, sequence});
-    put(descriptor::amqp_value, {6, list_form | map_form | binary_form | string_form, value});
+    put(descriptor::data, {6, binary_form});
+    put(descriptor::amqp_sequence, {6, list_form});
+    put(descriptor::amqp_value, {6, list_form | map_form | binary_form | string_form});
     put(descriptor::footer, {7, map_form});
     return sections;
 }();
-constexpr std::uint8_t form_of(std::uint8_t format_code) noexcept {
-    switch (format_code) {
-        case code::list8:
-        case code::list32: return list_form;
-        case code::map8:
-        case code::map32: return map_form;
-        case code::vbin8:
-        case code::vbin32: return binary_form;
-        case code::str8:
-        case code::str32: return string_form;
-        default: return 0;
-    }
-}
-constexpr auto forms_by_code = [] {
+constexpr std::array<std::uint8_t, 256> forms_by_code = [] {
     std::array<std::uint8_t, 256> forms{};
-    for (std::size_t i = 0; i < forms.size(); ++i) forms[i] = form_of(static_cast<std::uint8_t>(i));
+    forms[code::list8] = forms[code::list32] = list_form;
+    forms[code::map8] = forms[code::map32] = map_form;
+    forms[code::vbin8] = forms[code::vbin32] = binary_form;
+    forms[code::str8] = forms[code::str32] = string_form;
     return forms;
 }();
 
@@ -90,10 +86,28 @@ enum PropertyIndex : std::uint32_t {
     reply_to_group_id_index,
 };
 
+/// Octets behind the constructor of a number, `item_size_max` plus those of the length of a text or binary, and
+/// for anything else more than there can be.
+constexpr std::size_t item_size_max = 16;
+constexpr std::array<std::size_t, 256> plain_items = [] {
+    std::array<std::size_t, 256> sizes{};
+    sizes.fill(SIZE_MAX);
+    for (std::size_t i = code::null; i < code::vbin8; ++i) sizes[i] = fixed_width(static_cast<std::uint8_t>(i));
+    for (const std::uint8_t i : {code::vbin8, code::str8, code::sym8}) sizes[i] = item_size_max + 1;
+    for (const std::uint8_t i : {code::vbin32, code::str32, code::sym32}) sizes[i] = item_size_max + 4;
+    return sizes;
+}();
+
+/// A text or binary with a length of one octet, and nothing behind it.
+bool is_short(std::span<const std::byte> octets, std::uint8_t format_code) noexcept {
+    return octets.size() >= 2 && octets[0] == std::byte{format_code} &&
+           octets.size() - 2 == std::to_integer<std::size_t>(octets[1]);
+}
+
 }  // namespace
 
 MessageView::MessageView(ByteChain octets, const DecodeLimits& limits) : octets_(std::move(octets)), limits_(limits) {
-    if (octets_.size() > limits_.bytes_max) {
+    if (octets_.size() > std::min<std::size_t>(limits_.bytes_max, UINT32_MAX)) {
         fail(Errc::value_too_large, 0);
         return;
     }
@@ -110,30 +124,28 @@ std::size_t MessageView::locate_plainly() noexcept {
     if (octets_.segments().size() != 1) return 0;
     const std::byte* const octets = octets_.segments().front().data();
     const std::size_t size = octets_.size();
-    const auto octet = [octets](std::size_t i) { return std::to_integer<std::uint8_t>(octets[i]); };
-    constexpr std::size_t head_size = 3;  // 0x00 0x53 and the section's code
-    std::uint8_t last = 0;
     std::size_t at = 0;
-    while (size - at > head_size + 4 && load_be<std::uint16_t>(octets + at) == code::smallulong) {
-        const std::size_t code = octet(at + 2) - descriptor::header;
+    std::uint8_t last = 0;
+    constexpr std::size_t head_size = 4;  // 0x00 0x53, the section's code, the constructor of its value
+    while (at + head_size + 4 <= size) {
+        const auto head = load_be<std::uint32_t>(octets + at);
+        const std::uint32_t code = (head >> 8U) - (code::smallulong * 0x100U + unsigned{descriptor::header});
         if (code >= plain_sections.size()) break;
-        const PlainSection section = plain_sections[code];
-        const std::size_t value = at + head_size;
-        const std::uint8_t format_code = octet(value);
+        const PlainSection& section = plain_sections[code];
+        const auto format_code = static_cast<std::uint8_t>(head);
         if (section.rank <= last || (section.forms & forms_by_code[format_code]) == 0) break;
-        const std::size_t end = size_width(format_code) == 1 ? value + 2 + octet(value + 1)
-                                                             : value + 5 + load_be<std::uint32_t>(octets + value + 1);
+        const std::size_t size_at = at + head_size;
+        const std::size_t end = size_width(format_code) == 1
+                                    ? size_at + 1 + std::to_integer<std::size_t>(octets[size_at])
+                                    : size_at + 4 + std::size_t{load_be<std::uint32_t>(octets + size_at)};
         if (end > size) break;
-        Place& place = places_[section.rank - 1U];
-        place.start = at;
-        place.value = value;
-        place.end = end;
-        place.present = true;
-        if (section.rank <= 2) prefix_ = end;  // header and delivery annotations
-        if (section.body != BodyKind::none) body_kind_ = section.body;
         last = section.rank;
+        places_[last - 1U] = {static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(size_at - 1),
+                              static_cast<std::uint32_t>(end)};
         at = end;
     }
+    if (has(Section::body))
+        body_kind_ = body_kind_of(std::to_integer<std::uint8_t>(octets[place(Section::body).start + 2]));
     return at;
 }
 
@@ -167,18 +179,15 @@ bool MessageView::locate_section(Cursor& at) {
 
     const auto section = static_cast<Section>(*rank);
     for (std::size_t later = *rank + 1; later < kinds_of_section; ++later) {
-        if (!places_[later].present) continue;
+        if (!has(static_cast<Section>(later))) continue;
         return fail(has(section) && section != Section::body ? Errc::duplicate_section : Errc::section_out_of_order,
                     start);
     }
     if (has(section) && section != Section::body) return fail(Errc::duplicate_section, start);  // [3.2-d]
     if (section == Section::body) {
-        const BodyKind kind = code == descriptor::data            ? BodyKind::data
-                              : code == descriptor::amqp_sequence ? BodyKind::sequence
-                                                                  : BodyKind::value;
-        if (has_body() && (kind != body_kind_ || kind == BodyKind::value))
-            return fail(Errc::mixed_body, start);  // [3.2-e]
-        body_kind_ = kind;
+        // [3.2-e]
+        if (has_body() && (body_kind_of(code) != body_kind_ || body_kind_ == BodyKind::value))
+            return fail(Errc::mixed_body, start);
     }
 
     at.seek(start + head.offset());
@@ -190,20 +199,19 @@ bool MessageView::locate_section(Cursor& at) {
     const std::optional<Type> base = base_of(code);
     const bool wrong_type = type && base && type != base;
     if (wrong_type || !at.skip(limits_.depth_max)) {
-        if (section == Section::body && !has(section)) body_kind_ = BodyKind::none;
         return fail(wrong_type ? Errc::wrong_section_type : at.error(), start);
     }
 
     Place& place = places_[*rank];
-    if (!place.present) place = {start, value, at.at(), true};
-    place.end = at.at();
-    if (section <= Section::delivery_annotations) prefix_ = at.at();
+    if (!has(section)) place = {static_cast<std::uint32_t>(start), static_cast<std::uint32_t>(value)};
+    place.end = static_cast<std::uint32_t>(at.at());
+    if (section == Section::body) body_kind_ = body_kind_of(code);
     return true;
 }
 
 std::span<const std::byte> MessageView::octets_of(Section s) const {
     const Place& where = place(s);
-    if (!where.present) return {};
+    if (!has(s)) return {};
     if (octets_.segments().size() == 1)
         return octets_.segments().front().span().subspan(where.start, where.end - where.start);
     std::size_t base = 0;
@@ -241,71 +249,96 @@ Result<Properties> MessageView::properties() const {
     return decode_as<Properties>(octets_of(Section::properties), limits_);
 }
 
-RawValue MessageView::property(std::uint32_t index) const {
-    if (plain_properties_ == nullptr) {
-        const std::span<const std::byte> list = value_of(Section::properties);
-        if (!locate_properties(list)) return ListView(list)[index];
-    }
-    if (index >= properties_located_) return RawValue();
+std::span<const std::byte> MessageView::property(std::uint32_t index) const {
+    if (index >= properties_located_)
+        return plain_properties_ == nullptr ? far_property(index) : std::span<const std::byte>();
     const std::uint32_t start = property_at_[index];
-    return RawValue({plain_properties_ + start, property_at_[index + 1] - start});
+    return {plain_properties_ + start, property_at_[index + 1] - start};
+}
+
+/// The first one that is asked for, or any in a list that is not plain.
+std::span<const std::byte> MessageView::far_property(std::uint32_t index) const {
+    const std::span<const std::byte> list = value_of(Section::properties);
+    return locate_properties(list) ? property(index) : ListView(list)[index].octets();
 }
 
 /// Measures all properties at once. False when one of them is nothing that belongs here: then they are looked for one
 /// by one.
 bool MessageView::locate_properties(std::span<const std::byte> list) const noexcept {
-    if (list.empty()) return false;
-    const auto octet = [&](std::size_t i) { return std::to_integer<std::uint8_t>(list[i]); };
-    std::size_t at = 3;
-    std::size_t count = 0;
-    if (octet(0) == code::list8 && list.size() >= 3) {
-        count = octet(2);
-    } else if (octet(0) == code::list32 && list.size() >= 9) {
-        at = 9;
-        count = load_be<std::uint32_t>(list.data() + 5);
-    } else {
-        return false;
+    if (list.size() < 3) return false;
+    const std::byte* const octets = list.data();
+    const std::byte* const end = octets + list.size();
+    const std::byte* at = octets + 3;
+    std::size_t count = std::to_integer<std::size_t>(octets[2]);
+    if (octets[0] != std::byte{code::list8}) {
+        if (octets[0] != std::byte{code::list32} || list.size() < 9) return false;
+        at = octets + 9;
+        count = load_be<std::uint32_t>(octets + 5);
     }
     if (count > property_count) return false;
     for (std::size_t i = 0; i < count; ++i) {
-        property_at_[i] = static_cast<std::uint32_t>(at);
-        if (at >= list.size()) return false;
-        const std::uint8_t format_code = octet(at++);
-        if (format_code >= code::null && format_code < code::vbin8) {
-            at += fixed_width(format_code);
-        } else if (format_code >= code::vbin8 && format_code <= code::sym8 && at < list.size()) {
-            at += 1 + std::size_t{octet(at)};
-        } else if (format_code >= code::vbin32 && format_code <= code::sym32 && list.size() - at >= 4) {
-            at += 4 + std::size_t{load_be<std::uint32_t>(list.data() + at)};
-        } else {
-            return false;
+        property_at_[i] = static_cast<std::uint32_t>(at - octets);
+        if (at == end) return false;
+        const auto format_code = std::to_integer<std::size_t>(*at++);
+        std::size_t size = plain_items[format_code];
+        if (size > item_size_max) {
+            const std::size_t length_width = size - item_size_max;
+            if (static_cast<std::size_t>(end - at) < length_width) return false;
+            size = length_width + (length_width == 1 ? std::to_integer<std::size_t>(*at) : load_be<std::uint32_t>(at));
         }
+        if (static_cast<std::size_t>(end - at) < size) return false;
+        at += size;
     }
-    if (at != list.size() || at > UINT32_MAX) return false;
-    property_at_[count] = static_cast<std::uint32_t>(at);
+    if (at != end) return false;
+    property_at_[count] = static_cast<std::uint32_t>(at - octets);
     properties_located_ = static_cast<std::uint32_t>(count);
-    plain_properties_ = list.data();
+    plain_properties_ = octets;
     return true;
 }
 
-std::optional<MessageIdView> MessageView::message_id() const { return property(message_id_index).message_id(); }
-std::optional<std::span<const std::byte>> MessageView::user_id() const { return property(user_id_index).binary(); }
-std::optional<std::string_view> MessageView::to() const { return property(to_index).string(); }
-std::optional<std::string_view> MessageView::subject() const { return property(subject_index).string(); }
-std::optional<std::string_view> MessageView::reply_to() const { return property(reply_to_index).string(); }
-std::optional<MessageIdView> MessageView::correlation_id() const { return property(correlation_id_index).message_id(); }
-std::optional<std::string_view> MessageView::content_type() const { return property(content_type_index).symbol(); }
+// Short texts and numbers as most are written are read here, anything else by RawValue.
+
+std::optional<std::string_view> MessageView::text_property(std::uint32_t index) const {
+    const std::span<const std::byte> octets = property(index);
+    if (!is_short(octets, code::str8)) return RawValue(octets).string();
+    const std::span<const std::byte> text = octets.subspan(2);
+    return is_utf8(text) ? std::optional(as_text(text)) : std::nullopt;
+}
+std::optional<std::string_view> MessageView::symbol_property(std::uint32_t index) const {
+    return RawValue(property(index)).symbol();
+}
+std::optional<MessageIdView> MessageView::id_property(std::uint32_t index) const {
+    const std::span<const std::byte> octets = property(index);
+    if (octets.size() == 2 && octets[0] == std::byte{code::smallulong})
+        return std::to_integer<std::uint64_t>(octets[1]);
+    if (octets.size() == 9 && octets[0] == std::byte{code::ulong}) return load_be<std::uint64_t>(octets.data() + 1);
+    return RawValue(octets).message_id();
+}
+
+std::optional<MessageIdView> MessageView::message_id() const { return id_property(message_id_index); }
+std::optional<std::span<const std::byte>> MessageView::user_id() const {
+    return RawValue(property(user_id_index)).binary();
+}
+std::optional<std::string_view> MessageView::to() const { return text_property(to_index); }
+std::optional<std::string_view> MessageView::subject() const { return text_property(subject_index); }
+std::optional<std::string_view> MessageView::reply_to() const { return text_property(reply_to_index); }
+std::optional<MessageIdView> MessageView::correlation_id() const { return id_property(correlation_id_index); }
+std::optional<std::string_view> MessageView::content_type() const { return symbol_property(content_type_index); }
 std::optional<std::string_view> MessageView::content_encoding() const {
-    return property(content_encoding_index).symbol();
+    return symbol_property(content_encoding_index);
 }
 std::optional<Timestamp> MessageView::absolute_expiry_time() const {
-    return property(absolute_expiry_time_index).timestamp();
+    return RawValue(property(absolute_expiry_time_index)).timestamp();
 }
-std::optional<Timestamp> MessageView::creation_time() const { return property(creation_time_index).timestamp(); }
-std::optional<std::string_view> MessageView::group_id() const { return property(group_id_index).string(); }
-std::optional<std::uint32_t> MessageView::group_sequence() const { return property(group_sequence_index).uint(); }
+std::optional<Timestamp> MessageView::creation_time() const {
+    return RawValue(property(creation_time_index)).timestamp();
+}
+std::optional<std::string_view> MessageView::group_id() const { return text_property(group_id_index); }
+std::optional<std::uint32_t> MessageView::group_sequence() const {
+    return RawValue(property(group_sequence_index)).uint();
+}
 std::optional<std::string_view> MessageView::reply_to_group_id() const {
-    return property(reply_to_group_id_index).string();
+    return text_property(reply_to_group_id_index);
 }
 
 MapView MessageView::delivery_annotations() const { return MapView(value_of(Section::delivery_annotations)); }

@@ -93,7 +93,9 @@ public:
     /// Octets of the header section, and of header and delivery annotations together, in front of the rest: for whoever
     /// replaces them.
     std::size_t header_size() const noexcept { return place(Section::header).end; }
-    std::size_t mutable_prefix() const noexcept { return prefix_; }
+    std::size_t mutable_prefix() const noexcept {
+        return has(Section::delivery_annotations) ? place(Section::delivery_annotations).end : header_size();
+    }
 
     /// How many sections a message has, measured by their sizes alone: neither their kinds nor their order are looked
     /// at, so it also counts in other message formats. Empty when anything but whole sections is there. For positions
@@ -112,18 +114,17 @@ private:
     };
     static constexpr std::size_t kinds_of_section = 7;
     static constexpr std::size_t property_count = 13;
-    /// Where a section is, its descriptor included; its value starts at `value`.
+    /// Where a section is, its descriptor included; its value starts at `value`. Nowhere: `end` is 0.
     struct Place {
-        std::size_t start = 0;
-        std::size_t value = 0;
-        std::size_t end = 0;
-        bool present = false;
+        std::uint32_t start = 0;
+        std::uint32_t value = 0;
+        std::uint32_t end = 0;
     };
     class Cursor;
 
     void locate();
     bool fail(Errc error, std::size_t offset) noexcept;
-    bool has(Section s) const noexcept { return places_[static_cast<std::size_t>(s)].present; }
+    bool has(Section s) const noexcept { return place(s).end != 0; }
     const Place& place(Section s) const noexcept { return places_[static_cast<std::size_t>(s)]; }
     const Bytes& joined(std::size_t slot, const ByteChain& parts) const;
     std::optional<std::string_view> only_data() const noexcept;
@@ -132,8 +133,12 @@ private:
     std::size_t locate_plainly() noexcept;
     bool locate_section(Cursor& at);
     bool locate_properties(std::span<const std::byte> list) const noexcept;
+    std::span<const std::byte> far_property(std::uint32_t index) const;
     Result<Map> map_of(Section s) const;
-    RawValue property(std::uint32_t index) const;
+    std::span<const std::byte> property(std::uint32_t index) const;
+    std::optional<std::string_view> text_property(std::uint32_t index) const;
+    std::optional<std::string_view> symbol_property(std::uint32_t index) const;
+    std::optional<MessageIdView> id_property(std::uint32_t index) const;
     template <class F>
     void for_each_body_section(F&& f) const;
 
@@ -145,7 +150,6 @@ private:
     mutable std::array<std::uint32_t, property_count + 1> property_at_{};
     mutable std::uint32_t properties_located_ = 0;
     mutable const std::byte* plain_properties_ = nullptr;  // in octets_, or in what was joined
-    std::size_t prefix_ = 0;
     BodyKind body_kind_ = BodyKind::none;
     std::error_code error_;
     std::size_t error_offset_ = 0;

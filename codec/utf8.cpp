@@ -10,9 +10,32 @@ bool is_ascii(std::span<const std::byte> octets) noexcept {
     return std::all_of(octets.begin(), octets.end(), [](std::byte b) { return b < std::byte{0x80}; });
 }
 
-bool is_utf8(std::span<const std::byte> octets) noexcept {
-    std::size_t i = 0;
+namespace {
+
+/// How many octets in front are ASCII for sure, eight or sixteen at a time: all of most texts.
+std::size_t leading_ascii(std::span<const std::byte> octets) noexcept {
+    constexpr std::uint64_t high_bits = 0x8080'8080'8080'8080;
+    const std::byte* const begin = octets.data();
     const std::size_t size = octets.size();
+    const auto load = [begin](std::size_t at) { return load_be<std::uint64_t>(begin + at); };
+    if (size < 8) return 0;
+    std::size_t i = 0;
+    for (; size - i >= 16; i += 16) {
+        if (((load(i) | load(i + 8)) & high_bits) != 0) return i;
+    }
+    if (size - i >= 8) {
+        if ((load(i) & high_bits) != 0) return i;
+        i += 8;
+    }
+    // The rest once more with what is before it.
+    return (load(size - 8) & high_bits) == 0 ? size : i;
+}
+
+}  // namespace
+
+bool is_utf8(std::span<const std::byte> octets) noexcept {
+    const std::size_t size = octets.size();
+    std::size_t i = leading_ascii(octets);
     while (i < size) {
         const auto lead = std::to_integer<unsigned>(octets[i]);
         if (lead < 0x80) {

@@ -1,6 +1,7 @@
 // The wire form of owned values. [1.6]
 #include <aprotic/codec/described.hpp>
 #include <aprotic/codec/value.hpp>
+#include <aprotic/codec/writing/plain_writer.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -250,6 +251,7 @@ std::optional<std::uint64_t> Described::code() const noexcept {
 void encode(Encoder& to, const Value& value) { value.visit(ValueWriter{to}); }
 
 void encode(Encoder& to, const Map& map) {
+    if (PlainWriter::write(to, map)) return;
     constexpr std::size_t few = 8;
     const Encoder::Scope scope = to.begin_map(map.size() <= few);
     encode_map(to, map);

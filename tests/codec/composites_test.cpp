@@ -386,3 +386,67 @@ struct aprotic::codec::Table<user::Short> {
 };
 static_assert(Composite<user::Point>);
 static_assert(!Composite<user::Short>, "a table that leaves a member out is not accepted");
+
+namespace {
+
+/// What the tables alone write, without the short way of frequent composites.
+template <class T>
+Bytes general(const T& composite) {
+    Encoder to;
+    encode_composite(to, composite);
+    return to.take();
+}
+
+}  // namespace
+
+TEST_CASE("the short way of frequent composites writes what the tables say", "[1.4-b][3.2.4-a]") {
+    constexpr unsigned fields = 13;
+    for (unsigned set = 0; set < 1U << fields; ++set) {
+        const auto has = [set](unsigned field) { return (set >> field & 1U) != 0; };
+        Properties p;
+        if (has(0)) p.message_id = std::uint64_t{set};
+        if (has(1)) p.user_id = Binary("me");
+        if (has(2)) p.to = "";
+        if (has(3)) p.subject = std::string(set % 70, 's');
+        if (has(4)) p.reply_to = std::string(set % 300, 'r');
+        if (has(5)) p.correlation_id = std::string("abc");
+        if (has(6)) p.content_type = Symbol("a/b");
+        if (has(7)) p.content_encoding = Symbol("zip");
+        if (has(8)) p.absolute_expiry_time = Timestamp{-1};
+        if (has(9)) p.creation_time = Timestamp{set};
+        if (has(10)) p.group_id = "group";
+        if (has(11)) p.group_sequence = set % 3 == 0 ? 0 : set;
+        if (has(12)) p.reply_to_group_id = "replies";
+        REQUIRE(encode_as(p) == general(p));
+    }
+    for (const MessageId& id : {MessageId(Uuid{}), MessageId(Binary("x")), MessageId(std::uint64_t{0})}) {
+        CHECK(encode_as(Properties{.message_id = id}) == general(Properties{.message_id = id}));
+    }
+    for (const std::uint8_t priority : {std::uint8_t{0}, std::uint8_t{4}, std::uint8_t{255}}) {
+        for (const std::uint32_t count : {0U, 1U, 255U, 256U, UINT32_MAX}) {
+            const Header header{.priority = priority, .first_acquirer = count == 1, .delivery_count = count};
+            CHECK(encode_as(header) == general(header));
+        }
+    }
+}
+
+TEST_CASE("the short way needs no more room than the general one and never writes beyond it") {
+    Properties p;
+    p.to = "somewhere";
+    p.correlation_id = std::uint64_t{7};
+    const Map map{{"text", "value"}, {Symbol("number"), 1000}, {"long", std::int64_t{-1}}, {"none", Value()}};
+    Encoder whole;
+    encode(whole, p);
+    encode(whole, map);
+    const auto wanted = whole.written();
+    for (std::size_t room = 0; room < wanted.size() + 12; ++room) {
+        std::vector<std::byte> buffer(room + 1, std::byte{0xee});
+        Encoder to(std::span<std::byte>(buffer).first(room));
+        encode(to, p);
+        encode(to, map);
+        if (to.ok()) CHECK(std::equal(wanted.begin(), wanted.end(), to.written().begin(), to.written().end()));
+        if (room >= wanted.size() + 6) CHECK(to.ok());
+        if (room < wanted.size()) CHECK(to.error() == make_error_code(Errc::buffer_too_small));
+        CHECK(buffer.back() == std::byte{0xee});
+    }
+}
