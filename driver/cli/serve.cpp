@@ -28,7 +28,7 @@ struct ServeCommand {
             RpcServer server(transport, target, {.threads = threads});
             std::optional<std::string> interface;
             if (!namespace_.empty()) interface = namespace_;
-            Endpoint& endpoint = server.dispatcher().endpoint(interface, version);
+            driver::Endpoint& endpoint = server.dispatcher().endpoint(interface, version);
             if (command.empty()) {
                 endpoint.handle("echo", [this, out](const Request& request, const Json& args) {
                     announce(out, request);
