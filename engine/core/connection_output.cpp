@@ -96,8 +96,9 @@ void ConnectionEndpoint::write_close() {
 
 void ConnectionEndpoint::restart_idle_send(Instant now) {
     if (ended_ || !remote_open_ || remote_open_->idle_time_out.value_or(0) == 0) return;  // [2.4.5-f]
-    // At half of what the peer allows. [2.4.5-d]
-    timers_.set(Timer::idle_send, now + std::chrono::milliseconds(*remote_open_->idle_time_out) / 2);
+    // At half of what the peer allows, which of a millisecond is not nothing. [2.4.5-d]
+    const Duration allowed = std::chrono::milliseconds(*remote_open_->idle_time_out);
+    timers_.set(Timer::idle_send, now + allowed / 2);
 }
 
 }  // namespace aprotic::engine::core
