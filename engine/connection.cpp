@@ -10,9 +10,16 @@
 namespace aprotic::engine {
 namespace {
 
+void resume_as(LinkOptions& link) {
+    if (!link.suspended) return;
+    link.resumable = true;
+    link.name = link.suspended->name;
+}
+
 /// Fills in what open_sender was told only by its address.
 LinkOptions sending_to(const ConnectionState& connection, const std::string& address, LinkOptions link) {
     link.role = codec::Role::sender;
+    resume_as(link);
     if (link.name.empty()) link.name = connection.next_link_name();
     if (!link.source) link.source.emplace();
     if (!link.target) link.target = codec::Target{};
@@ -24,6 +31,7 @@ LinkOptions sending_to(const ConnectionState& connection, const std::string& add
 LinkOptions receiving_from(const ConnectionState& connection, const std::string& address, bool dynamic,
                            LinkOptions link) {
     link.role = codec::Role::receiver;
+    resume_as(link);
     if (link.name.empty()) link.name = connection.next_link_name();
     if (!link.target) link.target = codec::Target{};
     if (!link.source) link.source.emplace();
@@ -37,6 +45,7 @@ LinkOptions receiving_from(const ConnectionState& connection, const std::string&
 void mirror(LinkOptions& link, const codec::Attach& remote, codec::Role role) {
     link.name = remote.name;
     link.role = role;
+    if (link.suspended) link.resumable = true;
     if (!link.source) link.source = remote.source;
     if (!link.target) link.target = remote.target;
     if (link.snd_settle_mode == codec::SenderSettleMode::mixed) link.snd_settle_mode = remote.snd_settle_mode;
@@ -59,8 +68,10 @@ std::string ConnectionState::next_link_name() const {
 Sender ConnectionState::open_sender(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
                                     std::shared_ptr<SessionState> session, const std::string& address,
                                     SenderOptions options, std::shared_ptr<SenderHandler> handler) {
+    auto resuming = options.link.suspended;
     auto link = std::make_shared<SenderState>(state->loop, *state, sending_to(*state, address, std::move(options.link)),
                                               options.queue_bytes_max, std::move(handler));
+    link->resuming = std::move(resuming);
     link->session = std::move(session);
     Sender sender = SenderState::make_handle(link, std::move(keeps));
     state->run([state, link] { state->add_link(link); });
@@ -70,9 +81,12 @@ Sender ConnectionState::open_sender(const std::shared_ptr<ConnectionState>& stat
 Receiver ConnectionState::open_receiver(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
                                         std::shared_ptr<SessionState> session, const std::string& address,
                                         ReceiverOptions options, std::shared_ptr<ReceiverHandler> handler) {
+    auto resuming = options.link.suspended;
+    const CreditWindow window{options.credit, options.credit_bytes};
     auto link = std::make_shared<ReceiverState>(
-        state->loop, *state, receiving_from(*state, address, options.dynamic, std::move(options.link)), options.credit,
+        state->loop, *state, receiving_from(*state, address, options.dynamic, std::move(options.link)), window,
         std::move(handler));
+    link->resuming = std::move(resuming);
     link->session = std::move(session);
     Receiver receiver = ReceiverState::make_handle(link, std::move(keeps));
     state->run([state, link] { state->add_link(link); });
@@ -106,6 +120,15 @@ Session Connection::open_session(SessionOptions options) const {
 }
 
 codec::Result<void, Failure> Connection::wait_open(Duration timeout) const { return state_->wait_open(timeout); }
+
+Async<void> Connection::async_wait_open(Duration timeout, std::stop_token cancel) const {
+    return state_->async_wait_open(timeout, std::move(cancel));
+}
+
+Async<void> Connection::async_close(Duration timeout, std::stop_token cancel,
+                                    std::optional<codec::ErrorCondition> error) const {
+    return state_->async_close(timeout, std::move(cancel), std::move(error));
+}
 
 void Connection::close(std::optional<codec::ErrorCondition> error) const {
     state_->run([state = state_->shared_from_this(), error = std::move(error)] { state->close(error); });
@@ -182,9 +205,11 @@ Sender LinkRequest::accept_sender(SenderOptions options, std::shared_ptr<SenderH
     APROTIC_ASSERT(connection && !state_->answered && state_->remote.role == codec::Role::receiver);
     state_->answered = true;
     mirror(options.link, state_->remote, codec::Role::sender);
+    auto resuming = std::move(options.link.suspended);
     auto link = std::make_shared<SenderState>(connection->loop, *connection, std::move(options.link),
                                               options.queue_bytes_max, std::move(handler));
     link->remote = state_->remote;
+    link->resuming = std::move(resuming);
     connection->accept_link(link, state_->link);
     return SenderState::make_handle(link, connection);
 }
@@ -194,9 +219,12 @@ Receiver LinkRequest::accept_receiver(ReceiverOptions options, std::shared_ptr<R
     APROTIC_ASSERT(connection && !state_->answered && state_->remote.role == codec::Role::sender);
     state_->answered = true;
     mirror(options.link, state_->remote, codec::Role::receiver);
-    auto link = std::make_shared<ReceiverState>(connection->loop, *connection, std::move(options.link), options.credit,
+    auto resuming = std::move(options.link.suspended);
+    const CreditWindow window{options.credit, options.credit_bytes};
+    auto link = std::make_shared<ReceiverState>(connection->loop, *connection, std::move(options.link), window,
                                                 std::move(handler));
     link->remote = state_->remote;
+    link->resuming = std::move(resuming);
     connection->accept_link(link, state_->link);
     return ReceiverState::make_handle(link, connection);
 }

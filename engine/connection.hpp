@@ -47,8 +47,12 @@ public:
 
     /// Waits until the peer's open has come, or says why it will not.
     codec::Result<void, Failure> wait_open(Duration timeout) const;
+    Async<void> async_wait_open(Duration timeout, std::stop_token cancel = {}) const;
     /// Closes in order: what is queued for the wire goes out first. Does not block.
     void close(std::optional<codec::ErrorCondition> error = {}) const;
+    /// As close; done when the connection is over. Cancelling takes nothing back.
+    Async<void> async_close(Duration timeout, std::stop_token cancel = {},
+                            std::optional<codec::ErrorCondition> error = {}) const;
     /// Waits until the connection is over.
     codec::Result<void, Failure> wait_closed(Duration timeout) const;
 

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include <aprotic/engine/asio_reactor.hpp>
+#include <aprotic/engine/state/completer.hpp>
 #include <aprotic/engine/state/connect_url.hpp>
 #include <aprotic/engine/state/container_state.hpp>
 
@@ -92,6 +93,33 @@ Connection Container::connect(const Address& to, ConnectionOptions options,
         connection->connect(to);
     });
     return handle;
+}
+
+Async<Connection> Container::async_connect(std::string_view url, Duration timeout, std::stop_token cancel) {
+    return async_connect(url, ConnectionOptions{}, nullptr, timeout, std::move(cancel));
+}
+
+Async<Connection> Container::async_connect(std::string_view url, ConnectionOptions options,
+                                           std::shared_ptr<ConnectionHandler> handler, Duration timeout,
+                                           std::stop_token cancel) {
+    const Connection connection = connect(url, std::move(options), std::move(handler));
+    Begun<Connection> begun(state_->loop, fmt::format("{} has not opened the connection", connection.peer_name()));
+    begun.operation->on_give_up([connection, weak = std::weak_ptr(begun.operation)](Errc why) {
+        connection.close();
+        const auto operation = weak.lock();
+        if (!operation) return;
+        operation->fail({.code = why,
+                         .condition = {},
+                         .text = fmt::format("the attempt to connect to {} was given up", connection.peer_name())});
+    });
+    begun.operation->watch(timeout, std::move(cancel));
+    // The connection ends it one way or the other, if nobody gives up before.
+    connection.async_wait_open(Duration::max())
+        .then([connection, waiter = std::move(begun.completer)](codec::Result<void, Failure> opened) mutable {
+            if (!opened) return waiter.fail(opened.error());
+            static_cast<void>(waiter.finish(Connection(connection)));
+        });
+    return std::move(begun.async);
 }
 
 Connection Container::adopt(std::unique_ptr<Stream> stream, bool as_server, ConnectionOptions options,

@@ -57,6 +57,12 @@ public:
                        std::shared_ptr<ConnectionHandler> handler = nullptr);
     Connection connect(const Address& to, ConnectionOptions options = {},
                        std::shared_ptr<ConnectionHandler> handler = nullptr);
+    /// As connect; done when the peer has opened the connection. Cancelled or timed out, the attempt ends.
+    Async<Connection> async_connect(std::string_view url, Duration timeout, std::stop_token cancel = {});
+    /// With `co_await`, give `options` by name: gcc 12 makes a wrong copy of an aggregate that is a temporary there.
+    Async<Connection> async_connect(std::string_view url, ConnectionOptions options,
+                                    std::shared_ptr<ConnectionHandler> handler, Duration timeout,
+                                    std::stop_token cancel = {});
     /// Speaks AMQP on a stream that exists, as client or as server. Reactor's thread only.
     Connection adopt(std::unique_ptr<Stream> stream, bool as_server, ConnectionOptions options = {},
                      std::shared_ptr<ConnectionHandler> handler = nullptr);

@@ -1,4 +1,5 @@
 #include <aprotic/engine/delivery.hpp>
+#include <aprotic/engine/outgoing_delivery.hpp>
 
 #include <fmt/core.h>
 
@@ -60,6 +61,10 @@ Outcome Tracker::wait(Duration timeout) const {
     return std::move(*outcome);
 }
 
+Async<Outcome> Tracker::async_wait(Duration timeout, std::stop_token cancel) const {
+    return SenderState::async_wait(state_, timeout, std::move(cancel));
+}
+
 void Tracker::on_done(Function<void(const Outcome&)> done) const {
     {
         const std::lock_guard lock(state_->mutex);
@@ -105,26 +110,94 @@ std::uint32_t Delivery::message_format() const { return state_->incoming.message
 const codec::DeliveryTag& Delivery::tag() const { return state_->incoming.tag; }
 bool Delivery::is_settled() const { return state_->incoming.settled; }
 
-void Delivery::accept() {
-    if (state_->incoming.settled || std::exchange(state_->answered, true)) return;
-    state_->receiver->settle(state_->id, ReceiverState::Short::accepted);
+template <class How>
+void Delivery::settle(How&& outcome) {
+    // Of what comes in parts the rest may have to be stopped, even if it was sent settled.
+    if (!state_->held || std::exchange(state_->answered, true)) return;
+    state_->receiver->settle(state_->id, state_->bytes, std::forward<How>(outcome));
 }
 
-void Delivery::release() {
-    if (state_->incoming.settled || std::exchange(state_->answered, true)) return;
-    state_->receiver->settle(state_->id, ReceiverState::Short::released);
-}
+void Delivery::accept() { settle(ReceiverState::Short::accepted); }
+void Delivery::release() { settle(ReceiverState::Short::released); }
 
 void Delivery::reject(std::optional<codec::ErrorCondition> why) {
-    if (state_->incoming.settled || std::exchange(state_->answered, true)) return;
-    state_->receiver->settle(state_->id, codec::Rejected{.error = std::move(why)});
+    settle(codec::DeliveryState(codec::Rejected{.error = std::move(why)}));
 }
 
 void Delivery::modify(bool delivery_failed, bool undeliverable_here, codec::Map annotations) {
-    if (state_->incoming.settled || std::exchange(state_->answered, true)) return;
-    state_->receiver->settle(state_->id, codec::Modified{.delivery_failed = delivery_failed,
-                                                         .undeliverable_here = undeliverable_here,
-                                                         .message_annotations = std::move(annotations)});
+    settle(codec::DeliveryState(codec::Modified{.delivery_failed = delivery_failed,
+                                                .undeliverable_here = undeliverable_here,
+                                                .message_annotations = std::move(annotations)}));
+}
+
+Async<void> Delivery::async_settle(codec::DeliveryState outcome, Duration timeout, std::stop_token cancel) {
+    ReceiverState& receiver = *state_->receiver;
+    if (state_->incoming.settled || std::exchange(state_->answered, true)) {
+        Begun<void> refused(receiver.loop, "");
+        refused.completer.fail({.code = Errc::wrong_state, .condition = {}, .text = "the delivery is settled already"});
+        return std::move(refused.async);
+    }
+    return receiver.async_settle(state_->id, state_->bytes, std::move(outcome), timeout, std::move(cancel));
+}
+
+bool Delivery::is_in_parts() const { return state_->parts != nullptr; }
+
+codec::Result<codec::ByteChain, Failure> Delivery::try_read(Duration timeout) {
+    if (!state_->parts) {
+        return Failure{.code = Errc::wrong_state, .condition = {}, .text = "the message came whole: see payload()"};
+    }
+    return state_->receiver->try_read(state_->id, *state_->parts, timeout);
+}
+
+codec::ByteChain Delivery::read(Duration timeout) {
+    auto part = try_read(timeout);
+    if (!part) throw std::system_error(part.error().code, part.error().message());
+    return std::move(*part);
+}
+
+Async<codec::ByteChain> Delivery::async_read(Duration timeout, std::stop_token cancel) {
+    if (state_->parts) return state_->receiver->async_read(state_->id, state_->parts, timeout, std::move(cancel));
+    Begun<codec::ByteChain> refused(state_->receiver->loop, "");
+    refused.completer.fail(try_read({}).error());
+    return std::move(refused.async);
+}
+
+// --- OutgoingDelivery
+// ------------------------------------------------------------------------------------------------------
+
+OutgoingDelivery& OutgoingDelivery::operator=(OutgoingDelivery&& other) noexcept {
+    OutgoingDelivery dropped(std::move(*this));
+    state_ = std::move(other.state_);
+    tracker_ = std::move(other.tracker_);
+    return *this;
+}
+
+OutgoingDelivery::~OutgoingDelivery() {
+    if (state_) abort();
+}
+
+codec::Result<void, Failure> OutgoingDelivery::append(codec::ByteChain part, std::optional<Duration> timeout) {
+    return state_->append(tracker_.state_, std::move(part), timeout);
+}
+
+Async<void> OutgoingDelivery::async_append(codec::ByteChain part, Duration timeout, std::stop_token cancel) {
+    return state_->async_append(tracker_.state_, std::move(part), timeout, std::move(cancel));
+}
+
+codec::Result<void, Failure> OutgoingDelivery::append_data(codec::Bytes octets, std::optional<Duration> timeout) {
+    // A message of one data section is that section.
+    return append(codec::encode(codec::Message::data(std::move(octets))).octets(), timeout);
+}
+
+Tracker OutgoingDelivery::finish() {
+    const auto sender = std::exchange(state_, nullptr);
+    sender->run([sender = sender.get(), tracker = tracker_.state_] { sender->finish_parts(tracker); });
+    return std::move(tracker_);
+}
+
+void OutgoingDelivery::abort() {
+    const auto sender = std::exchange(state_, nullptr);
+    sender->run([sender = sender.get(), tracker = std::move(tracker_.state_)] { sender->abort_parts(tracker); });
 }
 
 }  // namespace aprotic::engine

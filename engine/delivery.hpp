@@ -8,6 +8,7 @@
 #include <aprotic/codec/delivery_state.hpp>
 #include <aprotic/codec/message.hpp>
 #include <aprotic/codec/message_view.hpp>
+#include <aprotic/engine/async.hpp>
 #include <aprotic/engine/failure.hpp>
 #include <aprotic/engine/function.hpp>
 #include <aprotic/engine/time.hpp>
@@ -22,7 +23,9 @@ struct Outcome {
         released,  ///< not processed; may be sent again
         modified,  ///< not processed; `delivery_failed` and `undeliverable_here` say more
         sent,      ///< sent settled and written to the stream: nothing more will be known
-        not_sent,  ///< nothing of it left this process; `failure` says why. Safe to send again.
+        /// Nothing of it left this process, or only a part that the peer must drop; `failure` says why. Safe to send
+        /// again.
+        not_sent,
         in_doubt,  ///< it left, and the link was lost before an outcome: it may or may not have been taken
     };
     Kind kind = Kind::in_doubt;
@@ -48,14 +51,20 @@ public:
     codec::Result<Outcome> try_wait(Duration timeout) const;
     /// As try_wait; throws std::system_error.
     Outcome wait(Duration timeout) const;
+    /// As try_wait, for a callback, a future or co_await; works on the reactor's thread. Cancelled or timed out, the
+    /// message is taken back if nothing of it has left: not_sent. Otherwise this ends as in_doubt, while the message
+    /// goes on and the tracker still gets its outcome.
+    Async<Outcome> async_wait(Duration timeout, std::stop_token cancel = {}) const;
     /// Calls `done` once on the reactor's thread, also when the outcome is already known. At most one per tracker.
     void on_done(Function<void(const Outcome&)> done) const;
     /// Takes the message back if nothing of it has left: it then ends as not_sent(closed). Otherwise nothing happens.
     void cancel() const;
 
 private:
+    friend class OutgoingDelivery;
     friend class Sender;
     friend struct SenderState;
+    friend struct Suspension;
     struct State;
     explicit Tracker(std::shared_ptr<State> state) : state_(std::move(state)) {}
     std::shared_ptr<State> state_;
@@ -64,29 +73,50 @@ private:
 /// One received message and the duty to answer it. Movable, not copyable. Any thread, one at a time. Settled at most
 /// once: later calls do nothing. Dropped unsettled, it is released, so that nothing is lost by an early return or an
 /// exception.
+///
+/// On a link with LinkOptions::stream_window it may be there before its end has come: read() gives it part by part.
+/// Settled or dropped before its end, the rest is not wanted and the sender is told so.
 class Delivery {
 public:
     Delivery(Delivery&&) noexcept;
     Delivery& operator=(Delivery&&) noexcept;
     ~Delivery();
 
-    /// A lazy view of the content, borrowed: it lives as long as this object, wherever it is moved.
+    /// A lazy view of the content, borrowed: it lives as long as this object, wherever it is moved. Of a message that
+    /// comes in parts there is nothing here.
     const codec::MessageView& message() const;
-    /// The message's bytes, shared: keep or forward them without a copy.
+    /// The message's bytes, shared: keep or forward them without a copy. Empty when it comes in parts.
     const codec::ByteChain& payload() const;
     std::uint32_t message_format() const;
     const codec::DeliveryTag& tag() const;
     /// The sender sent it settled: no answer is expected, and giving one does nothing.
     bool is_settled() const;
 
+    /// It comes in parts: message() and payload() are empty, read() has them.
+    bool is_in_parts() const;
+    /// What has come since the last call, as much as there is; empty at the message's end, and then always. Without a
+    /// time-out also on the reactor's thread. Errors: timed_out, would_deadlock, aborted when the sender took the
+    /// message back, wrong_state when it does not come in parts, or why the link ended.
+    codec::Result<codec::ByteChain, Failure> try_read(Duration timeout);
+    /// As try_read; throws std::system_error with the failure's text.
+    codec::ByteChain read(Duration timeout);
+    /// As try_read, for a callback, a future or co_await. One at a time.
+    Async<codec::ByteChain> async_read(Duration timeout, std::stop_token cancel = {});
+
     void accept();
     void reject(std::optional<codec::ErrorCondition> why = {});
     void release();
     void modify(bool delivery_failed, bool undeliverable_here = false, codec::Map annotations = {});
+    /// Settles with any outcome and tells when the peer cannot have missed it: on a link whose receiver settles second,
+    /// when the sender has settled too [2.6.12-g]; else when it is on its way. Errors: why the link ended before,
+    /// wrong_state when it is settled already. Cancelled or timed out, the outcome still goes to the peer.
+    Async<void> async_settle(codec::DeliveryState outcome, Duration timeout, std::stop_token cancel = {});
 
 private:
     friend struct ReceiverState;
     struct State;
+    template <class How>
+    void settle(How&& outcome);
     explicit Delivery(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };

@@ -59,6 +59,9 @@ codec::Result<void> Engine::drain(LinkId link) { return impl_->connection().drai
 codec::Result<void> Engine::set_available(LinkId link, std::uint32_t available) {
     return impl_->connection().set_available(link, available);
 }
+codec::Result<void> Engine::send_flow(LinkId link, bool echo, codec::Map properties) {
+    return impl_->connection().send_flow(link, echo, std::move(properties));
+}
 codec::Result<DeliveryId> Engine::send(LinkId link, codec::EncodedMessage message, const SendOptions& options) {
     return impl_->connection().send(link, std::move(message), options);
 }

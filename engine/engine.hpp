@@ -95,6 +95,10 @@ public:
     /// Sending: how many messages the application would send if it had credit; goes out with the next flow.
     codec::Result<void> set_available(LinkId link, std::uint32_t available);
 
+    /// Tells the link's flow state, and with `echo` asks for the peer's: LinkFlowed comes with its answer. `properties`
+    /// have symbol keys and are left out where they do not fit into a frame. [2.7.4]
+    codec::Result<void> send_flow(LinkId link, bool echo, codec::Map properties = {});
+
     /// Queues a message. The bytes are kept by reference until settled. Errc::message_too_large beyond the peer's
     /// limit.
     codec::Result<DeliveryId> send(LinkId link, codec::EncodedMessage message, const SendOptions& options = {});

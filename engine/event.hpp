@@ -75,9 +75,11 @@ struct LinkDetaching {
     bool refused = false;
     std::optional<codec::ErrorCondition> error;
 };
-/// Credit of a sending link changed, or a receiving link's drain finished. One pending event per link: read the state.
+/// Credit of a sending link changed, a receiving link's drain finished, or the peer answered an echo: read the state.
+/// One pending event per link, and one for each flow with properties.
 struct LinkFlowed {
     LinkId link;
+    std::shared_ptr<const codec::Map> properties{};  ///< null when there are none
 };
 
 /// A whole message waits on a receiving link, or a part of one on a link with a stream window: Engine::take(delivery).

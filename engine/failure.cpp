@@ -21,6 +21,7 @@ public:
             case Errc::invalid_option: return "an option is out of its range";
             case Errc::invalid_url: return "not a usable URL";
             case Errc::timed_out: return "timed out";
+            case Errc::cancelled: return "cancelled";
             case Errc::connect_timed_out: return "no connection within the connect time-out";
             case Errc::idle_timed_out: return "the peer was silent for longer than the idle time-out";
             case Errc::resolve_failed: return "the host name has no address";
@@ -31,7 +32,9 @@ public:
             case Errc::no_common_mechanism: return "no SASL mechanism that both sides may use";
             case Errc::cleartext_refused: return "a password would be sent in the clear";
             case Errc::refused: return "the peer refused the link";
-            case Errc::detached_by_peer: return "the peer detached the link";
+            case Errc::detached_by_peer: return "the peer closed the link";
+            case Errc::suspended_by_peer: return "the peer detached the link and keeps its end";
+            case Errc::aborted: return "the sender took the delivery back";
             case Errc::ended_by_peer: return "the peer ended the session";
             case Errc::closed_by_peer: return "the peer closed the connection";
             case Errc::protocol_violation: return "the peer broke the protocol";

@@ -21,8 +21,9 @@ enum class Errc {
     limit_reached,      ///< channel-max or handle-max leaves no room
     invalid_option,     ///< an option's value is out of its range
     invalid_url,
-    // time
+    // time and second thoughts
     timed_out,          ///< the operation's deadline passed
+    cancelled,          ///< whoever asked for the operation wants it no more
     connect_timed_out,  ///< no connection within ConnectionOptions::connect_timeout
     idle_timed_out,     ///< nothing came from the peer for our idle time-out [2.4.5]
     // transport
@@ -35,10 +36,12 @@ enum class Errc {
     no_common_mechanism,    ///< nothing both sides may use [5.3]
     cleartext_refused,      ///< credentials would have left this machine unencrypted
     // the peer's word
-    refused,           ///< the peer refused the link: attach with null terminus, then detach [2.6.3]
-    detached_by_peer,  ///< the peer detached the link
-    ended_by_peer,     ///< the peer ended the session
-    closed_by_peer,    ///< the peer closed the connection
+    refused,            ///< the peer refused the link: attach with null terminus, then detach [2.6.3]
+    detached_by_peer,   ///< the peer closed the link
+    suspended_by_peer,  ///< the peer detached the link without closing it: it keeps its end [2.6.4]
+    aborted,            ///< the sender took back a delivery that it had begun [2.7.5-t]
+    ended_by_peer,      ///< the peer ended the session
+    closed_by_peer,     ///< the peer closed the connection
     // the peer's faults
     protocol_violation,  ///< the peer broke the rule named in the text
 };

@@ -18,6 +18,7 @@ void ConnectionHandler::on_sender_requested(Connection&, LinkRequest request) { 
 void ConnectionHandler::on_receiver_requested(Connection&, LinkRequest request) { request.refuse(not_implemented()); }
 
 void SenderHandler::on_close(Sender&, const std::optional<Failure>&) {}
+void ReceiverHandler::on_part(Receiver&, Delivery& delivery) { delivery.release(); }
 void ReceiverHandler::on_close(Receiver&, const std::optional<Failure>&) {}
 
 }  // namespace aprotic::engine

@@ -27,6 +27,8 @@ public:
     virtual void on_open(Connection&) {}
     /// The peer closes; our answer follows when this returns.
     virtual void on_remote_close(Connection&, const std::optional<codec::ErrorCondition>&) {}
+    /// The peer ended a session. Its links have had their on_close, with Errc::ended_by_peer.
+    virtual void on_remote_end(Connection&, const std::optional<codec::ErrorCondition>&) {}
     /// Over. `why` is empty after an orderly close of ours.
     virtual void on_close(Connection&, const std::optional<Failure>& why);
     /// The peer attaches as receiver: it wants messages from us. Accept or refuse now or later; dropped, it is refused.
@@ -44,9 +46,11 @@ public:
     virtual void on_credit(Sender&) {}
     /// The receiver asks for what there is and takes its credit back afterwards. [2.6.7]
     virtual void on_drain(Sender&) {}
-    /// The peer detaches; the link is detached by us when this returns.
+    /// The peer detaches; the link is detached by us when this returns. Whether it closed the link or only suspended it
+    /// is in on_close: Errc::detached_by_peer or Errc::suspended_by_peer.
     virtual void on_remote_close(Sender&, const std::optional<codec::ErrorCondition>&) {}
-    /// Over: closed, refused, or gone with its session or connection. All trackers have ended before.
+    /// Over: closed, refused, suspended, or gone with its session or connection. All trackers have ended before, but
+    /// those that Sender::take_suspended() carries on.
     virtual void on_close(Sender&, const std::optional<Failure>& why);
 };
 
@@ -57,6 +61,11 @@ public:
     /// A whole message. The delivery may be moved away and settled later from any thread; dropped unsettled, it is
     /// released.
     virtual void on_message(Receiver&, Delivery& delivery) = 0;
+    /// On links with LinkOptions::stream_window, instead of on_message: another part has come, to be had by
+    /// delivery.try_read({}), or the message's end, or the sender took it back. The link keeps the delivery from part
+    /// to part until it is settled, read to its end or aborted; moved away, it is read without this. The default
+    /// releases it.
+    virtual void on_part(Receiver&, Delivery& delivery);
     /// A drain asked for by us has ended.
     virtual void on_drained(Receiver&) {}
     virtual void on_remote_close(Receiver&, const std::optional<codec::ErrorCondition>&) {}

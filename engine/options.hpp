@@ -77,7 +77,7 @@ struct LinkOptions {
     codec::Map properties{};
     /// Receiving: deliveries are told part by part as they come, and about this many bytes may wait for the application
     /// to take them; beyond that the session's window stays shut, for the other links of the session too. 0: whole
-    /// messages only.
+    /// messages only. Receiver holds up to as much again, ready to be read.
     std::size_t stream_window = 0;
     /// Unsettled deliveries outlive a detach that does not close, an ended session and a lost connection: LinkDetached
     /// hands them over, and each attach says what is unsettled. [2.6.13]

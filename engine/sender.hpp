@@ -9,13 +9,18 @@
 #include <aprotic/codec/performatives.hpp>
 #include <aprotic/engine/delivery.hpp>
 #include <aprotic/engine/handler.hpp>
+#include <aprotic/engine/link_status.hpp>
 #include <aprotic/engine/options.hpp>
+#include <aprotic/engine/outgoing_delivery.hpp>
+#include <aprotic/engine/suspended_link.hpp>
 
 namespace aprotic::engine {
 
 /// A sending link beyond its address.
 struct SenderOptions {
-    LinkOptions link{};  ///< name, modes, capabilities; termini are filled in when absent
+    /// Name, modes, capabilities, properties; termini are filled in when absent. With `link.suspended` the name and the
+    /// unsettled deliveries are those of the link before.
+    LinkOptions link{};
     /// Bytes handed over and not yet settled or written. Beyond it send() waits (other threads) or refuses (reactor
     /// thread).
     std::size_t queue_bytes_max = 16 * 1024 * 1024;
@@ -25,6 +30,7 @@ struct SenderOptions {
 struct SendParameters {
     bool settled = false;                  ///< fire and forget
     std::optional<Duration> timeout = {};  ///< unsent after this: taken back, not_sent(timed_out)
+    /// Unique among the link's unsettled deliveries, which is not checked; none: the link counts. [2.6.12-c]
     std::optional<codec::DeliveryTag> tag = {};
 };
 
@@ -41,10 +47,33 @@ public:
     /// The same for bytes already encoded, shared by reference: one EncodedMessage may go to many senders.
     Tracker send(codec::EncodedMessage message, const SendParameters& parameters = {}) const;
 
+    /// As send, and waits without blocking for room in a full queue; ends with the outcome. Cancelled or timed out, the
+    /// message is taken back if nothing of it has left: not_sent. Otherwise it goes on and this ends as in_doubt.
+    Async<Outcome> async_send(codec::EncodedMessage message, Duration timeout, std::stop_token cancel = {},
+                              const SendParameters& parameters = {}) const;
+    Async<Outcome> async_send(const codec::Message& message, Duration timeout, std::stop_token cancel = {},
+                              const SendParameters& parameters = {}) const;
+    /// Begins a message that is handed over in parts. It takes its place behind what was sent before. Never blocks.
+    OutgoingDelivery begin(const SendParameters& parameters = {}, std::uint32_t message_format = 0) const;
+
     /// Waits until the peer has answered. The failure of a refused link carries the peer's condition.
     codec::Result<void, Failure> wait_open(Duration timeout) const;
-    /// Detaches with closed=true; queued messages end as not_sent, unsettled ones as in_doubt.
+    Async<void> async_wait_open(Duration timeout, std::stop_token cancel = {}) const;
+    /// Detaches with closed=true; queued messages end as not_sent, unsettled ones as in_doubt. Does not block.
     void close(std::optional<codec::ErrorCondition> error = {}) const;
+    /// As close; done when the link is over on both sides. Cancelling takes nothing back.
+    Async<void> async_close(Duration timeout, std::stop_token cancel = {},
+                            std::optional<codec::ErrorCondition> error = {}) const;
+    /// Tells the peer our flow state with `properties` (symbol keys) and asks for its own. Not before the link is
+    /// attached. [2.6.7-p]
+    Async<PeerFlow> async_flow(Duration timeout, std::stop_token cancel = {}, codec::Map properties = {}) const;
+    /// Detaches without closing. With LinkOptions::resumable unsettled messages wait for the link to be attached again:
+    /// take_suspended(); else as close. [2.6.4]
+    void detach() const;
+    /// Of a link with LinkOptions::resumable that has ended without being closed, by us, the peer or a lost connection:
+    /// what the next open_sender takes as LinkOptions::suspended, on this connection or another. Null before the end,
+    /// and when it was taken.
+    std::shared_ptr<SuspendedLink> take_suspended() const;
 
     /// Reactor's thread only: deliveries that may start now / handed over and not finished.
     std::uint32_t credit() const;

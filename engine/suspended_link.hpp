@@ -37,12 +37,16 @@ struct SuspendedDelivery {
 /// write it down, change it and drop what it no longer wants to know. Not to be changed while an engine is at work on
 /// another thread.
 ///
+/// A Sender or Receiver that ends so gives it by take_suspended(). Then it carries whoever waits for the outcomes of
+/// its deliveries, too: dropped, or when an entry is removed, their trackers end as in_doubt.
+///
 /// Sending: messages that were queued and of which nothing was on the wire are not here; they can be sent anew.
 /// Receiving: deliveries that the application had not taken are not here; the peer sends them again.
 struct SuspendedLink {
     std::string name;
     codec::Role role = codec::Role::sender;  ///< ours
     std::vector<SuspendedDelivery> deliveries;
+    std::shared_ptr<struct Suspension> suspension{};  ///< the event layer's; leave it alone
 };
 
 }  // namespace aprotic::engine

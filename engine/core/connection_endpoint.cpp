@@ -206,11 +206,11 @@ std::optional<Event> ConnectionEndpoint::poll_event() {
 
 /// Empty when what the entry tells of has gone meanwhile.
 std::optional<Event> ConnectionEndpoint::materialise(EventQueue::Entry entry) {
-    if (const auto* const flowed = std::get_if<LinkFlowed>(&entry)) {
+    if (const auto* const flowed = std::get_if<FlowNews>(&entry)) {
         LinkEndpoint* const link = context_.links.find(flowed->link);
         if (link == nullptr) return std::nullopt;
         link->flow_polled();
-        return *flowed;
+        return LinkFlowed{flowed->link};
     }
     if (const auto* const received = std::get_if<DeliveryReceived>(&entry)) {
         Delivery* const delivery = context_.deliveries.find(received->delivery);
@@ -346,6 +346,12 @@ codec::Result<void> ConnectionEndpoint::set_available(LinkId link, std::uint32_t
     LinkEndpoint* const found = usable(link);
     if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
     return found->set_available(available);
+}
+
+codec::Result<void> ConnectionEndpoint::send_flow(LinkId link, bool echo, codec::Map properties) {
+    LinkEndpoint* const found = usable(link);
+    if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
+    return found->send_flow(echo, std::move(properties));
 }
 
 codec::Result<DeliveryId> ConnectionEndpoint::send(LinkId link, codec::EncodedMessage message,

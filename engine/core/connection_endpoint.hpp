@@ -89,6 +89,7 @@ public:
     codec::Result<void> set_credit(LinkId link, std::uint32_t credit);
     codec::Result<void> drain(LinkId link);
     codec::Result<void> set_available(LinkId link, std::uint32_t available);
+    codec::Result<void> send_flow(LinkId link, bool echo, codec::Map properties);
     codec::Result<DeliveryId> send(LinkId link, codec::EncodedMessage message, const SendOptions& options = {});
     codec::Result<DeliveryId> begin_send(LinkId link, const SendOptions& options = {});
     codec::Result<std::size_t> append(DeliveryId delivery, const codec::ByteChain& part);

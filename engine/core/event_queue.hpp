@@ -18,13 +18,18 @@ struct DeliveryNews {
     DeliveryId delivery;
 };
 
+/// A link's credit has changed, or a drain ended; read when polled.
+struct FlowNews {
+    LinkId link;
+};
+
 /// Events in the order in which they came about. The frequent ones are small and kept in place; the others own their
 /// data.
 class EventQueue {
 public:
-    using Entry = std::variant<std::monostate, LinkFlowed, DeliveryReceived, DeliveryNews, std::unique_ptr<Event>>;
+    using Entry = std::variant<std::monostate, FlowNews, DeliveryReceived, DeliveryNews, std::unique_ptr<Event>>;
 
-    void push(LinkFlowed event) { add(event, 0); }
+    void push(FlowNews news) { add(news, 0); }
     void push(DeliveryReceived event) { add(event, 0); }
     void push(DeliveryNews news) { add(news, 0); }
     /// `data_cost`: what the event's data take in memory, roughly.

@@ -317,6 +317,7 @@ LinkStatus LinkEndpoint::status() const {
     status.queued = waiting_.size();
     status.unsettled = unsettled_;
     status.draining = is_sender() ? sender_credit_.draining() : receiver_credit_.draining();
+    status.available = is_sender() ? available_ : receiver_credit_.available();
     status.peer_message_size_max = remote_message_size_max_;
     return status;
 }

@@ -66,6 +66,7 @@ public:
     codec::Result<void> set_credit(std::uint32_t credit);
     codec::Result<void> drain();
     codec::Result<void> set_available(std::uint32_t available);
+    codec::Result<void> send_flow(bool echo, codec::Map properties);
     codec::Result<DeliveryId> send(codec::EncodedMessage message, const SendOptions& options);
     codec::Result<DeliveryId> begin_send(const SendOptions& options);
     codec::Result<std::size_t> append(Delivery& delivery, const codec::ByteChain& part);
@@ -203,6 +204,9 @@ private:
     bool closed_ = false;  // our detach said so
     bool flow_due_ = false;
     bool flowed_queued_ = false;
+    bool echo_due_ = false;
+    bool echo_awaited_ = false;
+    std::unique_ptr<codec::Map> flow_properties_;  // for the next flow
 
     std::size_t request_cost_ = 0;  // of what the peer's attach makes us keep until ours is written
     std::size_t cost_ = 0;          // of the rest, for life

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include <aprotic/engine/core/endpoint_context.hpp>
@@ -28,8 +29,21 @@ codec::Result<void> LinkEndpoint::drain() {
     return {};
 }
 
+codec::Result<void> LinkEndpoint::send_flow(bool echo, codec::Map properties) {
+    if (!alive() || remote_attach_) return make_error_code(Errc::wrong_state);
+    flow_due_ = true;
+    echo_due_ = echo_due_ || echo;
+    if (!properties.empty()) flow_properties_ = std::make_unique<codec::Map>(std::move(properties));
+    mark_dirty();
+    return {};
+}
+
 Fault LinkEndpoint::recv_flow(const codec::Flow& flow) {
     if (state_ != LinkState::attach_received && state_ != LinkState::attached) return {};
+    const bool answered = std::exchange(echo_awaited_, false);
+    if (known_ && !flow.properties.empty()) {
+        push(LinkFlowed{id_, std::make_shared<const codec::Map>(flow.properties)});
+    }
     if (is_sender()) {
         std::optional<SerialNumber> count;
         if (flow.delivery_count) count = SerialNumber(*flow.delivery_count);
@@ -44,6 +58,7 @@ Fault LinkEndpoint::recv_flow(const codec::Flow& flow) {
         receiver_credit_.recv_flow(count, flow.available);
         if (receiver_credit_.take_drained()) queue_flowed();
     }
+    if (answered) queue_flowed();
     if (flow.echo) flow_due_ = true;  // [2.6.7-p]
     if (flow_due_ || may_drain_now()) mark_dirty();
     return {};
@@ -52,7 +67,7 @@ Fault LinkEndpoint::recv_flow(const codec::Flow& flow) {
 void LinkEndpoint::queue_flowed() {
     if (flowed_queued_ || !known_) return;
     flowed_queued_ = true;
-    context_.events.push(LinkFlowed{id_});
+    context_.events.push(FlowNews{id_});
 }
 
 void LinkEndpoint::flow_polled() {
@@ -93,7 +108,13 @@ void LinkEndpoint::write_sender_flow(Outbox& outbox) {
 
 void LinkEndpoint::write_flow(Outbox& outbox, codec::Flow& flow) {
     session_.fill(flow);
-    outbox.append_frame(session_.channel(), flow, context_.frame_size_max());
+    flow.echo = std::exchange(echo_due_, false);
+    echo_awaited_ = echo_awaited_ || flow.echo;
+    if (flow_properties_) flow.properties = std::move(*std::exchange(flow_properties_, nullptr));
+    if (!outbox.append_frame(session_.channel(), flow, context_.frame_size_max())) {
+        flow.properties.clear();  // too many for the peer's frames
+        outbox.append_frame(session_.channel(), flow, context_.frame_size_max());
+    }
     flow_due_ = false;
 }
 

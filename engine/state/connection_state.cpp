@@ -70,6 +70,34 @@ codec::Result<void, Failure> ConnectionState::wait_closed(Duration timeout) {
     return {};
 }
 
+Async<void> ConnectionState::async_wait_open(Duration timeout, std::stop_token cancel) {
+    auto [operation, async, completer] = begin_operation<void>(
+        loop, fmt::format("{} has not opened the connection", peer_name), timeout, std::move(cancel));
+    run([this, waiter = std::move(completer)]() mutable {
+        if (auto failure = ended()) return waiter.fail(std::move(*failure));
+        if (!is_open()) return opening_.add(std::move(waiter));
+        static_cast<void>(waiter.finish({}));
+    });
+    return std::move(async);
+}
+
+Async<void> ConnectionState::async_close(Duration timeout, std::stop_token cancel,
+                                         std::optional<codec::ErrorCondition> error) {
+    auto [operation, async, completer] = begin_operation<void>(
+        loop, fmt::format("the connection to {} has not ended", peer_name), timeout, std::move(cancel));
+    run([this, waiter = std::move(completer), error = std::move(error)]() mutable {
+        if (over_) return static_cast<void>(waiter.finish({}));
+        ending_.add(std::move(waiter));
+        close(std::move(error));
+    });
+    return std::move(async);
+}
+
+std::optional<Failure> ConnectionState::ended() {
+    const std::lock_guard lock(mutex_);
+    return ended_;
+}
+
 bool ConnectionState::is_open() {
     const std::lock_guard lock(mutex_);
     return opened_ && !ended_;
@@ -132,6 +160,8 @@ void ConnectionState::cut() {
 
 void ConnectionState::abandon() {
     handler_.reset();
+    opening_.forget();
+    ending_.forget();
     for (const auto& [id, link] : links_) link->forget_user();
     for (const auto& link : waiting_) link->forget_user();
     for (const auto& [link, event] : cut_off_) link->forget_user();
@@ -166,6 +196,8 @@ void ConnectionState::end(std::optional<Failure> why) {
                                .text = fmt::format("the connection to {} was closed by us", peer_name)};
         changed_.notify_all();
     }
+    opening_.fail(*ended_);
+    ending_.succeed();
     for (const auto& link : links) link->end(why);
     sessions_.clear();
     common_session_.reset();
@@ -258,7 +290,10 @@ codec::Result<SessionId> ConnectionState::begun(const std::shared_ptr<SessionSta
 
 void ConnectionState::attach(const std::shared_ptr<LinkState>& link) {
     const auto session = begun(link->session);
-    const auto id = session ? pump_->engine().attach(*session, link->options) : codec::Result<LinkId>(session.error());
+    const auto attach_with = [&](const LinkOptions& with) {
+        return session ? pump_->engine().attach(*session, with) : codec::Result<LinkId>(session.error());
+    };
+    const auto id = link->resuming ? attach_with(link->resumed_options()) : attach_with(link->options);
     if (!id) {
         link->end_later(
             Failure{.code = id.error(),
@@ -272,8 +307,10 @@ void ConnectionState::attach(const std::shared_ptr<LinkState>& link) {
 
 void ConnectionState::accept_link(const std::shared_ptr<LinkState>& link, LinkId id) {
     if (link->handled) ++handled_links_;
-    const auto accepted =
-        engine() ? engine()->accept(id, link->options) : codec::Result<void>(make_error_code(Errc::no_such_endpoint));
+    const auto accept_with = [&](const LinkOptions& with) {
+        return engine() ? engine()->accept(id, with) : codec::Result<void>(make_error_code(Errc::no_such_endpoint));
+    };
+    const auto accepted = link->resuming ? accept_with(link->resumed_options()) : accept_with(link->options);
     if (!accepted) {
         link->end_later(Failure{.code = accepted.error(),
                                 .condition = {},
@@ -320,6 +357,7 @@ void ConnectionState::handle(ConnectionOpened&) {
         opened_ = true;
         changed_.notify_all();
     }
+    opening_.succeed();
     wake();
     if (!handler_) return;
     Connection handle(shared_from_this());
@@ -341,11 +379,18 @@ void ConnectionState::handle(ConnectionEnded& event) {
 }
 
 void ConnectionState::handle(SessionEnded& event) {
-    const auto entry = sessions_.extract(event.session);
-    if (!entry) return;
-    entry.mapped()->over = true;
-    entry.mapped()->id.reset();
-    if (common_session_ == entry.mapped()) common_session_.reset();
+    if (const auto entry = sessions_.extract(event.session)) {
+        entry.mapped()->over = true;
+        entry.mapped()->id.reset();
+        if (common_session_ == entry.mapped()) common_session_.reset();
+    }
+    if (event.initiator != Initiator::peer || over_ || !handler_) return;
+    // After the links, which are told when all events of this turn have come.
+    later([self = shared_from_this(), error = std::move(event.error)] {
+        if (!self->handler_) return;
+        Connection handle(self);
+        self->call([&] { self->handler_->on_remote_end(handle, error); });
+    });
 }
 
 void ConnectionState::handle(LinkRequested& event) {
@@ -383,6 +428,7 @@ void ConnectionState::handle(LinkDetached& event) {
     if (!entry) return;
     const auto& link = entry.mapped();
     if (link->remote) link->opened(*link->remote);
+    link->left = std::move(event.suspended);
     if (link->closing) return link->end({});  // its own detach, or the answer to the peer's
     // It went with what it lived in. Should that be the connection, the reason is a few events behind.
     cut_off_.emplace_back(link, std::move(event));
@@ -414,7 +460,7 @@ void ConnectionState::handle(LinkFlowed& event) {
     const auto link = find(event.link);
     if (!link) return;
     if (link->remote) link->opened(*link->remote);
-    link->flowed();
+    link->handle_flow(event);
 }
 
 void ConnectionState::handle(DeliveryReceived& event) {

@@ -13,6 +13,7 @@
 #include <aprotic/engine/connection.hpp>
 #include <aprotic/engine/engine.hpp>
 #include <aprotic/engine/io/pump.hpp>
+#include <aprotic/engine/state/completer.hpp>
 #include <aprotic/engine/state/link_state.hpp>
 #include <aprotic/engine/state/loop.hpp>
 #include <aprotic/engine/state/session_state.hpp>
@@ -55,7 +56,11 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
     std::string next_link_name() const;
     codec::Result<void, Failure> wait_open(Duration timeout);
     codec::Result<void, Failure> wait_closed(Duration timeout);
+    Async<void> async_wait_open(Duration timeout, std::stop_token cancel);
+    Async<void> async_close(Duration timeout, std::stop_token cancel, std::optional<codec::ErrorCondition> error);
     bool is_open();
+    /// Why it is over; nullopt while it lives.
+    std::optional<Failure> ended();
 
     const std::shared_ptr<Loop> loop;
     const std::weak_ptr<ContainerState> container;
@@ -154,6 +159,8 @@ private:
     std::vector<Function<void()>> later_;
     std::vector<std::shared_ptr<SenderState>> rechecks_;
     std::optional<Failure> threw_;
+    Waiters<void> opening_;
+    Waiters<void> ending_;
     std::size_t handled_links_ = 0;
     bool held_ = true;
     bool closing_ = false;

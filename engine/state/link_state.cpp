@@ -27,6 +27,7 @@ LinkState::LinkState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connec
     : loop(std::move(its_loop)),
       options(std::move(its_options)),
       peer_name(its_connection.peer_name),
+      resumable(options.resumable),
       handled(has_handler),
       connection(&its_connection),
       address(address_of(std::nullopt)) {}
@@ -41,6 +42,12 @@ std::string LinkState::address_of(const std::optional<codec::Attach>& peer) cons
         if (!found) found = address_of_source(options.source);
     }
     return found.value_or(std::string());
+}
+
+LinkOptions LinkState::resumed_options() const {
+    LinkOptions with = options;
+    with.suspended = resuming;
+    return with;
 }
 
 std::string LinkState::description() const {
@@ -72,6 +79,67 @@ codec::Result<void, Failure> LinkState::wait_open(Duration timeout) {
     return {};
 }
 
+Async<void> LinkState::async_wait_open(Duration timeout, std::stop_token cancel) {
+    auto [operation, async, completer] =
+        begin_operation<void>(loop, description() + " was not answered", timeout, std::move(cancel));
+    run([this, waiter = std::move(completer)]() mutable {
+        if (auto failure = over()) return waiter.fail(std::move(*failure));
+        if (!opened_once) return opening_.add(std::move(waiter));
+        static_cast<void>(waiter.finish({}));
+    });
+    return std::move(async);
+}
+
+Async<void> LinkState::async_close(Duration timeout, std::stop_token cancel,
+                                   std::optional<codec::ErrorCondition> error) {
+    auto [operation, async, completer] =
+        begin_operation<void>(loop, description() + " was not detached", timeout, std::move(cancel));
+    run([this, waiter = std::move(completer), error = std::move(error)]() mutable {
+        if (connection == nullptr) return static_cast<void>(waiter.finish({}));
+        ending_.add(std::move(waiter));
+        close(std::move(error));
+    });
+    return std::move(async);
+}
+
+Async<PeerFlow> LinkState::async_flow(Duration timeout, std::stop_token cancel, codec::Map properties) {
+    auto [operation, async, completer] =
+        begin_operation<PeerFlow>(loop, description() + ": no flow from the peer", timeout, std::move(cancel));
+    run([this, waiter = std::move(completer), properties = std::move(properties)]() mutable {
+        if (auto failure = over()) return waiter.fail(std::move(*failure));
+        Engine* engine = connection ? connection->engine() : nullptr;
+        if (engine == nullptr || !id || !engine->send_flow(*id, true, std::move(properties))) {
+            return waiter.fail(
+                {.code = Errc::wrong_state, .condition = {}, .text = description() + " is not attached"});
+        }
+        asking_.add(std::move(waiter));
+        connection->wake();
+    });
+    return std::move(async);
+}
+
+void LinkState::handle_flow(const LinkFlowed& event) {
+    Engine* engine = connection ? connection->engine() : nullptr;
+    if (const auto status = engine ? engine->status(*id) : codec::Result<LinkStatus>(LinkStatus{})) {
+        PeerFlow flow{.credit = status->credit, .available = status->available};
+        if (event.properties) flow.properties = *event.properties;
+        asking_.succeed(flow);
+    }
+    // One with properties comes beside the one that tells of the credit.
+    if (!event.properties) flowed();
+}
+
+std::shared_ptr<SuspendedLink> LinkState::take_suspended() {
+    const std::lock_guard lock(mutex);
+    return std::exchange(suspended, nullptr);
+}
+
+void LinkState::forget_user() {
+    opening_.forget();
+    ending_.forget();
+    asking_.forget();
+}
+
 bool LinkState::is_open() {
     const std::lock_guard lock(mutex);
     return open;
@@ -88,29 +156,36 @@ std::optional<Failure> LinkState::over() {
 }
 
 void LinkState::stop(const Failure& why) {
-    const std::lock_guard lock(mutex);
-    open = false;
-    if (!ended) ended = why;
-    changed.notify_all();
+    {
+        const std::lock_guard lock(mutex);
+        open = false;
+        if (!ended) ended = why;
+        changed.notify_all();
+    }
+    opening_.fail(*ended);
+    asking_.fail(*ended);
 }
 
-void LinkState::close(std::optional<codec::ErrorCondition> error) {
+void LinkState::leave(bool closed, std::optional<codec::ErrorCondition> error) {
     if (connection == nullptr || closing) return;
     closing = true;
-    stop({.code = Errc::closed, .condition = error, .text = fmt::format("{} was closed by us", description())});
+    given_up = closed;
+    stop({.code = Errc::closed,
+          .condition = error,
+          .text = fmt::format("{} was {} by us", description(), closed ? "closed" : "detached")});
     Engine* engine = connection->engine();
     if (!id || engine == nullptr) {
         connection->forget_waiting(*this);
         return end_later({});
     }
     before_detach();
-    if (!engine->detach(*id, true, std::move(error))) return end_later({});
+    if (!engine->detach(*id, closed, std::move(error))) return end_later({});
     connection->wake();
 }
 
 void LinkState::attached(LinkId link_id) {
     id = link_id;
-    after_attach();
+    after_attach(std::exchange(resuming, nullptr));
 }
 
 void LinkState::opened(const codec::Attach& attach) {
@@ -123,6 +198,7 @@ void LinkState::opened(const codec::Attach& attach) {
         if (!ended) open = true;
         changed.notify_all();
     }
+    opening_.succeed();
     if (closing) return;
     connection->call([this] { tell_open(); });
     after_open();
@@ -130,13 +206,15 @@ void LinkState::opened(const codec::Attach& attach) {
 
 void LinkState::detaching(const LinkDetaching& event) {
     if (connection == nullptr) return;
-    const Errc code = event.refused ? Errc::refused : Errc::detached_by_peer;
     if (!end_reason && !closing) {
-        end_reason =
-            Failure{.code = code,
-                    .initiator = Initiator::peer,
-                    .condition = event.error,
-                    .text = fmt::format("the peer {} {}", event.refused ? "refused" : "closed", description())};
+        const Errc code = event.refused  ? Errc::refused
+                          : event.closed ? Errc::detached_by_peer
+                                         : Errc::suspended_by_peer;
+        const char* const what = event.refused ? "refused" : event.closed ? "closed" : "suspended";
+        end_reason = Failure{.code = code,
+                             .initiator = Initiator::peer,
+                             .condition = event.error,
+                             .text = fmt::format("the peer {} {}", what, description())};
         stop(*end_reason);
     }
     before_detach();
@@ -155,8 +233,15 @@ void LinkState::end(std::optional<Failure> why) {
     ConnectionState& owner = *connection;
     if (end_reason) why = end_reason;
     stop(why ? *why : Failure{.code = Errc::closed, .condition = {}, .text = description() + " was closed by us"});
+    if (!left) left = std::exchange(resuming, nullptr);  // it was never attached
+    if (given_up) left.reset();
     after_end(*over());
+    {
+        const std::lock_guard lock(mutex);
+        suspended = std::move(left);
+    }
     connection = nullptr;
+    ending_.succeed();
     owner.call([&] { tell_close(why); });
     if (session) {
         --session->links;

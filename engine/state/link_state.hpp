@@ -9,8 +9,11 @@
 #include <aprotic/codec/performatives.hpp>
 #include <aprotic/engine/event.hpp>
 #include <aprotic/engine/failure.hpp>
+#include <aprotic/engine/link_status.hpp>
 #include <aprotic/engine/options.hpp>
+#include <aprotic/engine/state/completer.hpp>
 #include <aprotic/engine/state/loop.hpp>
+#include <aprotic/engine/suspended_link.hpp>
 
 namespace aprotic::engine {
 
@@ -38,33 +41,44 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     }
     void handles_gone();
     codec::Result<void, Failure> wait_open(Duration timeout);
+    Async<void> async_wait_open(Duration timeout, std::stop_token cancel);
+    Async<void> async_close(Duration timeout, std::stop_token cancel, std::optional<codec::ErrorCondition> error);
+    Async<PeerFlow> async_flow(Duration timeout, std::stop_token cancel, codec::Map properties);
+    std::shared_ptr<SuspendedLink> take_suspended();
     bool is_open();
     std::string current_address();
     /// Why nothing goes any more; nullopt while the link lives.
     std::optional<Failure> over();
+    /// `options` together with `resuming`.
+    LinkOptions resumed_options() const;
     /// "the sender to 'orders' at localhost:5672", for texts.
     std::string description() const;
 
     const std::shared_ptr<Loop> loop;
     const LinkOptions options;
     const std::string peer_name;
+    const bool resumable;
     const bool handled;  ///< somebody else than handles holds the link open
 
     // --- reactor's thread
     // --------------------------------------------------------------------------------------------------
 
-    void close(std::optional<codec::ErrorCondition> error);
+    void close(std::optional<codec::ErrorCondition> error) { leave(true, std::move(error)); }
+    /// Detaches without closing.
+    void suspend() { leave(false, {}); }
     /// Our attach has been given to the engine under this id.
     void attached(LinkId link_id);
     /// Both halves are known. Only the first call counts.
     void opened(const codec::Attach& attach);
     void detaching(const LinkDetaching& event);
+    void handle_flow(const LinkFlowed& event);
     /// `why` empty: closed by us.
     void end(std::optional<Failure> why);
     /// end() from outside of the user's own call.
     void end_later(std::optional<Failure> why);
 
-    virtual void after_attach() {}
+    /// `resumed`: what the link was attached again with, or null.
+    virtual void after_attach(const std::shared_ptr<SuspendedLink>&) {}
     virtual void after_open() {}
     virtual void flowed() {}
     virtual void delivery_received(DeliveryId) {}
@@ -74,7 +88,7 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     /// Ends what hangs on the link. `why` says why, also after an orderly close.
     virtual void after_end(const Failure& why) = 0;
     /// Drops handler and callbacks: nothing of the user's is called any more.
-    virtual void forget_user() = 0;
+    virtual void forget_user();
     virtual void tell_open() = 0;
     virtual void tell_remote_close(const std::optional<codec::ErrorCondition>& error) = 0;
     virtual void tell_close(const std::optional<Failure>& why) = 0;
@@ -85,7 +99,10 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     std::optional<codec::Attach> remote;
     std::optional<Failure> end_reason;  ///< known before the link has ended
     bool opened_once = false;
-    bool closing = false;  ///< our detach has been given
+    bool closing = false;                     ///< our detach has been given
+    bool given_up = false;                    ///< it closes: nobody will attach the link again
+    std::shared_ptr<SuspendedLink> resuming;  ///< until it is attached: what to attach it with
+    std::shared_ptr<SuspendedLink> left;      ///< what the engine handed over at its end
 
     // --- under `mutex`
     // -----------------------------------------------------------------------------------------------------
@@ -94,11 +111,17 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     bool open = false;
     std::optional<Failure> ended;
     std::string address;
+    std::shared_ptr<SuspendedLink> suspended;  ///< until it is taken
 
 private:
+    void leave(bool closed, std::optional<codec::ErrorCondition> error);
     /// From now on nothing can be asked of the link.
     void stop(const Failure& why);
     std::string address_of(const std::optional<codec::Attach>& peer) const;
+
+    Waiters<void> opening_;
+    Waiters<void> ending_;
+    Waiters<PeerFlow> asking_;
 };
 
 }  // namespace aprotic::engine

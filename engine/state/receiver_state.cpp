@@ -5,165 +5,214 @@
 
 #include <aprotic/engine/state/connection_state.hpp>
 #include <aprotic/engine/state/receiver_state.hpp>
+#include <aprotic/engine/state/suspension.hpp>
+
+// A receiving link: messages on their way to the application, their settlement, and the link's end. Credit is in
+// receiver_credit.cpp, messages in parts in receiver_parts.cpp.
 
 namespace aprotic::engine {
 
 ReceiverState::ReceiverState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options,
-                             std::uint32_t credit_target, std::shared_ptr<ReceiverHandler> its_handler)
+                             CreditWindow window, std::shared_ptr<ReceiverHandler> its_handler)
     : LinkState(std::move(its_loop), its_connection, std::move(its_options), its_handler != nullptr),
-      target_(credit_target),
+      window_(window),
       handler_(std::move(its_handler)) {}
+
+Failure ReceiverState::failure(Errc code, std::string_view text) const {
+    return {.code = code, .condition = {}, .text = fmt::format("{}: {}", description(), text)};
+}
 
 // --- any thread
 // ------------------------------------------------------------------------------------------------------------
 
 codec::Result<Delivery, Failure> ReceiverState::try_receive(Duration timeout) {
-    const auto failed = [this](Errc code, std::string text) {
-        return Failure{.code = code, .condition = {}, .text = fmt::format("{}: {}", description(), text)};
-    };
-    if (handled) return failed(Errc::wrong_state, "messages go to its handler, not to receive()");
+    if (handled) return failure(Errc::wrong_state, "messages go to its handler, not to receive()");
     std::unique_lock lock(mutex);
     const auto decided = [this] { return !inbox_.empty() || ended; };
     if (!decided()) {
         if (timeout > Duration::zero() && loop->reactor.on_thread()) {
-            return failed(Errc::would_deadlock, "receive() on the reactor's own thread");
+            return failure(Errc::would_deadlock, "receive() on the reactor's own thread");
         }
         if (!changed.wait_for(lock, bounded(timeout), decided)) {
-            return failed(Errc::timed_out, fmt::format("no message within {}",
-                                                       std::chrono::duration_cast<std::chrono::milliseconds>(timeout)));
+            const auto span = std::chrono::duration_cast<std::chrono::milliseconds>(timeout);
+            return failure(Errc::timed_out, fmt::format("no message within {}", span));
         }
     }
     if (inbox_.empty()) return *ended;
     Delivery delivery = std::move(inbox_.front());
     inbox_.pop_front();
     lock.unlock();
-    if (delivery.is_settled()) run([this] { no_longer_held(); });
+    if (!delivery.state_->held) run([this, bytes = delivery.state_->bytes] { no_longer_held(bytes); });
     return delivery;
 }
 
-void ReceiverState::settle(DeliveryId delivery, codec::DeliveryState outcome) {
-    run([this, delivery, outcome = std::move(outcome)]() mutable { settle_now(delivery, std::move(outcome)); });
+Async<Delivery> ReceiverState::async_receive(Duration timeout, std::stop_token cancel) {
+    auto [operation, async, completer] =
+        begin_operation<Delivery>(loop, description() + ": no message", timeout, std::move(cancel));
+    if (handled) {
+        completer.fail(failure(Errc::wrong_state, "messages go to its handler, not to receive()"));
+        return std::move(async);
+    }
+    run([this, waiter = std::move(completer)]() mutable {
+        if (waiter.is_done()) return;
+        std::erase_if(receiving_, [](const auto& one) { return one.is_done(); });
+        std::optional<Delivery> delivery;
+        {
+            const std::lock_guard lock(mutex);
+            if (inbox_.empty()) {
+                if (ended) return waiter.fail(*ended);
+                return receiving_.push_back(std::move(waiter));
+            }
+            delivery.emplace(std::move(inbox_.front()));
+            inbox_.pop_front();
+        }
+        const bool held = delivery->state_->held;
+        const std::size_t bytes = delivery->state_->bytes;
+        codec::Result<Delivery, Failure> message(std::move(*delivery));
+        if (waiter.finish(std::move(message))) {
+            if (!held) no_longer_held(bytes);
+            return;
+        }
+        const std::lock_guard lock(mutex);
+        inbox_.push_front(std::move(*message));
+        changed.notify_one();
+    });
+    return std::move(async);
 }
 
-void ReceiverState::settle(DeliveryId delivery, Short outcome) {
-    run([this, delivery, outcome] {
-        if (outcome == Short::accepted) return settle_now(delivery, codec::Accepted{});
-        settle_now(delivery, codec::Released{});
+void ReceiverState::settle(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome) {
+    run([this, delivery, bytes, outcome = std::move(outcome)]() mutable {
+        settle_now(delivery, bytes, std::move(outcome));
     });
+}
+
+void ReceiverState::settle(DeliveryId delivery, std::size_t bytes, Short outcome) {
+    run([this, delivery, bytes, outcome] {
+        if (outcome == Short::accepted) return settle_now(delivery, bytes, codec::Accepted{});
+        settle_now(delivery, bytes, codec::Released{});
+    });
+}
+
+Async<void> ReceiverState::async_settle(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome,
+                                        Duration timeout, std::stop_token cancel) {
+    auto [operation, async, completer] =
+        begin_operation<void>(loop, description() + ": the settlement is not confirmed", timeout, std::move(cancel));
+    run([this, delivery, bytes, outcome = std::move(outcome), waiter = std::move(completer)]() mutable {
+        Engine* engine = connection ? connection->engine() : nullptr;
+        if (engine == nullptr) {
+            settle_now(delivery, bytes, std::move(outcome));
+            return waiter.fail(over().value_or(failure(Errc::closed, "the connection is over")));
+        }
+        const bool second = options.rcv_settle_mode == codec::ReceiverSettleMode::second;
+        if (second && engine->update(delivery, outcome)) {
+            confirming_.insert_or_assign(delivery, Confirming{std::move(waiter), bytes});
+            return connection->wake();
+        }
+        const auto settled = engine->settle(delivery, std::move(outcome));
+        forget(delivery, bytes);
+        connection->wake();
+        if (!settled) return waiter.fail(failure(Errc::wrong_state, "the sender has settled the delivery before"));
+        static_cast<void>(waiter.finish({}));
+    });
+    return std::move(async);
 }
 
 // --- reactor's thread
 // ------------------------------------------------------------------------------------------------------
 
-void ReceiverState::settle_now(DeliveryId delivery, codec::DeliveryState outcome) {
-    Engine* engine = connection ? connection->engine() : nullptr;
-    if (engine == nullptr) return;
-    // The peer may have settled it first; there is nothing to tell it then.
-    static_cast<void>(engine->settle(delivery, std::move(outcome)));
-    no_longer_held();
-    connection->wake();
+Engine* ReceiverState::attached_engine() const {
+    return connection != nullptr && !left && suspended_as_.expired() ? connection->engine() : nullptr;
 }
 
-void ReceiverState::no_longer_held() {
-    if (held_ > 0) --held_;
-    top_up();
-}
-
-void ReceiverState::after_attach() {
-    if (target_ > 0) return grant(target_);
-    if (credit_ > 0) grant(std::exchange(credit_, 0));
-}
-
-/// `credit_` counts a message until the application has it, the engine until it has come: the engine's figure is the
-/// one to add to, or what waits in between would be granted twice.
-void ReceiverState::grant(std::uint32_t more) {
-    Engine* engine = connection ? connection->engine() : nullptr;
-    if (more > UINT32_MAX - credit_) more = UINT32_MAX - credit_;
-    if (engine == nullptr || !id) {
-        credit_ += more;  // told with the attach
+void ReceiverState::settle_now(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome) {
+    Engine* engine = attached_engine();
+    if (engine == nullptr) {
+        if (const auto found = tags_.extract(delivery)) settle_suspended(found.mapped(), std::move(outcome));
         return;
     }
-    const auto status = engine->status(*id);
-    if (!status || closing) return;
-    credit_ += more;
-    static_cast<void>(engine->set_credit(*id, status->credit + more));
+    // The peer may have settled it first; there is nothing to tell it then.
+    static_cast<void>(engine->settle(delivery, std::move(outcome)));
+    under_way_.erase(delivery);
+    forget(delivery, bytes);
     connection->wake();
 }
 
-void ReceiverState::top_up() {
-    if (target_ == 0 || stopped_ || draining_ || closing || !id) return;
-    if (credit_ > target_ / 2) return;
-    const std::uint32_t taken = held_ + credit_;
-    if (taken >= target_) return;
-    const std::uint32_t room = target_ - taken;
-    // While the application holds much, granting one by one would cost a frame per message. A peer without credit
-    // cannot wait.
-    if (credit_ > 0 && room < target_ / 8) return;
-    grant(room);
-}
-
-void ReceiverState::add_credit(std::uint32_t more) {
-    if (connection == nullptr || closing) return;
-    stopped_ = false;
-    grant(more);
-}
-
-void ReceiverState::drain() {
-    Engine* engine = connection ? connection->engine() : nullptr;
-    if (engine == nullptr || closing || !id) return;
-    stopped_ = true;
-    draining_ = true;
-    if (!engine->drain(*id)) draining_ = false;
-    connection->wake();
-}
-
-std::uint32_t ReceiverState::credit() const { return credit_; }
-
-void ReceiverState::flowed() {
-    Engine* engine = connection->engine();
-    if (engine == nullptr || !draining_) return;
-    const auto status = engine->status(*id);
-    if (!status || status->draining) return;
-    draining_ = false;
-    credit_ = status->credit;
-    if (!handler_) return;
-    Receiver handle(std::static_pointer_cast<ReceiverState>(shared_from_this()));
-    connection->call([&] { handler_->on_drained(handle); });
+void ReceiverState::forget(DeliveryId delivery, std::size_t bytes) {
+    if (resumable) tags_.erase(delivery);
+    no_longer_held(bytes);
 }
 
 void ReceiverState::delivery_received(DeliveryId delivery_id) {
     Engine* engine = connection->engine();
     if (engine == nullptr) return;
+    if (under_way_.contains(delivery_id)) return more_parts(delivery_id);
     auto incoming = engine->take(delivery_id);
     if (!incoming) return;
     if (credit_ > 0) --credit_;
     connection->wake();
-    const auto self = std::static_pointer_cast<ReceiverState>(shared_from_this());
-    const bool settled = incoming->settled;
-    auto state = std::make_unique<Delivery::State>();
-    state->receiver = self;
-    state->id = delivery_id;
-    state->incoming = std::move(*incoming);
-    Delivery delivery(std::move(state));
-    if (handler_) {
-        if (!settled) ++held_;
-        Receiver handle(self);
-        connection->call([&] { handler_->on_message(handle, delivery); });
-        top_up();
-        return;
+    if (options.stream_window != 0) return begin_parts(delivery_id, std::move(*incoming));
+    Delivery delivery = make_delivery(delivery_id, std::move(*incoming), nullptr);
+    const std::size_t bytes = delivery.state_->bytes;
+    if (window_.bytes != 0) usual_bytes_ = usual_bytes_ == 0 ? bytes : usual_bytes_ - usual_bytes_ / 8 + bytes / 8;
+    if (delivery.state_->held || !handler_) {
+        ++held_;
+        held_bytes_ += bytes;
     }
-    ++held_;
-    {
-        const std::lock_guard lock(mutex);
-        inbox_.push_back(std::move(delivery));
-        changed.notify_one();
+    if (!handler_) {
+        hand_out(std::move(delivery));
+    } else {
+        Receiver handle(std::static_pointer_cast<ReceiverState>(shared_from_this()));
+        connection->call([&] { handler_->on_message(handle, delivery); });
     }
     top_up();
 }
 
-void ReceiverState::delivery_updated(const DeliveryUpdated&) {
-    // The sender settled first, or answered our outcome: the application's own settlement is what counts for the
-    // credit.
+Delivery ReceiverState::make_delivery(DeliveryId delivery, IncomingDelivery incoming,
+                                      std::shared_ptr<IncomingParts> parts) {
+    auto state = std::make_unique<Delivery::State>();
+    state->receiver = std::static_pointer_cast<ReceiverState>(shared_from_this());
+    state->id = delivery;
+    state->held = !incoming.settled || parts;
+    state->bytes = incoming.payload.size();
+    state->parts = std::move(parts);
+    if (resumable && !incoming.settled) tags_.insert_or_assign(delivery, incoming.tag);
+    state->incoming = std::move(incoming);
+    return Delivery(std::move(state));
+}
+
+void ReceiverState::hand_out(Delivery delivery) {
+    const bool held = delivery.state_->held;
+    const std::size_t bytes = delivery.state_->bytes;
+    codec::Result<Delivery, Failure> message(std::move(delivery));
+    while (!receiving_.empty()) {
+        Completer<Delivery> waiter = std::move(receiving_.front());
+        receiving_.pop_front();
+        if (!waiter.finish(std::move(message))) continue;
+        if (!held) no_longer_held(bytes);
+        return;
+    }
+    const std::lock_guard lock(mutex);
+    inbox_.push_back(std::move(*message));
+    changed.notify_one();
+}
+
+void ReceiverState::delivery_updated(const DeliveryUpdated& event) {
+    if (event.aborted) {
+        const auto found = under_way_.find(event.delivery);
+        if (found == under_way_.end()) return;
+        Failure why = failure(Errc::aborted, "the sender took the message back");
+        why.initiator = Initiator::peer;
+        end_parts(*found->second.parts, std::move(why));
+        tell_part(event.delivery);
+        under_way_.erase(event.delivery);
+        return;
+    }
+    // The sender settled first, which changes nothing for the application; or answered an outcome that we told.
+    if (!event.settled) return;
+    auto found = confirming_.extract(event.delivery);
+    if (!found) return;
+    forget(event.delivery, found.mapped().bytes);
+    static_cast<void>(found.mapped().waiter.finish({}));
 }
 
 void ReceiverState::before_detach() {
@@ -178,9 +227,70 @@ void ReceiverState::before_detach() {
     }
 }
 
-void ReceiverState::after_end(const Failure&) { before_detach(); }
+void ReceiverState::after_end(const Failure& why) {
+    if (left) {
+        suspended_as_ = left;
+        if (!left->suspension) left->suspension = std::make_shared<Suspension>();
+        left->suspension->receiver = std::static_pointer_cast<ReceiverState>(shared_from_this());
+    }
+    before_detach();
+    for (auto& [delivery, entry] : std::exchange(under_way_, {})) end_parts(*entry.parts, why);
+    for (auto& [delivery, confirming] : std::exchange(confirming_, {})) confirming.waiter.fail(why);
+    for (auto& waiter : std::exchange(receiving_, {})) waiter.fail(why);
+}
 
-void ReceiverState::forget_user() { handler_.reset(); }
+void ReceiverState::forget_user() {
+    LinkState::forget_user();
+    handler_.reset();
+    for (const auto& waiter : receiving_) waiter.forget();
+    for (const auto& [delivery, confirming] : confirming_) confirming.waiter.forget();
+}
+
+// --- a link in place of another
+// --------------------------------------------------------------------------------------------
+
+void ReceiverState::after_attach(const std::shared_ptr<SuspendedLink>& resumed) {
+    std::uint32_t to_resume = 0;
+    if (resumed) {
+        for (const auto& delivery : resumed->deliveries) {
+            ++to_resume;
+            const bool answered = delivery.settled || (delivery.state && codec::is_terminal(*delivery.state));
+            if (!answered) ++held_;
+        }
+        const auto before = resumed->suspension ? resumed->suspension->receiver.lock() : nullptr;
+        if (before) {
+            const std::lock_guard lock(before->mutex);
+            before->successor_ = std::static_pointer_cast<ReceiverState>(shared_from_this());
+        }
+    }
+    // A delivery that is resumed takes credit and comes to nobody. [2.6.13-b]
+    const std::uint32_t first =
+        window_.deliveries > 0 ? window_.deliveries - std::min(window_.deliveries, held_) : std::exchange(credit_, 0);
+    if (first > 0 || to_resume > 0) grant(first, to_resume);
+}
+
+void ReceiverState::settle_resumed(const codec::DeliveryTag& tag, codec::DeliveryState outcome) {
+    run([this, tag, outcome = std::move(outcome)]() mutable {
+        Engine* engine = attached_engine();
+        if (engine == nullptr || !id) return settle_suspended(tag, std::move(outcome));
+        if (const auto found = engine->find_delivery(*id, tag)) settle_now(*found, 0, std::move(outcome));
+    });
+}
+
+void ReceiverState::settle_suspended(const codec::DeliveryTag& tag, codec::DeliveryState outcome) {
+    std::shared_ptr<ReceiverState> next;
+    {
+        const std::lock_guard lock(mutex);
+        next = successor_;
+    }
+    if (next) return next->settle_resumed(tag, std::move(outcome));
+    const auto link = resuming ? resuming : left ? left : suspended_as_.lock();
+    SuspendedDelivery* const delivery = link ? find_delivery(*link, tag) : nullptr;
+    if (delivery != nullptr) delivery->state = std::move(outcome);
+}
+
+// --- what the user hears
+// ---------------------------------------------------------------------------------------------------
 
 void ReceiverState::tell_open() {
     if (!handler_) return;

@@ -1,39 +1,77 @@
 #pragma once
 
+#include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <unordered_map>
 
 #include <aprotic/codec/delivery_state.hpp>
+#include <aprotic/engine/engine.hpp>
 #include <aprotic/engine/link_status.hpp>
 #include <aprotic/engine/receiver.hpp>
+#include <aprotic/engine/state/id_hash.hpp>
 #include <aprotic/engine/state/link_state.hpp>
 
 namespace aprotic::engine {
+
+/// How much a receiving link may have under way.
+struct CreditWindow {
+    std::uint32_t deliveries = 0;  ///< 0: the application grants
+    std::size_t bytes = 0;         ///< 0: not bounded
+};
+
+/// A message that is told part by part, between the reactor's thread and whoever reads it. Under `mutex`.
+struct IncomingParts {
+    std::mutex mutex;
+    std::condition_variable changed;
+    codec::ByteChain here;    ///< taken from the engine, not read
+    bool more = false;        ///< the engine has more
+    bool complete = false;    ///< nothing comes after what is here
+    std::uint64_t taken = 0;  ///< times that something was taken from the engine
+    std::optional<Failure> ended;
+    std::optional<Completer<codec::ByteChain>> reader;
+};
 
 /// A receiving link. Grants credit so that what the peer may send and what the application has not settled never exceed
 /// the option together.
 struct ReceiverState final : LinkState {
     ReceiverState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options,
-                  std::uint32_t credit_target, std::shared_ptr<ReceiverHandler> its_handler);
+                  CreditWindow window, std::shared_ptr<ReceiverHandler> its_handler);
 
     static Receiver make_handle(const std::shared_ptr<ReceiverState>& state, std::shared_ptr<void> keeps) {
         return Receiver(make_held(state, std::move(keeps)));
     }
-    /// Any thread.
+
+    // --- any thread
+    // --------------------------------------------------------------------------------------------------------
+
     codec::Result<Delivery, Failure> try_receive(Duration timeout);
-    /// Any thread.
-    void settle(DeliveryId delivery, codec::DeliveryState outcome);
-    /// Any thread: the usual answers, without an allocation for the way.
+    Async<Delivery> async_receive(Duration timeout, std::stop_token cancel);
+    void settle(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome);
+    /// The usual answers, without an allocation for the way.
     enum class Short { accepted, released };
-    void settle(DeliveryId delivery, Short outcome);
+    void settle(DeliveryId delivery, std::size_t bytes, Short outcome);
+    Async<void> async_settle(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome, Duration timeout,
+                             std::stop_token cancel);
+    codec::Result<codec::ByteChain, Failure> try_read(DeliveryId delivery, IncomingParts& parts, Duration timeout);
+    Async<codec::ByteChain> async_read(DeliveryId delivery, const std::shared_ptr<IncomingParts>& parts,
+                                       Duration timeout, std::stop_token cancel);
+    /// A delivery of a link that this one was attached in place of.
+    void settle_resumed(const codec::DeliveryTag& tag, codec::DeliveryState outcome);
+
+    // --- reactor's thread
+    // --------------------------------------------------------------------------------------------------
 
     void add_credit(std::uint32_t more);
     void drain();
     std::uint32_t credit() const;
+    std::uint32_t available() const;
 
-    void after_attach() override;
+    void after_attach(const std::shared_ptr<SuspendedLink>& resumed) override;
     void flowed() override;
     void delivery_received(DeliveryId delivery) override;
     void delivery_updated(const DeliveryUpdated& event) override;
@@ -45,25 +83,72 @@ struct ReceiverState final : LinkState {
     void tell_close(const std::optional<Failure>& why) override;
 
 private:
-    void settle_now(DeliveryId delivery, codec::DeliveryState outcome);
-    void grant(std::uint32_t more);
-    void top_up();
-    void no_longer_held();
+    /// A message of which more may come.
+    struct UnderWay {
+        std::shared_ptr<IncomingParts> parts;
+        std::optional<Delivery> kept;  ///< for the handler, while it has not moved it away
+    };
 
-    const std::uint32_t target_;
+    /// An outcome that waits for the sender to settle too.
+    struct Confirming {
+        Completer<void> waiter;
+        std::size_t bytes;
+    };
+
+    Failure failure(Errc code, std::string_view text) const;
+    /// Null also when the link has been suspended, though not ended yet.
+    Engine* attached_engine() const;
+    /// The application has answered it.
+    void forget(DeliveryId delivery, std::size_t bytes);
+    Delivery make_delivery(DeliveryId id, IncomingDelivery incoming, std::shared_ptr<IncomingParts> parts);
+    /// To who waits, or into the inbox.
+    void hand_out(Delivery delivery);
+    void settle_now(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome);
+    /// The link is not attached: leaves the outcome where the next attach finds it.
+    void settle_suspended(const codec::DeliveryTag& tag, codec::DeliveryState outcome);
+    void no_longer_held(std::size_t bytes);
+    void grant(std::uint32_t more, std::uint32_t beside = 0);
+    void top_up();
+    /// Deliveries that may still come, as far as the bytes held are concerned.
+    std::uint32_t allowed_by_bytes() const;
+    void take_back_credit(std::uint32_t allowed);
+
+    void begin_parts(DeliveryId delivery, IncomingDelivery incoming);
+    /// The engine has more of it.
+    void more_parts(DeliveryId delivery);
+    /// What was here has been read.
+    void fetch(DeliveryId delivery);
+    void take_part(DeliveryId delivery, IncomingParts& parts);
+    void tell_part(DeliveryId delivery);
+    static void end_parts(IncomingParts& parts, Failure why);
+
+    const CreditWindow window_;
     std::shared_ptr<ReceiverHandler> handler_;
-    std::uint32_t credit_ = 0;  ///< granted, and no message handed to the application for it
-    std::uint32_t held_ = 0;    ///< messages the application has and has not answered
+    std::uint32_t credit_ = 0;     ///< granted, and no message handed to the application for it
+    std::uint32_t held_ = 0;       ///< messages the application has and has not answered
+    std::size_t held_bytes_ = 0;   ///< of these
+    std::size_t usual_bytes_ = 0;  ///< what a message has had lately
     bool draining_ = false;
     bool stopped_ = false;  ///< after a drain, until more credit is asked for
+    std::unordered_map<DeliveryId, UnderWay, IdHash> under_way_;
+    std::unordered_map<DeliveryId, Confirming, IdHash> confirming_;
+    std::deque<Completer<Delivery>> receiving_;
 
-    std::deque<Delivery> inbox_;  ///< under `mutex`; for try_receive
+    // Only of resumable links, of the deliveries that the application has.
+    std::unordered_map<DeliveryId, codec::DeliveryTag, IdHash> tags_;
+    std::weak_ptr<SuspendedLink> suspended_as_;
+
+    std::shared_ptr<ReceiverState> successor_;  ///< under `mutex`: attached in our place
+    std::deque<Delivery> inbox_;                ///< under `mutex`; for try_receive
 };
 
 struct Delivery::State {
     std::shared_ptr<ReceiverState> receiver;
     DeliveryId id;
     IncomingDelivery incoming;
+    std::size_t bytes = 0;                           ///< counted as held
+    bool held = false;                               ///< counts until it is answered
+    std::shared_ptr<IncomingParts> parts;            ///< null: the message is whole
     mutable std::optional<codec::MessageView> view;  ///< made when first asked for
     bool answered = false;
 };

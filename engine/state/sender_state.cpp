@@ -47,6 +47,7 @@ SenderState::SenderState(std::shared_ptr<Loop> its_loop, ConnectionState& its_co
                          std::size_t queue_bytes_max, std::shared_ptr<SenderHandler> its_handler)
     : LinkState(std::move(its_loop), its_connection, std::move(its_options), its_handler != nullptr),
       handler_(std::move(its_handler)),
+      queue_bytes_max_(queue_bytes_max),
       budget_(queue_bytes_max) {}
 
 /// With something left only when the reactor went before the link could end: who waits in another thread is still told.
@@ -66,10 +67,9 @@ Outcome SenderState::not_sent(Errc code, std::string text) const {
 // --- any thread
 // ------------------------------------------------------------------------------------------------------------
 
-Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& parameters) {
+SenderState::TrackerState SenderState::make_tracker(codec::EncodedMessage message, const SendParameters& parameters) {
     const auto self = std::static_pointer_cast<SenderState>(shared_from_this());
-    const auto tracker = std::make_shared<Tracker::State>(loop, self, std::move(message));
-    const bool on_thread = loop->reactor.on_thread();
+    auto tracker = std::make_shared<Tracker::State>(loop, self, std::move(message));
     tracker->options.settled = parameters.settled;
     // [2.8.2] What the link has agreed on goes before what one message wants.
     if (options.snd_settle_mode == codec::SenderSettleMode::settled) tracker->options.settled = true;
@@ -77,13 +77,17 @@ Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& p
     tracker->options.tag = parameters.tag;
     tracker->options.message_format = tracker->message.message_format();
     if (parameters.timeout) tracker->deadline = loop->reactor.now() + bounded(*parameters.timeout);
+    return tracker;
+}
 
+Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& parameters) {
+    const auto tracker = make_tracker(std::move(message), parameters);
     const auto refuse = [&](Outcome outcome) {
         static_cast<void>(tracker->finish(std::move(outcome)));  // nobody can have asked to be called yet
         tracker->stage = Tracker::State::Stage::finished;
         return Tracker(tracker);
     };
-    switch (budget_.take(tracker->bytes, !on_thread, parameters.timeout)) {
+    switch (budget_.take(tracker->bytes, !loop->reactor.on_thread(), parameters.timeout)) {
         case ByteBudget::Answer::taken: break;
         case ByteBudget::Answer::full:
             return refuse(not_sent(Errc::queue_full, "the queue is full (option queue_bytes_max)"));
@@ -92,12 +96,13 @@ Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& p
         case ByteBudget::Answer::closed: return refuse({.kind = Outcome::Kind::not_sent, .failure = over()});
     }
     tracker->counted = true;
-    if (on_thread) {
-        enqueue(tracker);
-    } else {
-        loop->reactor.post(HandOver(self, tracker));
-    }
+    hand_to_reactor(tracker);
     return Tracker(tracker);
+}
+
+void SenderState::hand_to_reactor(const TrackerState& tracker) {
+    if (loop->reactor.on_thread()) return enqueue(tracker);
+    loop->reactor.post(HandOver(std::static_pointer_cast<SenderState>(shared_from_this()), tracker));
 }
 
 // --- reactor's thread
@@ -105,11 +110,13 @@ Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& p
 
 void SenderState::enqueue(TrackerState tracker) {
     tracker->number = ++last_number_;
+    if (tracker->stage == Tracker::State::Stage::finished) {  // taken back on its way here
+        if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
+        return;
+    }
     if (auto failure = over(); failure || connection == nullptr) {
         return finish(tracker, {.kind = Outcome::Kind::not_sent, .failure = std::move(failure)}, Callback::later);
     }
-    if (tracker->cancelled)
-        return finish(tracker, not_sent(Errc::closed, "the message was taken back"), Callback::later);
     if (tracker->deadline) {
         deadlines_.emplace(*tracker->deadline, tracker);
         arm_deadline();
@@ -140,7 +147,11 @@ void SenderState::serve() {
 }
 
 void SenderState::hand_over(const TrackerState& tracker) {
-    const auto sent = connection->engine()->send(*id, std::move(tracker->message), tracker->options);
+    Engine& engine = *connection->engine();
+    // A link that may be attached again must not begin to count anew then.
+    if (resumable && !tracker->options.tag) tracker->options.tag = codec::DeliveryTag::from_number(next_tag_++);
+    const auto sent =
+        tracker->parts ? begin_parts(engine, tracker) : engine.send(*id, std::move(tracker->message), tracker->options);
     tracker->message = {};
     if (!sent) {
         Outcome outcome{.kind = Outcome::Kind::not_sent,
@@ -211,8 +222,14 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
     const auto found = unfinished_.find(event.delivery);
     if (found == unfinished_.end()) return;
     const TrackerState tracker = found->second;
+    if (event.wants_more) add_part(tracker, {});  // what waits is counted anew
     std::optional<Outcome> outcome;
-    if (tracker->options.settled) {
+    if (event.aborted) {
+        outcome = Outcome{.kind = Outcome::Kind::in_doubt,
+                          .failure = Failure{.code = Errc::aborted,
+                                             .condition = {},
+                                             .text = description() + ": nobody has the rest of the message any more"}};
+    } else if (tracker->options.settled) {
         if (event.settled) outcome = Outcome{.kind = Outcome::Kind::sent};
     } else {
         if (event.state) outcome = std::visit(OutcomeOf{}, *event.state);
@@ -233,7 +250,8 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
     unfinished_.erase(found);
     // The outcome is known: we forget the delivery, and say so when the peer waits for it. [2.6.12]
     if (Engine* engine = connection->engine(); engine != nullptr && !event.settled) {
-        static_cast<void>(engine->settle(event.delivery));
+        // Not wholly on the wire, it cannot be settled: the rest is not wanted.
+        if (!engine->settle(event.delivery)) static_cast<void>(engine->abort_send(event.delivery));
         connection->wake();
     }
     finish(tracker, std::move(*outcome), Callback::now);
@@ -243,7 +261,12 @@ void SenderState::finish(const TrackerState& tracker, Outcome outcome, Callback 
     tracker->stage = Tracker::State::Stage::finished;
     tracker->message = {};
     if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
+    if (tracker->parts) {
+        tracker->parts->before.clear();
+        tracker->parts->whole = true;
+    }
     auto callback = tracker->finish(std::move(outcome));
+    if (tracker->parts) tracker->parts->budget.close();
     if (!callback) return;
     if (when == Callback::now && connection != nullptr) {
         connection->call([&] { callback(*tracker->outcome); });
@@ -257,6 +280,13 @@ void SenderState::finish(const TrackerState& tracker, Outcome outcome, Callback 
     } else {
         loop->reactor.post(std::move(due));
     }
+}
+
+void SenderState::finish_unheld(const TrackerState& tracker, Outcome outcome) {
+    auto callback = tracker->finish(std::move(outcome));
+    if (!callback) return;
+    tracker->loop->reactor.post(
+        [tracker, callback = std::move(callback)]() mutable { call_back(nullptr, callback, *tracker->outcome); });
 }
 
 void SenderState::call_back(ConnectionState* on, Function<void(const Outcome&)>& callback, const Outcome& outcome) {
@@ -283,13 +313,12 @@ bool SenderState::take_back(const TrackerState& tracker) {
     return true;
 }
 
-void SenderState::cancel(const TrackerState& tracker) {
-    if (tracker->number == 0) {
-        tracker->cancelled = true;
-        return;
-    }
-    if (connection == nullptr || !take_back(tracker)) return;
-    finish(tracker, not_sent(Errc::closed, "the message was taken back"), Callback::later);
+bool SenderState::cancel(const TrackerState& tracker, Errc why) {
+    if (tracker->stage == Tracker::State::Stage::finished) return true;
+    // Without a number it is on its way here, or waits for room; it is told apart when it comes.
+    if (tracker->number != 0 && (connection == nullptr || !take_back(tracker))) return false;
+    finish(tracker, not_sent(why, "the message was taken back"), Callback::later);
+    return true;
 }
 
 // --- deadlines
@@ -330,54 +359,6 @@ void SenderState::deadline_passed() {
         finish(tracker, not_sent(Errc::timed_out, std::move(text)), Callback::now);
     }
     if (connection != nullptr) arm_deadline();
-}
-
-// --- the link's end
-// --------------------------------------------------------------------------------------------------------
-
-void SenderState::before_detach() {
-    budget_.close();
-    Engine* engine = connection ? connection->engine() : nullptr;
-    if (engine == nullptr) return;
-    for (auto entry = unfinished_.begin(); entry != unfinished_.end();) {
-        if (!engine->retract(entry->first)) {
-            ++entry;
-            continue;
-        }
-        returned_.push_back(entry->second);
-        entry = unfinished_.erase(entry);
-    }
-}
-
-void SenderState::after_end(const Failure& why) {
-    budget_.close();
-    if (deadline_timer_ != 0) loop->reactor.cancel_timer(std::exchange(deadline_timer_, 0));
-    deadlines_.clear();
-    std::vector<std::pair<TrackerState, Outcome::Kind>> ends;
-    for (const auto& tracker : std::exchange(returned_, {})) ends.emplace_back(tracker, Outcome::Kind::not_sent);
-    for (const auto& tracker : std::exchange(queue_, {})) {
-        if (tracker->stage == Tracker::State::Stage::queued) ends.emplace_back(tracker, Outcome::Kind::not_sent);
-    }
-    for (const auto& [delivery, tracker] : std::exchange(unfinished_, {})) {
-        // Sent settled, it was never to have an outcome; whether it left is not known.
-        ends.emplace_back(tracker, Outcome::Kind::in_doubt);
-    }
-    queued_ = 0;
-    // In the order in which they were sent, which is the same in every run.
-    std::sort(ends.begin(), ends.end(), [](const auto& a, const auto& b) { return a.first->number < b.first->number; });
-    for (const auto& [tracker, kind] : ends) finish(tracker, {.kind = kind, .failure = why}, Callback::now);
-}
-
-void SenderState::forget_user() {
-    handler_.reset();
-    const auto forget = [](const TrackerState& tracker) {
-        Function<void(const Outcome&)> dropped;  // destroyed without the lock
-        const std::lock_guard lock(tracker->mutex);
-        std::swap(dropped, tracker->callback);
-    };
-    std::for_each(queue_.begin(), queue_.end(), forget);
-    std::for_each(returned_.begin(), returned_.end(), forget);
-    for (const auto& [delivery, tracker] : unfinished_) forget(tracker);
 }
 
 void SenderState::after_open() {

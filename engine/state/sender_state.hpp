@@ -9,8 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include <aprotic/engine/engine.hpp>
 #include <aprotic/engine/sender.hpp>
 #include <aprotic/engine/state/byte_budget.hpp>
+#include <aprotic/engine/state/id_hash.hpp>
 #include <aprotic/engine/state/link_state.hpp>
 #include <aprotic/engine/state/tracker_state.hpp>
 
@@ -30,7 +32,19 @@ struct SenderState final : LinkState {
     }
     /// Any thread.
     Tracker send(codec::EncodedMessage message, const SendParameters& parameters);
-    void cancel(const TrackerState& tracker);
+    Async<Outcome> async_send(codec::EncodedMessage message, Duration timeout, std::stop_token cancel,
+                              const SendParameters& parameters);
+    OutgoingDelivery begin(const SendParameters& parameters, std::uint32_t message_format);
+    codec::Result<void, Failure> append(const TrackerState& tracker, codec::ByteChain part,
+                                        std::optional<Duration> timeout);
+    Async<void> async_append(const TrackerState& tracker, codec::ByteChain part, Duration timeout,
+                             std::stop_token cancel);
+    void finish_parts(const TrackerState& tracker);
+    void abort_parts(const TrackerState& tracker);
+    static Async<Outcome> async_wait(const TrackerState& tracker, Duration timeout, std::stop_token cancel);
+
+    /// Takes the message back if nothing of it has left: it ends as not_sent. False: it goes on.
+    bool cancel(const TrackerState& tracker, Errc why = Errc::closed);
 
     std::uint32_t credit() const;
     std::size_t pending() const;
@@ -38,7 +52,10 @@ struct SenderState final : LinkState {
     void recheck();
     /// Calls a tracker's callback; what it throws closes the connection, if that is still there.
     static void call_back(ConnectionState* on, Function<void(const Outcome&)>& callback, const Outcome& outcome);
+    /// Ends a message that hangs on no link any more. Any thread.
+    static void finish_unheld(const TrackerState& tracker, Outcome outcome);
 
+    void after_attach(const std::shared_ptr<SuspendedLink>& resumed) override;
     void after_open() override;
     void flowed() override;
     void delivery_updated(const DeliveryUpdated& event) override;
@@ -51,16 +68,20 @@ struct SenderState final : LinkState {
 
 private:
     struct HandOver;
-    struct IdHash {
-        std::size_t operator()(DeliveryId id) const noexcept {
-            return static_cast<std::size_t>(id.index) ^ (static_cast<std::size_t>(id.generation) << 32U);
-        }
-    };
     enum class Callback { now, later };
+    using Unfinished = std::unordered_map<DeliveryId, TrackerState, IdHash>;
 
+    TrackerState make_tracker(codec::EncodedMessage message, const SendParameters& parameters);
+    void hand_to_reactor(const TrackerState& tracker);
     void enqueue(TrackerState tracker);
     void serve();
     void hand_over(const TrackerState& tracker);
+    codec::Result<DeliveryId> begin_parts(Engine& engine, const TrackerState& tracker);
+    void add_part(const TrackerState& tracker, codec::ByteChain part);
+    /// The budget for what has left of a message in parts.
+    void count_parts(const TrackerState& tracker, std::size_t waiting);
+    Failure ended_early(const TrackerState& tracker) const;
+    void keep_for_resumption(SuspendedLink& link, const Failure& why);
     void refresh_credit();
     void look_again();
     void finish(const TrackerState& tracker, Outcome outcome, Callback when);
@@ -71,11 +92,13 @@ private:
     Outcome not_sent(Errc code, std::string text) const;
 
     std::shared_ptr<SenderHandler> handler_;
+    const std::size_t queue_bytes_max_;
     ByteBudget budget_;
-    std::deque<TrackerState> queue_;  ///< those taken back in between are finished already
-    std::size_t queued_ = 0;          ///< of these, not finished
-    std::unordered_map<DeliveryId, TrackerState, IdHash> unfinished_;  ///< with the engine
-    std::vector<TrackerState> returned_;                               ///< taken back because the link goes away
+    std::uint64_t next_tag_ = 0;          ///< of a resumable link: unique also among those from before
+    std::deque<TrackerState> queue_;      ///< those taken back in between are finished already
+    std::size_t queued_ = 0;              ///< of these, not finished
+    Unfinished unfinished_;               ///< with the engine
+    std::vector<TrackerState> returned_;  ///< taken back because the link goes away
     std::multimap<Instant, std::weak_ptr<Tracker::State>> deadlines_;
     Reactor::TimerId deadline_timer_ = 0;
     std::optional<Instant> deadline_armed_;

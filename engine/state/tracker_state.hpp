@@ -1,19 +1,36 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include <aprotic/codec/message.hpp>
 #include <aprotic/engine/delivery.hpp>
 #include <aprotic/engine/ids.hpp>
 #include <aprotic/engine/options.hpp>
+#include <aprotic/engine/state/byte_budget.hpp>
+#include <aprotic/engine/state/completer.hpp>
 #include <aprotic/engine/state/loop.hpp>
 
 namespace aprotic::engine {
 
 struct SenderState;
+
+/// What a message that is handed over in parts has beside the others.
+struct OutgoingParts {
+    explicit OutgoingParts(std::size_t bytes_max) : budget(bytes_max) {}
+
+    ByteBudget budget;  ///< any thread
+
+    // Reactor's thread.
+    codec::ByteChain before;  ///< what was appended before its turn came
+    std::size_t counted = 0;  ///< bytes of the budget that wait here or with the engine
+    bool whole = false;       ///< no part comes any more
+};
 
 struct Tracker::State {
     enum class Stage { queued, with_engine, finished };
@@ -26,6 +43,10 @@ struct Tracker::State {
 
     /// Sets the outcome and wakes who waits. Returns the callback that is due now, if any. The first outcome counts.
     [[nodiscard]] Function<void(const Outcome&)> finish(Outcome how);
+    /// Any thread. `waiter` is told the outcome.
+    void add_waiter(Completer<Outcome> waiter);
+    /// Any thread. Nobody is called any more.
+    void forget_user();
 
     const std::shared_ptr<Loop> loop;
     const std::weak_ptr<SenderState> sender;
@@ -38,13 +59,14 @@ struct Tracker::State {
     std::uint64_t number = 0;  ///< order in which the sender took it
     DeliveryId id;
     Stage stage = Stage::queued;
-    bool cancelled = false;  ///< before the sender took it
-    bool counted = false;    ///< holds a part of the sender's budget
+    bool counted = false;                  ///< holds a part of the sender's budget
+    std::unique_ptr<OutgoingParts> parts;  ///< null for those sent whole
 
     std::mutex mutex;  // for what follows
     std::condition_variable done;
     std::optional<Outcome> outcome;
     Function<void(const Outcome&)> callback;
+    std::vector<Completer<Outcome>> waiters;
 };
 
 }  // namespace aprotic::engine

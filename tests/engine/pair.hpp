@@ -29,6 +29,10 @@ struct ConnectionLog : ConnectionHandler {
         events.push_back("remote close");
         remote_error = error;
     }
+    void on_remote_end(Connection&, const std::optional<codec::ErrorCondition>& error) override {
+        events.push_back("remote end");
+        remote_error = error;
+    }
     void on_close(Connection&, const std::optional<Failure>& why) override {
         events.push_back("close");
         failure = why;

@@ -130,7 +130,7 @@ TEST_CASE("a peer that only suspends a link is answered likewise, and the link i
     pair.server->pump->wake();
     pair.reactor.settle();
     CHECK(log->events == Events{"open", "remote close", "close"});
-    CHECK(log->failure->code == Errc::detached_by_peer);
+    CHECK(log->failure->code == Errc::suspended_by_peer);
     CHECK(pair.client.is_open());
 }
 

@@ -1,0 +1,123 @@
+#include <algorithm>
+
+#include <aprotic/engine/state/connection_state.hpp>
+#include <aprotic/engine/state/sender_state.hpp>
+#include <aprotic/engine/state/suspension.hpp>
+
+// How a sending link ends, and what it leaves to the one that is attached again in its place. [2.6.13]
+
+namespace aprotic::engine {
+namespace {
+
+/// One more than the largest tag that a counter has made, so that counting goes on where tags came from elsewhere.
+std::uint64_t number_after(const SuspendedLink& link) {
+    std::uint64_t next = 0;
+    for (const auto& delivery : link.deliveries) {
+        if (delivery.tag.size() > sizeof(std::uint64_t)) continue;
+        std::uint64_t number = 0;
+        for (const std::byte octet : delivery.tag.span()) number = number << 8U | std::to_integer<std::uint64_t>(octet);
+        next = std::max(next, number + 1);
+    }
+    return next;
+}
+
+}  // namespace
+
+Suspension::~Suspension() {
+    for (const auto& [tag, tracker] : trackers) {
+        SenderState::finish_unheld(tracker, {.kind = Outcome::Kind::in_doubt, .failure = why});
+    }
+}
+
+void SenderState::before_detach() {
+    budget_.close();
+    Engine* engine = connection ? connection->engine() : nullptr;
+    if (engine == nullptr) return;
+    for (auto entry = unfinished_.begin(); entry != unfinished_.end();) {
+        const auto& [delivery, tracker] = *entry;
+        const bool unfinished_parts = tracker->parts && !tracker->parts->whole;
+        if (!engine->retract(delivery) && !(unfinished_parts && engine->abort_send(delivery))) {
+            ++entry;
+            continue;
+        }
+        returned_.push_back(tracker);
+        entry = unfinished_.erase(entry);
+    }
+}
+
+void SenderState::after_end(const Failure& why) {
+    budget_.close();
+    if (deadline_timer_ != 0) loop->reactor.cancel_timer(std::exchange(deadline_timer_, 0));
+    deadlines_.clear();
+    if (left) keep_for_resumption(*left, why);
+    std::vector<std::pair<TrackerState, Outcome::Kind>> ends;
+    for (const auto& tracker : std::exchange(returned_, {})) ends.emplace_back(tracker, Outcome::Kind::not_sent);
+    for (const auto& tracker : std::exchange(queue_, {})) {
+        if (tracker->stage == Tracker::State::Stage::queued) ends.emplace_back(tracker, Outcome::Kind::not_sent);
+    }
+    for (const auto& [delivery, tracker] : std::exchange(unfinished_, {})) {
+        // Sent settled, it was never to have an outcome; whether it left is not known. What is not whole on the wire
+        // the peer must drop.
+        const bool partial = tracker->parts && !tracker->parts->whole;
+        ends.emplace_back(tracker, partial ? Outcome::Kind::not_sent : Outcome::Kind::in_doubt);
+    }
+    queued_ = 0;
+    // In the order in which they were sent, which is the same in every run.
+    std::sort(ends.begin(), ends.end(), [](const auto& a, const auto& b) { return a.first->number < b.first->number; });
+    for (const auto& [tracker, kind] : ends) finish(tracker, {.kind = kind, .failure = why}, Callback::now);
+}
+
+/// Of what is with the engine, `link` has what must be settled with the peer; nothing was on the wire of the rest, but
+/// of what was sent settled.
+void SenderState::keep_for_resumption(SuspendedLink& link, const Failure& why) {
+    if (!link.suspension) link.suspension = std::make_shared<Suspension>();
+    Suspension& kept = *link.suspension;
+    kept.next_tag = std::max(kept.next_tag, next_tag_);
+    kept.why = why;
+    for (auto entry = unfinished_.begin(); entry != unfinished_.end();) {
+        const TrackerState tracker = entry->second;
+        const bool remembered = tracker->options.tag && find_delivery(link, *tracker->options.tag) != nullptr;
+        if (!remembered && tracker->options.settled) {
+            ++entry;
+            continue;
+        }
+        if (remembered) {
+            if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
+            kept.trackers.emplace_back(*tracker->options.tag, tracker);
+        } else {
+            returned_.push_back(tracker);
+        }
+        entry = unfinished_.erase(entry);
+    }
+    // Those of the link before come first, then in the order of sending: the same in every run.
+    std::stable_sort(kept.trackers.begin(), kept.trackers.end(),
+                     [](const auto& a, const auto& b) { return a.second->number < b.second->number; });
+}
+
+void SenderState::after_attach(const std::shared_ptr<SuspendedLink>& resumed) {
+    if (!resumed) return;
+    next_tag_ = number_after(*resumed);
+    if (!resumed->suspension) return;
+    Suspension& kept = *resumed->suspension;
+    next_tag_ = std::max(next_tag_, kept.next_tag);
+    for (const auto& [tag, tracker] : std::exchange(kept.trackers, {})) {
+        const auto delivery = connection->engine()->find_delivery(*id, tag);
+        if (!delivery) {
+            finish(tracker, {.kind = Outcome::Kind::in_doubt, .failure = kept.why}, Callback::later);
+            continue;
+        }
+        tracker->id = *delivery;
+        tracker->number = ++last_number_;
+        unfinished_.emplace(*delivery, tracker);
+    }
+}
+
+void SenderState::forget_user() {
+    LinkState::forget_user();
+    handler_.reset();
+    for (const auto& tracker : queue_) tracker->forget_user();
+    for (const auto& tracker : returned_) tracker->forget_user();
+    for (const auto& [delivery, tracker] : unfinished_) tracker->forget_user();
+}
+
+}  // namespace aprotic::engine
