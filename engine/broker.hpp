@@ -31,6 +31,8 @@ struct BrokerOptions {
     std::size_t nodes_max = 10'000;
     /// Credit a sender to a queue or topic has at most. Deliveries.
     std::uint32_t sender_credit = 500;
+    /// Transactions a connection may have declared and not discharged. Beyond it a declare is rejected.
+    std::size_t transactions_max = 1000;
     /// Messages with durable=true are kept in memory like all others and do not outlive the broker. Off, they are
     /// rejected, as a node without a store should do by the letter [3.2.1-b]; many clients send nothing else.
     bool accept_durable = true;

@@ -93,6 +93,17 @@ Receiver ConnectionState::open_receiver(const std::shared_ptr<ConnectionState>& 
     return receiver;
 }
 
+Sender ConnectionState::open_coordinator(ConnectionState& state, std::shared_ptr<SessionState> session,
+                                         SenderOptions options, std::shared_ptr<SenderHandler> handler) {
+    auto link = std::make_shared<SenderState>(state.loop, state, sending_to(state, {}, std::move(options.link)),
+                                              options.queue_bytes_max, std::move(handler));
+    link->session = std::move(session);
+    link->holds = false;
+    Sender sender = SenderState::make_handle(link, nullptr);
+    state.add_link(link);
+    return sender;
+}
+
 Session ConnectionState::open_session(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
                                       SessionOptions options) {
     auto session = std::make_shared<SessionState>(state, std::move(options), false);

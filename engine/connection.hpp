@@ -26,6 +26,7 @@ public:
 private:
     friend struct ConnectionState;
     friend class Connection;
+    friend class Transaction;
     explicit Session(std::shared_ptr<struct SessionState> state) : state_(std::move(state)) {}
     std::shared_ptr<struct SessionState> state_;
 };
@@ -69,6 +70,7 @@ private:
     friend struct ContainerState;
     friend struct ConnectionState;
     friend class LinkRequest;
+    friend class Transaction;
     explicit Connection(std::shared_ptr<struct ConnectionState> state) : state_(std::move(state)) {}
     std::shared_ptr<struct ConnectionState> state_;
 };

@@ -19,6 +19,7 @@ std::string_view name_of(Outcome::Kind kind) {
         case Outcome::Kind::sent: return "sent";
         case Outcome::Kind::not_sent: return "not sent";
         case Outcome::Kind::in_doubt: return "in doubt";
+        case Outcome::Kind::rolled_back: return "rolled back";
     }
     return "unknown";
 }
@@ -84,6 +85,17 @@ void Tracker::cancel() const {
     if (sender) sender->run([sender = sender.get(), state = state_] { sender->cancel(state); });
 }
 
+std::optional<Outcome> Tracker::provisional() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->provisional;
+}
+
+void* Tracker::context() const { return state_->context; }
+
+void Tracker::settle(const codec::Outcome& outcome) const {
+    if (const auto sender = state_->sender.lock()) sender->settle(state_, outcome);
+}
+
 // --- Delivery
 // --------------------------------------------------------------------------------------------------------------
 
@@ -97,7 +109,10 @@ Delivery& Delivery::operator=(Delivery&& other) noexcept {
 }
 
 Delivery::~Delivery() {
-    if (state_) release();
+    if (!state_) return;
+    // Answered within a transaction: if that is rolled back, the message goes back with it.
+    if (state_->provisional && state_->provisional->drop()) return;
+    release();
 }
 
 const codec::MessageView& Delivery::message() const {
@@ -110,29 +125,45 @@ std::uint32_t Delivery::message_format() const { return state_->incoming.message
 const codec::DeliveryTag& Delivery::tag() const { return state_->incoming.tag; }
 bool Delivery::is_settled() const { return state_->incoming.settled; }
 
+const codec::Binary* Delivery::txn_id() const {
+    const auto& state = state_->incoming.state;
+    const auto* transactional = state ? std::get_if<codec::TransactionalState>(&*state) : nullptr;
+    return transactional ? &transactional->txn_id : nullptr;
+}
+
 template <class How>
-void Delivery::settle(How&& outcome) {
-    // Of what comes in parts the rest may have to be stopped, even if it was sent settled.
-    if (!state_->held || std::exchange(state_->answered, true)) return;
-    state_->receiver->settle(state_->id, state_->bytes, std::forward<How>(outcome));
+void Delivery::answer_with(How&& how) {
+    if (state_->begin_answer()) state_->receiver->settle(state_->id, state_->bytes, std::forward<How>(how));
 }
 
-void Delivery::accept() { settle(ReceiverState::Short::accepted); }
-void Delivery::release() { settle(ReceiverState::Short::released); }
-
-void Delivery::reject(std::optional<codec::ErrorCondition> why) {
-    settle(codec::DeliveryState(codec::Rejected{.error = std::move(why)}));
+void Delivery::answer(codec::Outcome outcome) {
+    const codec::Binary* const within = txn_id();
+    if (within == nullptr) return answer_with(to_state(std::move(outcome)));
+    if (!state_->begin_answer()) return;
+    state_->receiver->settle_within(state_->id, state_->bytes, {.txn_id = *within, .outcome = std::move(outcome)},
+                                    state_->acquired_in);
 }
+
+void Delivery::accept() {
+    txn_id() == nullptr ? answer_with(ReceiverState::Short::accepted) : answer(codec::Accepted{});
+}
+void Delivery::release() {
+    txn_id() == nullptr ? answer_with(ReceiverState::Short::released) : answer(codec::Released{});
+}
+
+void Delivery::reject(std::optional<codec::ErrorCondition> why) { answer(codec::Rejected{.error = std::move(why)}); }
 
 void Delivery::modify(bool delivery_failed, bool undeliverable_here, codec::Map annotations) {
-    settle(codec::DeliveryState(codec::Modified{.delivery_failed = delivery_failed,
-                                                .undeliverable_here = undeliverable_here,
-                                                .message_annotations = std::move(annotations)}));
+    answer(codec::Modified{.delivery_failed = delivery_failed,
+                           .undeliverable_here = undeliverable_here,
+                           .message_annotations = std::move(annotations)});
 }
+
+void Delivery::settle(codec::DeliveryState state) { answer_with(std::move(state)); }
 
 Async<void> Delivery::async_settle(codec::DeliveryState outcome, Duration timeout, std::stop_token cancel) {
     ReceiverState& receiver = *state_->receiver;
-    if (state_->incoming.settled || std::exchange(state_->answered, true)) {
+    if (state_->incoming.settled || !state_->begin_answer()) {
         Begun<void> refused(receiver.loop, "");
         refused.completer.fail({.code = Errc::wrong_state, .condition = {}, .text = "the delivery is settled already"});
         return std::move(refused.async);

@@ -26,13 +26,15 @@ struct Outcome {
         /// Nothing of it left this process, or only a part that the peer must drop; `failure` says why. Safe to send
         /// again.
         not_sent,
-        in_doubt,  ///< it left, and the link was lost before an outcome: it may or may not have been taken
+        in_doubt,     ///< it left, and the link was lost before an outcome: it may or may not have been taken
+        rolled_back,  ///< sent within a transaction that took no effect: nothing came of it
     };
     Kind kind = Kind::in_doubt;
     std::optional<codec::ErrorCondition> condition{};  ///< rejected
     bool delivery_failed = false;                      ///< modified
     bool undeliverable_here = false;                   ///< modified
-    std::optional<Failure> failure{};                  ///< not_sent, in_doubt
+    std::optional<Failure> failure{};                  ///< not_sent, in_doubt, rolled_back
+    std::optional<codec::Binary> declared{};           ///< accepted, by a coordinator: the transaction's id [4.5.5]
 
     bool accepted() const noexcept { return kind == Kind::accepted; }
     /// One line for people.
@@ -59,12 +61,22 @@ public:
     void on_done(Function<void(const Outcome&)> done) const;
     /// Takes the message back if nothing of it has left: it then ends as not_sent(closed). Otherwise nothing happens.
     void cancel() const;
+    /// What the receiver will have made of it if the transaction it was sent in is committed; outcome() follows the
+    /// discharge. [4.4.1-f]
+    std::optional<Outcome> provisional() const;
+    /// SendParameters::context.
+    void* context() const;
+    /// For a resource of transactions, on the reactor's thread: ends a message that its receiver answered, or acquired,
+    /// within a transaction. The receiver is told `outcome`, unless it has settled. [4.4.2] [4.4.3]
+    void settle(const codec::Outcome& outcome) const;
 
 private:
     friend class OutgoingDelivery;
     friend class Sender;
+    friend class Transaction;
     friend struct SenderState;
     friend struct Suspension;
+    friend struct TransactionState;
     struct State;
     explicit Tracker(std::shared_ptr<State> state) : state_(std::move(state)) {}
     std::shared_ptr<State> state_;
@@ -103,10 +115,16 @@ public:
     /// As try_read, for a callback, a future or co_await. One at a time.
     Async<codec::ByteChain> async_read(Duration timeout, std::stop_token cancel = {});
 
+    /// The transaction that the peer names with it: one that it was sent in or, of ours, acquired in. The answers below
+    /// then name it too. Null outside of one. [4.4]
+    const codec::Binary* txn_id() const;
+
     void accept();
     void reject(std::optional<codec::ErrorCondition> why = {});
     void release();
     void modify(bool delivery_failed, bool undeliverable_here = false, codec::Map annotations = {});
+    /// Settles with exactly this state, whatever the delivery's transaction.
+    void settle(codec::DeliveryState state);
     /// Settles with any outcome and tells when the peer cannot have missed it: on a link whose receiver settles second,
     /// when the sender has settled too [2.6.12-g]; else when it is on its way. Errors: why the link ended before,
     /// wrong_state when it is settled already. Cancelled or timed out, the outcome still goes to the peer.
@@ -114,9 +132,11 @@ public:
 
 private:
     friend struct ReceiverState;
+    friend class Transaction;
     struct State;
     template <class How>
-    void settle(How&& outcome);
+    void answer_with(How&& how);
+    void answer(codec::Outcome outcome);
     explicit Delivery(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };

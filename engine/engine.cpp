@@ -88,6 +88,9 @@ codec::Result<LinkStatus> Engine::status(LinkId link) const {
 codec::Result<DeliveryId> Engine::find_delivery(LinkId link, const codec::DeliveryTag& tag) const {
     return std::as_const(impl_->stack).connection().find_delivery(link, tag);
 }
+const codec::DeliveryState* Engine::partial_state(LinkId link) const {
+    return std::as_const(impl_->stack).connection().partial_state(link);
+}
 const codec::Open* Engine::remote_open() const { return std::as_const(impl_->stack).connection().remote_open(); }
 void Engine::set_trace(TraceSink* sink) { impl_->stack.set_trace(sink); }
 

@@ -132,6 +132,9 @@ public:
     codec::Result<LinkStatus> status(LinkId link) const;
     /// The oldest delivery of the link with this tag that is not over: how those of a resumed link are found again.
     codec::Result<DeliveryId> find_delivery(LinkId link, const codec::DeliveryTag& tag) const;
+    /// Receiving: the sender's state on the frames so far of a message whose last frame has not come; null when there
+    /// is none. Borrowed until the next call. [4.4.1]
+    const codec::DeliveryState* partial_state(LinkId link) const;
     /// The peer's open; null before it came. Lives as long as the engine.
     const codec::Open* remote_open() const;
 

@@ -37,6 +37,9 @@ public:
             case Errc::aborted: return "the sender took the delivery back";
             case Errc::ended_by_peer: return "the peer ended the session";
             case Errc::closed_by_peer: return "the peer closed the connection";
+            case Errc::rolled_back: return "the transaction was rolled back";
+            case Errc::transaction_in_doubt: return "the coordinator was lost while it committed the transaction";
+            case Errc::not_offered: return "the coordinator does not offer this";
             case Errc::protocol_violation: return "the peer broke the protocol";
         }
         return "unknown engine error";

@@ -42,6 +42,10 @@ enum class Errc {
     aborted,            ///< the sender took back a delivery that it had begun [2.7.5-t]
     ended_by_peer,      ///< the peer ended the session
     closed_by_peer,     ///< the peer closed the connection
+    // transactions
+    rolled_back,           ///< nothing that was done in the transaction took effect [4.3]
+    transaction_in_doubt,  ///< the coordinator was lost while it committed: all of it took effect, or nothing
+    not_offered,           ///< the coordinator has not the capability for this [4.5.7]
     // the peer's faults
     protocol_violation,  ///< the peer broke the rule named in the text
 };

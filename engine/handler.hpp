@@ -2,7 +2,9 @@
 
 #include <optional>
 
+#include <aprotic/codec/delivery_state.hpp>
 #include <aprotic/codec/error_condition.hpp>
+#include <aprotic/codec/value.hpp>
 #include <aprotic/engine/failure.hpp>
 
 namespace aprotic::engine {
@@ -12,6 +14,7 @@ class Delivery;
 class LinkRequest;
 class Receiver;
 class Sender;
+class Tracker;
 
 // Handlers are called on the reactor's thread, one at a time, never under a lock and never from inside a call of the
 // user's own. Inside a callback every method of every handle may be called, except the blocking ones, which fail with
@@ -44,6 +47,14 @@ public:
     virtual void on_open(Sender&) {}
     /// Credit rose and all queued messages have been served: more may be sent at once.
     virtual void on_credit(Sender&) {}
+    /// The receiver's flow had properties; told before on_credit. For a resource of transactions: "txn-id" names the
+    /// one that messages are acquired in from now on. Left as it is, the link then ends with amqp:not-implemented.
+    /// [4.4.3-b]
+    virtual void on_flow_properties(Sender&, const codec::Map& properties);
+    /// For a resource of transactions: the receiver has answered a message with what is to become of it if the
+    /// transaction is committed, and `settled` it or not. Its tracker goes on until Tracker::settle, or another answer
+    /// outside of a transaction. Left as it is, the link ends with amqp:transaction:unknown-id. [4.4.2]
+    virtual void on_transactional(Sender&, const Tracker&, const codec::TransactionalState& state, bool settled);
     /// The receiver asks for what there is and takes its credit back afterwards. [2.6.7]
     virtual void on_drain(Sender&) {}
     /// The peer detaches; the link is detached by us when this returns. Whether it closed the link or only suspended it

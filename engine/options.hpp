@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <aprotic/codec/definitions.hpp>
+#include <aprotic/codec/delivery_state.hpp>
 #include <aprotic/codec/result.hpp>
 #include <aprotic/codec/terminus.hpp>
 #include <aprotic/codec/types.hpp>
@@ -92,6 +93,8 @@ struct SendOptions {
     bool settled = false;                     ///< fire and forget: no outcome will come
     std::optional<codec::DeliveryTag> tag{};  ///< nullopt: the link counts
     std::uint32_t message_format = 0;
+    /// Ours, on every transfer frame of the message: the transaction that it belongs to. [4.4.1] At most 128 octets.
+    std::shared_ptr<const codec::DeliveryState> state{};
 };
 
 /// Checks ranges (for example frame_size_max >= 512). The failure's text names the option and what was expected.

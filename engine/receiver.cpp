@@ -53,6 +53,7 @@ std::uint32_t Receiver::credit() const { return state_->credit(); }
 std::uint32_t Receiver::available() const { return state_->available(); }
 bool Receiver::is_open() const { return state_->is_open(); }
 const codec::Attach* Receiver::remote() const { return state_->opened_once ? &*state_->remote : nullptr; }
+std::optional<codec::Binary> Receiver::partial_txn_id() const { return state_->partial_txn_id(); }
 const std::string& Receiver::name() const { return state_->options.name; }
 std::string Receiver::address() const { return state_->current_address(); }
 

@@ -70,6 +70,8 @@ public:
     std::uint32_t available() const;      ///< reactor's thread only; messages the sender said it has [2.6.7-m]
     bool is_open() const;                 ///< any thread; a moment's view
     const codec::Attach* remote() const;  ///< reactor's thread only, null before on_open
+    /// The transaction of a message of which some frames have come and not the last; reactor's thread only. [4.4.1-e]
+    std::optional<codec::Binary> partial_txn_id() const;
     const std::string& name() const;
     /// The source's address: once open, the peer's word, so a dynamic node's name. Any thread.
     std::string address() const;
@@ -77,6 +79,7 @@ public:
     explicit operator bool() const noexcept { return state_ != nullptr; }
 
 private:
+    friend class Transaction;
     friend struct ConnectionState;
     friend struct ReceiverState;
     explicit Receiver(std::shared_ptr<struct ReceiverState> state) : state_(std::move(state)) {}

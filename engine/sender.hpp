@@ -32,6 +32,10 @@ struct SendParameters {
     std::optional<Duration> timeout = {};  ///< unsent after this: taken back, not_sent(timed_out)
     /// Unique among the link's unsettled deliveries, which is not checked; none: the link counts. [2.6.12-c]
     std::optional<codec::DeliveryTag> tag = {};
+    /// On every transfer frame; for a resource of transactions, and filled in by Transaction::send. [4.4] At most 128
+    /// octets.
+    std::optional<codec::DeliveryState> state = {};
+    void* context = nullptr;  ///< the caller's; Tracker::context() gives it back
 };
 
 /// A handle on a sending link. Cheap to copy, any thread. The link is closed, without blocking, when the last handle
@@ -88,7 +92,9 @@ public:
     explicit operator bool() const noexcept { return state_ != nullptr; }
 
 private:
+    friend class Transaction;
     friend struct ConnectionState;
+    friend struct CoordinatorState;
     friend struct SenderState;
     explicit Sender(std::shared_ptr<struct SenderState> state) : state_(std::move(state)) {}
     std::shared_ptr<struct SenderState> state_;

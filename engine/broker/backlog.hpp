@@ -16,6 +16,8 @@ namespace aprotic::engine::broker {
 /// Names a consumer; never used again while the broker lives. 0 names nobody.
 using ConsumerId = std::uint64_t;
 
+struct Claim;
+
 /// A message in the keeping of one backlog: octets shared with whoever else has them, and what the backlog knows about
 /// them.
 struct Stored {
@@ -25,6 +27,7 @@ struct Stored {
     std::optional<Instant> expires;  ///< arrival plus header.ttl [3.2.1-e]
     std::uint32_t failures = 0;      ///< unsuccessful deliveries here, on top of the header's delivery-count [3.4.5]
     std::vector<ConsumerId> unwanted_by;  ///< said undeliverable-here [3.4.5]
+    std::shared_ptr<Claim> claim;         ///< while a transaction may decide on it
 
     bool expired(Instant now) const noexcept { return expires && *expires <= now; }
     bool unwanted(ConsumerId by) const noexcept;

@@ -37,7 +37,9 @@ namespace {
 /// One accepted connection. It does not keep the broker alive.
 class AcceptedConnection final : public ConnectionHandler {
 public:
-    explicit AcceptedConnection(std::weak_ptr<BrokerState> broker) : broker_(std::move(broker)) {}
+    explicit AcceptedConnection(const std::shared_ptr<BrokerState>& broker)
+        : broker_(broker),
+          transactions_(std::make_shared<broker::TransactionTable>(broker->links->options.transactions_max)) {}
 
     void on_open(Connection& connection) override {
         if (const auto broker = broker_.lock())
@@ -46,10 +48,12 @@ public:
             connection.close();
     }
     void on_sender_requested(Connection& connection, LinkRequest request) override {
-        if (const auto broker = broker_.lock()) broker::serve_consumer(broker->links, connection, std::move(request));
+        if (const auto broker = broker_.lock())
+            broker::serve_consumer(broker->links, transactions_, connection, std::move(request));
     }
     void on_receiver_requested(Connection& connection, LinkRequest request) override {
-        if (const auto broker = broker_.lock()) broker::serve_producer(broker->links, connection, std::move(request));
+        if (const auto broker = broker_.lock())
+            broker::serve_producer(broker->links, transactions_, connection, std::move(request));
     }
     void on_close(Connection& connection, const std::optional<Failure>&) override {
         if (const auto broker = broker_.lock()) std::erase(broker->connections, connection);
@@ -57,6 +61,7 @@ public:
 
 private:
     const std::weak_ptr<BrokerState> broker_;
+    const std::shared_ptr<broker::TransactionTable> transactions_;
 };
 
 BrokerOptions checked(BrokerOptions options) {
@@ -66,6 +71,7 @@ BrokerOptions checked(BrokerOptions options) {
     demand(options.node_messages_max > 0, "BrokerOptions::node_messages_max must be at least 1");
     demand(options.node_bytes_max > 0, "BrokerOptions::node_bytes_max must be at least 1");
     demand(options.nodes_max > 0, "BrokerOptions::nodes_max must be at least 1");
+    demand(options.transactions_max > 0, "BrokerOptions::transactions_max must be at least 1");
     demand(options.sender_credit > 0, "BrokerOptions::sender_credit must be at least 1");
     if (const auto valid = validate(options.connection); !valid)
         throw std::invalid_argument("BrokerOptions::connection: " + valid.error());
@@ -92,8 +98,8 @@ Broker::~Broker() {
 
 codec::Result<Address, Failure> Broker::listen(const Address& at) {
     auto listener = state_->container.listen(at, state_->accepted, [weak = std::weak_ptr(state_)] {
-        return std::shared_ptr<ConnectionHandler>(weak.expired() ? nullptr
-                                                                 : std::make_shared<AcceptedConnection>(weak));
+        const auto state = weak.lock();
+        return std::shared_ptr<ConnectionHandler>(state ? std::make_shared<AcceptedConnection>(state) : nullptr);
     });
     if (!listener) return listener.error();
     Address address = listener->address();

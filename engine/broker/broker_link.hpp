@@ -6,6 +6,7 @@
 
 #include <aprotic/engine/broker/address_table.hpp>
 #include <aprotic/engine/broker/node.hpp>
+#include <aprotic/engine/broker/transaction_table.hpp>
 #include <aprotic/engine/connection.hpp>
 
 namespace aprotic::engine::broker {
@@ -21,9 +22,11 @@ struct LinkContext {
 };
 
 /// Answers the peer's wish to receive: joins a link to the node its source names, or refuses it.
-void serve_consumer(const std::shared_ptr<LinkContext>& context, const Connection& connection, LinkRequest request);
+void serve_consumer(const std::shared_ptr<LinkContext>& context, const std::shared_ptr<TransactionTable>& transactions,
+                    const Connection& connection, LinkRequest request);
 /// Answers the peer's wish to send: to the node its target names, or, without an address, to whatever each message's
-/// `to` names.
-void serve_producer(const std::shared_ptr<LinkContext>& context, const Connection& connection, LinkRequest request);
+/// `to` names, or to the coordinator of the connection's transactions.
+void serve_producer(const std::shared_ptr<LinkContext>& context, const std::shared_ptr<TransactionTable>& transactions,
+                    const Connection& connection, LinkRequest request);
 
 }  // namespace aprotic::engine::broker

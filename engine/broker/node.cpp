@@ -53,6 +53,31 @@ Node::Verdict Node::take(StoredPtr stored) {
     return Verdict::stored;
 }
 
+Node::Verdict Node::reserve(Stored& stored) {
+    const bool topic_full = reserved_messages_ >= limits_.messages_max || reserved_bytes_ >= limits_.bytes_max;
+    if (is_topic() ? topic_full : over(2)) return Verdict::full;
+    leave_slab(stored);
+    ++reserved_messages_;
+    reserved_bytes_ += stored.message.size();
+    return Verdict::stored;
+}
+
+void Node::leave_reserve(const Stored& stored) noexcept {
+    --reserved_messages_;
+    reserved_bytes_ -= stored.message.size();
+}
+
+void Node::publish(StoredPtr stored) {
+    leave_reserve(*stored);
+    store(std::move(stored));
+    review();
+}
+
+void Node::cancel(const Stored& stored) {
+    leave_reserve(stored);
+    on_less();
+}
+
 void Node::store(StoredPtr stored) {
     if (!is_topic()) {
         if (!queue_->passes_through()) leave_slab(*stored);
@@ -102,6 +127,7 @@ void Node::creator_gone() {
 }
 
 bool Node::expired() const {
+    if (reserved_messages_ != 0 && identity_.lifetime != Lifetime::link) return false;
     const bool links = !producers_.empty() || !consumers_.empty();
     switch (identity_.lifetime) {
         case Lifetime::forever: return false;
@@ -114,6 +140,7 @@ bool Node::expired() const {
 }
 
 void Node::shut_down() {
+    gone_ = true;
     on_unused_ = {};
     for (auto* producer : std::vector(producers_)) producer->node_deleted();
     for (auto* consumer : std::vector(consumers_)) consumer->node_deleted();
@@ -136,7 +163,8 @@ std::size_t Node::bytes() const {
 bool Node::over(std::size_t times) const {
     if (is_topic()) return false;
     const auto& backlog = queue_->backlog();
-    return backlog.messages() / times >= limits_.messages_max || backlog.bytes() / times >= limits_.bytes_max;
+    return (backlog.messages() + reserved_messages_) / times >= limits_.messages_max ||
+           (backlog.bytes() + reserved_bytes_) / times >= limits_.bytes_max;
 }
 
 void Node::top_up(Producer& producer) {
@@ -151,7 +179,7 @@ void Node::top_up(Producer& producer) {
             return;
         }
         // What others were granted and may never use must not lock this one out: it gets at least one.
-        const std::size_t promised = queue_->backlog().messages() + granted_;
+        const std::size_t promised = queue_->backlog().messages() + reserved_messages_ + granted_;
         room = promised < limits_.messages_max ? limits_.messages_max - promised : (producer.granted_ == 0 ? 1 : 0);
     }
     const auto more = static_cast<std::uint32_t>(std::min<std::size_t>(limits_.credit_max - producer.granted_, room));
@@ -163,7 +191,8 @@ void Node::top_up(Producer& producer) {
 
 void Node::on_less() {
     // Not for every single message that leaves: a quarter of the room at a time, so that flow frames stay few.
-    if (!starving_.empty() && messages() <= limits_.messages_max / 4 * 3 && bytes() <= limits_.bytes_max / 4 * 3) {
+    if (!starving_.empty() && messages() + reserved_messages_ <= limits_.messages_max / 4 * 3 &&
+        bytes() + reserved_bytes_ <= limits_.bytes_max / 4 * 3) {
         for (auto* producer : std::exchange(starving_, {})) {
             producer->starving_ = false;
             top_up(*producer);

@@ -79,6 +79,11 @@ public:
     void use_credit(Producer& from);
     /// From a producer without credit for this node, the anonymous terminus.
     Verdict take(StoredPtr stored);
+    /// Keeps a place for a message that a transaction holds: publish() or cancel() follows. It counts as if it were
+    /// there already.
+    Verdict reserve(Stored& stored);
+    void publish(StoredPtr stored);
+    void cancel(const Stored& stored);
 
     void add(Producer& producer);
     void remove(Producer& producer);
@@ -93,6 +98,7 @@ public:
     void review();
     /// Tells all links; the node takes nothing any more.
     void shut_down();
+    bool gone() const noexcept { return gone_; }
 
     std::size_t messages() const;
     std::size_t bytes() const;
@@ -105,6 +111,7 @@ private:
     void store(StoredPtr stored);
     void top_up(Producer& producer);
     void on_less();
+    void leave_reserve(const Stored& stored) noexcept;
 
     Reactor& reactor_;
     const Identity identity_;
@@ -115,7 +122,10 @@ private:
     std::vector<NodeConsumer*> consumers_;
     std::vector<Producer*> starving_;  // without credit since the node was full
     std::size_t granted_ = 0;          // by all producers together
+    std::size_t reserved_messages_ = 0;
+    std::size_t reserved_bytes_ = 0;
     bool creator_gone_ = false;
+    bool gone_ = false;
 };
 
 }  // namespace aprotic::engine::broker

@@ -423,6 +423,11 @@ codec::Result<DeliveryId> ConnectionEndpoint::find_delivery(LinkId link, const c
     return found->find_delivery(tag);
 }
 
+const codec::DeliveryState* ConnectionEndpoint::partial_state(LinkId link) const {
+    const LinkEndpoint* const found = context_.links.find(link);
+    return found == nullptr ? nullptr : found->partial_state();
+}
+
 void ConnectionEndpoint::set_trace(TraceSink* sink) noexcept {
     trace_ = sink;
     context_.outbox.set_trace(sink);

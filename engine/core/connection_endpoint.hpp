@@ -102,6 +102,7 @@ public:
 
     codec::Result<LinkStatus> status(LinkId link) const;
     codec::Result<DeliveryId> find_delivery(LinkId link, const codec::DeliveryTag& tag) const;
+    const codec::DeliveryState* partial_state(LinkId link) const;
     /// Null before it came.
     const codec::Open* remote_open() const noexcept { return remote_open_ ? &*remote_open_ : nullptr; }
     void set_trace(TraceSink* sink) noexcept;

@@ -80,6 +80,8 @@ struct Delivery {
     std::uint32_t disposition_epoch = 0;  ///< when we last told a state; see DispositionQueue
 
     std::unique_ptr<DeliveryMemory> memory;
+    std::shared_ptr<const codec::DeliveryState> sent_state;  ///< outgoing: what every frame says
+    std::size_t sent_state_size = 0;                         ///< octets of it
 
     ListHook<Delivery> of_link;  ///< every delivery of the link
     ListHook<Delivery> waiting;  ///< outgoing: not wholly framed, in order

@@ -78,6 +78,7 @@ public:
     codec::Result<void> update(Delivery& delivery, codec::DeliveryState state);
     LinkStatus status() const;
     codec::Result<DeliveryId> find_delivery(const codec::DeliveryTag& tag) const;
+    const codec::DeliveryState* partial_state() const noexcept;
 
     /// The peer broke a rule of this link: detaches with the error and drops what comes until the peer has answered.
     /// [2.6.5]
@@ -176,7 +177,7 @@ private:
     Delivery* find_resumed(const codec::DeliveryTag& tag) noexcept;
     void finish_resumed(Delivery& delivery);
     void suspend_if_reduced();
-    Delivery& add_outgoing(const SendOptions& options);
+    codec::Result<Delivery*> add_outgoing(const SendOptions& options);
     void write_abort(Outbox& outbox, Delivery& delivery);
     void end_early(Delivery& delivery);
     void fail_oversized();

@@ -15,6 +15,11 @@ namespace {
 constexpr std::size_t piece_cost = 64;
 constexpr std::size_t delivery_cost = 512;
 
+const codec::Binary* transaction_of(const codec::DeliveryState* state) {
+    const auto* const transactional = state ? std::get_if<codec::TransactionalState>(state) : nullptr;
+    return transactional ? &transactional->txn_id : nullptr;
+}
+
 }  // namespace
 
 Fault LinkEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes payload) {
@@ -175,7 +180,18 @@ Fault LinkEndpoint::check_continuation(const codec::Transfer& transfer) const {
         return link_fault(codec::condition::invalid_field, "2.7.5-d",
                           "a transfer differs from the first of its delivery");
     }
+    const auto* const within = transaction_of(transfer.state ? &*transfer.state : nullptr);
+    const auto* const before = transaction_of(partial_state());
+    if (within != nullptr && (before == nullptr || *within != *before)) {
+        return link_fault(codec::condition::not_allowed, "4.4.1-d",
+                          "a transfer names another transaction than the first of its delivery");
+    }
     return {};
+}
+
+/// What the frames so far of a delivery said that is not complete.
+const codec::DeliveryState* LinkEndpoint::partial_state() const noexcept {
+    return partial_ != nullptr && partial_->remote_state ? &partial_->remote_state->state : nullptr;
 }
 
 void LinkEndpoint::drop_partial() {
@@ -190,7 +206,7 @@ IncomingDelivery LinkEndpoint::take(Delivery& delivery) {
     taken.payload = std::exchange(delivery.payload, {});
     taken.settled = delivery.settled;
     if (delivery.remote_state) taken.state = delivery.remote_state->state;
-    if (!delivery.news_queued) delivery.remote_state.reset();
+    if (!delivery.news_queued && delivery.complete) delivery.remote_state.reset();
     taken.complete = delivery.complete;
     delivery.receipt_queued = false;
     delivery.known = true;

@@ -14,6 +14,8 @@ namespace {
 // carries a tag of 32 octets and the format.
 constexpr std::size_t first_transfer_overhead = 80;
 constexpr std::size_t next_transfer_overhead = 40;
+// A state beside it must leave room in the smallest frame.
+constexpr std::size_t sent_state_max = 128;
 
 }  // namespace
 
@@ -22,7 +24,9 @@ codec::Result<DeliveryId> LinkEndpoint::send(codec::EncodedMessage message, cons
     if (remote_message_size_max_ != 0 && message.size() > remote_message_size_max_) {
         return make_error_code(Errc::message_too_large);  // [2.7.3-m]
     }
-    Delivery& delivery = add_outgoing(options);
+    const auto added = add_outgoing(options);
+    if (!added) return added.error();
+    Delivery& delivery = **added;
     if (delivery.message_format == 0) delivery.message_format = message.message_format();
     delivery.payload = message.octets();
     delivery.total = delivery.payload.size();
@@ -30,7 +34,12 @@ codec::Result<DeliveryId> LinkEndpoint::send(codec::EncodedMessage message, cons
     return delivery.id;
 }
 
-Delivery& LinkEndpoint::add_outgoing(const SendOptions& options) {
+codec::Result<Delivery*> LinkEndpoint::add_outgoing(const SendOptions& options) {
+    std::size_t state_size = 0;
+    if (options.state) {
+        state_size = codec::encode_as(*options.state).size();
+        if (state_size > sent_state_max) return make_error_code(Errc::invalid_option);
+    }
     const auto [id, delivery] = context_.deliveries.emplace(this);
     delivery->id = id;
     delivery->tag = options.tag ? *options.tag : codec::DeliveryTag::from_number(next_tag_++);
@@ -38,14 +47,18 @@ Delivery& LinkEndpoint::add_outgoing(const SendOptions& options) {
     // The mode agreed for the link goes before the wish for one message. [2.7.5-i, -j]
     delivery->settled = snd_settle_mode_ == codec::SenderSettleMode::settled ||
                         (snd_settle_mode_ == codec::SenderSettleMode::mixed && options.settled);
+    delivery->sent_state = options.state;
+    delivery->sent_state_size = state_size;
     deliveries_.push_back(*delivery);
     waiting_.push_back(*delivery);
-    return *delivery;
+    return delivery;
 }
 
 codec::Result<DeliveryId> LinkEndpoint::begin_send(const SendOptions& options) {
     if (!is_sender() || !alive() || remote_attach_) return make_error_code(Errc::wrong_state);
-    Delivery& delivery = add_outgoing(options);
+    const auto added = add_outgoing(options);
+    if (!added) return added.error();
+    Delivery& delivery = **added;
     delivery.in_parts = delivery.open = true;
     return delivery.id;
 }
@@ -94,6 +107,7 @@ void LinkEndpoint::write_abort(Outbox& outbox, Delivery& delivery) {
     transfer.delivery_id = delivery.number;
     transfer.settled = delivery.settled;
     transfer.aborted = true;  // and not `more` [2.7.5-l]
+    if (delivery.sent_state) transfer.state = *delivery.sent_state;
     outbox.append_transfer(session_.channel(), transfer, {}, 0, 0);
     session_.windows.send_transfer();
     waiting_.remove(delivery);
@@ -150,10 +164,12 @@ void LinkEndpoint::write_transfer(Outbox& outbox) {
     }
     transfer.delivery_id = delivery.number;
     transfer.settled = delivery.settled;  // the same on every frame, which some peers demand
+    if (delivery.sent_state && !transfer.state) transfer.state = *delivery.sent_state;  // [4.4.1-c]
     // Neither more than the peer takes nor, for the sake of the other links, more than we would take ourselves.
     const std::size_t frame_size = std::min(context_.frame_size_max(), std::max(context_.options.limits.frame_size_max,
                                                                                 codec::protocol::min_max_frame_size));
-    const std::size_t room = frame_size - (first ? first_transfer_overhead : next_transfer_overhead);
+    const std::size_t room =
+        frame_size - delivery.sent_state_size - (first ? first_transfer_overhead : next_transfer_overhead);
     const std::size_t length = std::min(room, delivery.payload.size() - delivery.sent);
     transfer.more = delivery.open || delivery.sent + length < delivery.payload.size();
     outbox.append_transfer(session_.channel(), transfer, delivery.payload, delivery.sent, length);

@@ -66,11 +66,12 @@ void LinkEndpoint::recv_state(Delivery& delivery, bool settled, const std::share
     if (settled) mark_remote_settled(delivery);
     // Settled without a word is settled with the default outcome of the source. [2.7.6-f]
     const auto& state = settled && !told && is_sender() ? default_outcome_ : told;
-    // An outcome is final. [2.7.5-r]
+    // An outcome is final [2.7.5-r], but not while it is that of a transaction which may be rolled back. [4.4.2-d]
     const bool new_state = state && !delivery.remote_outcome;
     if (new_state) {
         delivery.remote_state = state;
-        delivery.remote_outcome = codec::is_terminal(state->state);
+        delivery.remote_outcome =
+            codec::is_terminal(state->state) && !std::holds_alternative<codec::TransactionalState>(state->state);
     }
     const bool has_news = settled || new_state;
     if (delivery.local_settled) {

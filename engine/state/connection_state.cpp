@@ -5,6 +5,7 @@
 
 #include <aprotic/engine/state/connection_state.hpp>
 #include <aprotic/engine/state/container_state.hpp>
+#include <aprotic/engine/state/coordinator_state.hpp>
 #include <aprotic/engine/state/link_request_state.hpp>
 #include <aprotic/engine/state/sender_state.hpp>
 
@@ -165,6 +166,7 @@ void ConnectionState::abandon() {
     for (const auto& [id, link] : links_) link->forget_user();
     for (const auto& link : waiting_) link->forget_user();
     for (const auto& [link, event] : cut_off_) link->forget_user();
+    for (const auto& one : coordinators_) one->forget_user();
     closing_ = finished_ = true;
     if (connecting_ != 0) loop->reactor.cancel_connect(std::exchange(connecting_, 0));
     end(Failure{.code = Errc::connection_lost,
@@ -199,6 +201,7 @@ void ConnectionState::end(std::optional<Failure> why) {
     opening_.fail(*ended_);
     ending_.succeed();
     for (const auto& link : links) link->end(why);
+    for (const auto& one : std::exchange(coordinators_, {})) one->lost(*ended_);
     sessions_.clear();
     common_session_.reset();
     rechecks_.clear();
@@ -253,15 +256,32 @@ void ConnectionState::handler_threw(const char* what) {
 // --- links and sessions
 // ----------------------------------------------------------------------------------------------------
 
-void ConnectionState::add_link(const std::shared_ptr<LinkState>& link) {
-    if (!link->session) {
-        if (!common_session_ || common_session_->over) {
-            common_session_ = std::make_shared<SessionState>(shared_from_this(), SessionOptions{}, true);
-        }
-        link->session = common_session_;
+const std::shared_ptr<SessionState>& ConnectionState::common_session() {
+    if (!common_session_ || common_session_->over) {
+        common_session_ = std::make_shared<SessionState>(shared_from_this(), SessionOptions{}, true);
     }
+    return common_session_;
+}
+
+std::shared_ptr<CoordinatorState> ConnectionState::coordinator(std::shared_ptr<SessionState> session) {
+    if (!session) session = common_session();
+    for (const auto& one : coordinators_) {
+        if (one->session == session) return one;
+    }
+    const auto made = std::make_shared<CoordinatorState>(*this, std::move(session));
+    coordinators_.push_back(made);
+    made->start();
+    return made;
+}
+
+void ConnectionState::forget_coordinator(const CoordinatorState& coordinator) {
+    std::erase_if(coordinators_, [&](const auto& one) { return one.get() == &coordinator; });
+}
+
+void ConnectionState::add_link(const std::shared_ptr<LinkState>& link) {
+    if (!link->session) link->session = common_session();
     ++link->session->links;
-    if (link->handled) ++handled_links_;
+    if (link->holds) ++handled_links_;
     if (over_) {
         const std::lock_guard lock(mutex_);
         return link->end_later(ended_);
@@ -306,7 +326,7 @@ void ConnectionState::attach(const std::shared_ptr<LinkState>& link) {
 }
 
 void ConnectionState::accept_link(const std::shared_ptr<LinkState>& link, LinkId id) {
-    if (link->handled) ++handled_links_;
+    if (link->holds) ++handled_links_;
     const auto accept_with = [&](const LinkOptions& with) {
         return engine() ? engine()->accept(id, with) : codec::Result<void>(make_error_code(Errc::no_such_endpoint));
     };
@@ -323,7 +343,7 @@ void ConnectionState::accept_link(const std::shared_ptr<LinkState>& link, LinkId
 }
 
 void ConnectionState::link_ended(const LinkState& link) {
-    if (!link.handled) return;
+    if (!link.holds) return;
     --handled_links_;
     close_unheld();
 }

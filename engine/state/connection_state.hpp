@@ -21,6 +21,7 @@
 namespace aprotic::engine {
 
 struct ContainerState;
+struct CoordinatorState;
 struct SenderState;
 
 /// One connection from the attempt to connect until its stream is closed. Owns the engine through the pump, and all
@@ -51,6 +52,9 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
     static Receiver open_receiver(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
                                   std::shared_ptr<SessionState> session, const std::string& address,
                                   ReceiverOptions options, std::shared_ptr<ReceiverHandler> handler);
+    /// The link to the peer's coordinator: it does not keep the connection open. Reactor's thread.
+    static Sender open_coordinator(ConnectionState& state, std::shared_ptr<SessionState> session, SenderOptions options,
+                                   std::shared_ptr<SenderHandler> handler);
     static Session open_session(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
                                 SessionOptions options);
     std::string next_link_name() const;
@@ -108,6 +112,9 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
     /// It may have been the last thing that held the connection.
     void link_ended(const LinkState& link);
     void close_unheld();
+    /// Our side of the coordinator for this session (null: the common one), made when it is first asked for.
+    std::shared_ptr<CoordinatorState> coordinator(std::shared_ptr<SessionState> session);
+    void forget_coordinator(const CoordinatorState& coordinator);
     /// A request is answered: hands the link to the engine under the id the peer's attach has.
     void accept_link(const std::shared_ptr<LinkState>& link, LinkId id);
 
@@ -138,6 +145,7 @@ private:
 
     void connected(codec::Result<std::unique_ptr<Stream>, Failure> result);
     void attach(const std::shared_ptr<LinkState>& link);
+    const std::shared_ptr<SessionState>& common_session();
     codec::Result<SessionId> begun(const std::shared_ptr<SessionState>& session);
     std::shared_ptr<LinkState> find(LinkId id);
     void end_cut_off();
@@ -156,6 +164,7 @@ private:
     std::vector<std::shared_ptr<LinkState>> waiting_;  ///< links asked for before there is a stream
     std::vector<std::pair<std::shared_ptr<LinkState>, LinkDetached>>
         cut_off_;  ///< gone with a session or the connection
+    std::vector<std::shared_ptr<CoordinatorState>> coordinators_;
     std::vector<Function<void()>> later_;
     std::vector<std::shared_ptr<SenderState>> rechecks_;
     std::optional<Failure> threw_;

@@ -29,6 +29,7 @@ LinkState::LinkState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connec
       peer_name(its_connection.peer_name),
       resumable(options.resumable),
       handled(has_handler),
+      holds(has_handler),
       connection(&its_connection),
       address(address_of(std::nullopt)) {}
 
@@ -126,7 +127,7 @@ void LinkState::handle_flow(const LinkFlowed& event) {
         asking_.succeed(flow);
     }
     // One with properties comes beside the one that tells of the credit.
-    if (!event.properties) flowed();
+    event.properties ? flow_properties(*event.properties) : flowed();
 }
 
 std::shared_ptr<SuspendedLink> LinkState::take_suspended() {

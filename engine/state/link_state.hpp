@@ -59,6 +59,7 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     const std::string peer_name;
     const bool resumable;
     const bool handled;  ///< somebody else than handles holds the link open
+    bool holds;          ///< and the link its connection
 
     // --- reactor's thread
     // --------------------------------------------------------------------------------------------------
@@ -81,6 +82,7 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     virtual void after_attach(const std::shared_ptr<SuspendedLink>&) {}
     virtual void after_open() {}
     virtual void flowed() {}
+    virtual void flow_properties(const codec::Map&) {}
     virtual void delivery_received(DeliveryId) {}
     virtual void delivery_updated(const DeliveryUpdated&) {}
     /// The link goes away: gives back what can be given back while the engine still knows it.

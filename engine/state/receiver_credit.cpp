@@ -93,6 +93,7 @@ void ReceiverState::flowed() {
     if (!status || status->draining) return;
     draining_ = false;
     credit_ = status->credit;
+    if (std::exchange(draining_for_discharge_, false)) return acquiring_->drained();
     if (!handler_) return;
     Receiver handle(std::static_pointer_cast<ReceiverState>(shared_from_this()));
     connection->call([&] { handler_->on_drained(handle); });

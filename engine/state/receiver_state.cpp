@@ -175,6 +175,7 @@ Delivery ReceiverState::make_delivery(DeliveryId delivery, IncomingDelivery inco
     state->held = !incoming.settled || parts;
     state->bytes = incoming.payload.size();
     state->parts = std::move(parts);
+    state->acquired_in = acquiring_;
     if (resumable && !incoming.settled) tags_.insert_or_assign(delivery, incoming.tag);
     state->incoming = std::move(incoming);
     return Delivery(std::move(state));
@@ -234,6 +235,7 @@ void ReceiverState::after_end(const Failure& why) {
         left->suspension->receiver = std::static_pointer_cast<ReceiverState>(shared_from_this());
     }
     before_detach();
+    if (std::exchange(draining_for_discharge_, false)) acquiring_->drained();
     for (auto& [delivery, entry] : std::exchange(under_way_, {})) end_parts(*entry.parts, why);
     for (auto& [delivery, confirming] : std::exchange(confirming_, {})) confirming.waiter.fail(why);
     for (auto& waiter : std::exchange(receiving_, {})) waiter.fail(why);

@@ -15,6 +15,7 @@
 #include <aprotic/engine/receiver.hpp>
 #include <aprotic/engine/state/id_hash.hpp>
 #include <aprotic/engine/state/link_state.hpp>
+#include <aprotic/engine/state/transaction_state.hpp>
 
 namespace aprotic::engine {
 
@@ -55,6 +56,11 @@ struct ReceiverState final : LinkState {
     /// The usual answers, without an allocation for the way.
     enum class Short { accepted, released };
     void settle(DeliveryId delivery, std::size_t bytes, Short outcome);
+    /// The answer to a message that belongs to a transaction; `acquired_in` when that is ours.
+    void settle_within(DeliveryId delivery, std::size_t bytes, codec::TransactionalState state,
+                       std::shared_ptr<TransactionState> acquired_in);
+    /// An answer that `transaction` decides on.
+    void answer_within(std::shared_ptr<ProvisionalAnswer> answer, std::shared_ptr<TransactionState> transaction);
     Async<void> async_settle(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome, Duration timeout,
                              std::stop_token cancel);
     codec::Result<codec::ByteChain, Failure> try_read(DeliveryId delivery, IncomingParts& parts, Duration timeout);
@@ -70,6 +76,13 @@ struct ReceiverState final : LinkState {
     void drain();
     std::uint32_t credit() const;
     std::uint32_t available() const;
+    std::optional<codec::Binary> partial_txn_id() const;
+
+    /// The peer acquires for `transaction` from now on.
+    void acquire(const std::shared_ptr<TransactionState>& transaction);
+    /// Before the discharge: false when no credit is left to come back. [4.4.3-d]
+    bool drain_acquisition();
+    void end_acquisition();
 
     void after_attach(const std::shared_ptr<SuspendedLink>& resumed) override;
     void flowed() override;
@@ -96,6 +109,7 @@ private:
     };
 
     Failure failure(Errc code, std::string_view text) const;
+    Failure not_admitted() const;
     /// Null also when the link has been suspended, though not ended yet.
     Engine* attached_engine() const;
     /// The application has answered it.
@@ -130,6 +144,8 @@ private:
     std::size_t usual_bytes_ = 0;  ///< what a message has had lately
     bool draining_ = false;
     bool stopped_ = false;  ///< after a drain, until more credit is asked for
+    std::shared_ptr<TransactionState> acquiring_;
+    bool draining_for_discharge_ = false;
     std::unordered_map<DeliveryId, UnderWay, IdHash> under_way_;
     std::unordered_map<DeliveryId, Confirming, IdHash> confirming_;
     std::deque<Completer<Delivery>> receiving_;
@@ -151,6 +167,11 @@ struct Delivery::State {
     std::shared_ptr<IncomingParts> parts;            ///< null: the message is whole
     mutable std::optional<codec::MessageView> view;  ///< made when first asked for
     bool answered = false;
+    std::shared_ptr<ProvisionalAnswer> provisional;  ///< the latest within a transaction
+    std::shared_ptr<TransactionState> acquired_in;   ///< ours
+
+    /// False: it is settled or has been answered, and no transaction has taken that back.
+    bool begin_answer() noexcept;
 };
 
 }  // namespace aprotic::engine

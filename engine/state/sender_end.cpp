@@ -77,6 +77,12 @@ void SenderState::keep_for_resumption(SuspendedLink& link, const Failure& why) {
     for (auto entry = unfinished_.begin(); entry != unfinished_.end();) {
         const TrackerState tracker = entry->second;
         const bool remembered = tracker->options.tag && find_delivery(link, *tracker->options.tag) != nullptr;
+        if (remembered && tracker->transaction) {
+            // What belongs to a transaction goes with it: nothing of it may come again by itself.
+            std::erase_if(link.deliveries, [&](const auto& delivery) { return delivery.tag == *tracker->options.tag; });
+            ++entry;
+            continue;
+        }
         if (!remembered && tracker->options.settled) {
             ++entry;
             continue;

@@ -4,6 +4,7 @@
 
 #include <aprotic/engine/state/connection_state.hpp>
 #include <aprotic/engine/state/sender_state.hpp>
+#include <aprotic/engine/state/transaction_state.hpp>
 
 namespace aprotic::engine {
 namespace {
@@ -20,11 +21,12 @@ struct OutcomeOf {
                        .delivery_failed = state.delivery_failed.value_or(false),
                        .undeliverable_here = state.undeliverable_here.value_or(false)};
     }
-    std::optional<Outcome> operator()(const codec::Declared&) const { return Outcome{.kind = Outcome::Kind::accepted}; }
-    std::optional<Outcome> operator()(const codec::Received&) const { return std::nullopt; }
-    std::optional<Outcome> operator()(const codec::TransactionalState& state) const {
-        return state.outcome ? std::visit(*this, *state.outcome) : std::nullopt;
+    std::optional<Outcome> operator()(const codec::Declared& state) const {
+        return Outcome{.kind = Outcome::Kind::accepted, .declared = state.txn_id};
     }
+    std::optional<Outcome> operator()(const codec::Received&) const { return std::nullopt; }
+    /// What it says holds only if the transaction is committed.
+    std::optional<Outcome> operator()(const codec::TransactionalState&) const { return std::nullopt; }
 };
 
 }  // namespace
@@ -76,13 +78,24 @@ SenderState::TrackerState SenderState::make_tracker(codec::EncodedMessage messag
     if (options.snd_settle_mode == codec::SenderSettleMode::unsettled) tracker->options.settled = false;
     tracker->options.tag = parameters.tag;
     tracker->options.message_format = tracker->message.message_format();
+    tracker->context = parameters.context;
+    if (parameters.state) {
+        tracker->options.state = std::make_shared<codec::DeliveryState>(*parameters.state);
+    }
     if (parameters.timeout) tracker->deadline = loop->reactor.now() + bounded(*parameters.timeout);
     return tracker;
 }
 
-Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& parameters) {
+Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& parameters,
+                          std::shared_ptr<TransactionState> transaction) {
     const auto tracker = make_tracker(std::move(message), parameters);
+    if (transaction) tracker->options.state = transaction->state;
+    tracker->transaction = std::move(transaction);
     const auto refuse = [&](Outcome outcome) {
+        if (auto within = std::exchange(tracker->transaction, nullptr)) {
+            Failure why = outcome.failure.value_or(Failure{.code = Errc::rolled_back, .condition = {}, .text = {}});
+            within->run([within, why = std::move(why)] { within->doom(why); });
+        }
         static_cast<void>(tracker->finish(std::move(outcome)));  // nobody can have asked to be called yet
         tracker->stage = Tracker::State::Stage::finished;
         return Tracker(tracker);
@@ -115,7 +128,14 @@ void SenderState::enqueue(TrackerState tracker) {
         return;
     }
     if (auto failure = over(); failure || connection == nullptr) {
+        const auto transaction = std::exchange(tracker->transaction, nullptr);
+        if (transaction && failure) transaction->doom(*failure);
         return finish(tracker, {.kind = Outcome::Kind::not_sent, .failure = std::move(failure)}, Callback::later);
+    }
+    if (tracker->transaction && !tracker->transaction->add_post(tracker, *this)) {
+        tracker->transaction.reset();
+        return finish(tracker, not_sent(Errc::wrong_state, "the transaction has ended or is of another session"),
+                      Callback::later);
     }
     if (tracker->deadline) {
         deadlines_.emplace(*tracker->deadline, tracker);
@@ -194,6 +214,17 @@ void SenderState::recheck() {
     serve();
 }
 
+SenderHandler& SenderState::handler() {
+    static SenderHandler nobody;
+    return handler_ ? *handler_ : nobody;
+}
+
+void SenderState::flow_properties(const codec::Map& properties) {
+    if (connection == nullptr || closing) return;
+    Sender handle(std::static_pointer_cast<SenderState>(shared_from_this()));
+    connection->call([&] { handler().on_flow_properties(handle, properties); });
+}
+
 void SenderState::flowed() {
     const std::uint32_t before = spare_;
     refresh_credit();
@@ -223,6 +254,9 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
     if (found == unfinished_.end()) return;
     const TrackerState tracker = found->second;
     if (event.wants_more) add_part(tracker, {});  // what waits is counted anew
+    if (const auto* const within = event.state ? std::get_if<codec::TransactionalState>(&*event.state) : nullptr) {
+        return answered_within(tracker, *within, event.settled);
+    }
     std::optional<Outcome> outcome;
     if (event.aborted) {
         outcome = Outcome{.kind = Outcome::Kind::in_doubt,
@@ -231,6 +265,7 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
                                              .text = description() + ": nobody has the rest of the message any more"}};
     } else if (tracker->options.settled) {
         if (event.settled) outcome = Outcome{.kind = Outcome::Kind::sent};
+        if (outcome && tracker->transaction) return hold(tracker, std::move(*outcome), true);
     } else {
         if (event.state) outcome = std::visit(OutcomeOf{}, *event.state);
         if (!outcome && event.settled) {
@@ -257,8 +292,58 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
     finish(tracker, std::move(*outcome), Callback::now);
 }
 
+void SenderState::answered_within(const TrackerState& tracker, const codec::TransactionalState& state, bool settled) {
+    if (!tracker->transaction) {  // ours to keep: the peer is the controller
+        Sender handle(std::static_pointer_cast<SenderState>(shared_from_this()));
+        return connection->call([&] { handler().on_transactional(handle, Tracker(tracker), state, settled); });
+    }
+    // [4.4-a] What names another transaction tells nothing about this one.
+    const bool ours = state.txn_id == tracker->transaction->id;
+    auto outcome = ours && state.outcome ? std::visit(OutcomeOf{}, *state.outcome) : std::nullopt;
+    if (outcome) return hold(tracker, std::move(*outcome), settled);
+    if (!settled) return;
+    unfinished_.erase(tracker->id);
+    Failure why{.code = Errc::protocol_violation,
+                .initiator = Initiator::peer,
+                .condition = {},
+                .text = description() + ": the peer settled without an outcome within the transaction [4.4.1]"};
+    finish(tracker, {.kind = Outcome::Kind::in_doubt, .failure = std::move(why)}, Callback::now);
+}
+
+/// The outcome is known, and the transaction decides whether it holds. Nothing more will be heard of the delivery.
+void SenderState::hold(const TrackerState& tracker, Outcome outcome, bool settled) {
+    unfinished_.erase(tracker->id);
+    if (Engine* engine = connection->engine(); engine != nullptr && !settled) {
+        static_cast<void>(engine->settle(tracker->id));
+        connection->wake();
+    }
+    tracker->stage = Tracker::State::Stage::provisional;
+    if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
+    {
+        const std::lock_guard lock(tracker->mutex);
+        tracker->provisional = outcome;
+    }
+    tracker->transaction->post_answered(outcome);
+}
+
+void SenderState::settle(const TrackerState& tracker, const codec::Outcome& outcome) {
+    if (tracker->stage != Tracker::State::Stage::with_engine || connection == nullptr) return;
+    auto known = std::visit(OutcomeOf{}, outcome);
+    Engine* engine = connection->engine();
+    if (!known || engine == nullptr) return;
+    if (!engine->retract(tracker->id)) {
+        // [4.4.3-e] What has not been sent to its end does not go on; what has is settled.
+        if (!engine->abort_send(tracker->id)) static_cast<void>(engine->settle(tracker->id, to_state(outcome)));
+    }
+    unfinished_.erase(tracker->id);
+    refresh_credit();
+    connection->wake();
+    finish(tracker, std::move(*known), Callback::later);
+}
+
 void SenderState::finish(const TrackerState& tracker, Outcome outcome, Callback when) {
     tracker->stage = Tracker::State::Stage::finished;
+    if (tracker->transaction) std::exchange(tracker->transaction, nullptr)->post_ended(outcome);
     tracker->message = {};
     if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
     if (tracker->parts) {
@@ -317,6 +402,9 @@ bool SenderState::cancel(const TrackerState& tracker, Errc why) {
     if (tracker->stage == Tracker::State::Stage::finished) return true;
     // Without a number it is on its way here, or waits for room; it is told apart when it comes.
     if (tracker->number != 0 && (connection == nullptr || !take_back(tracker))) return false;
+    // Without a number it is none of the transaction's yet.
+    const auto transaction = std::exchange(tracker->transaction, nullptr);
+    if (transaction && tracker->number != 0) transaction->post_withdrawn();
     finish(tracker, not_sent(why, "the message was taken back"), Callback::later);
     return true;
 }

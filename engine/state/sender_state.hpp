@@ -31,7 +31,8 @@ struct SenderState final : LinkState {
         return Sender(make_held(state, std::move(keeps)));
     }
     /// Any thread.
-    Tracker send(codec::EncodedMessage message, const SendParameters& parameters);
+    Tracker send(codec::EncodedMessage message, const SendParameters& parameters,
+                 std::shared_ptr<TransactionState> transaction = nullptr);
     Async<Outcome> async_send(codec::EncodedMessage message, Duration timeout, std::stop_token cancel,
                               const SendParameters& parameters);
     OutgoingDelivery begin(const SendParameters& parameters, std::uint32_t message_format);
@@ -45,6 +46,8 @@ struct SenderState final : LinkState {
 
     /// Takes the message back if nothing of it has left: it ends as not_sent. False: it goes on.
     bool cancel(const TrackerState& tracker, Errc why = Errc::closed);
+    /// Of a resource: ends a message that was answered or acquired within a transaction.
+    void settle(const TrackerState& tracker, const codec::Outcome& outcome);
 
     std::uint32_t credit() const;
     std::size_t pending() const;
@@ -58,6 +61,7 @@ struct SenderState final : LinkState {
     void after_attach(const std::shared_ptr<SuspendedLink>& resumed) override;
     void after_open() override;
     void flowed() override;
+    void flow_properties(const codec::Map& properties) override;
     void delivery_updated(const DeliveryUpdated& event) override;
     void before_detach() override;
     void after_end(const Failure& why) override;
@@ -84,6 +88,9 @@ private:
     void keep_for_resumption(SuspendedLink& link, const Failure& why);
     void refresh_credit();
     void look_again();
+    void answered_within(const TrackerState& tracker, const codec::TransactionalState& state, bool settled);
+    void hold(const TrackerState& tracker, Outcome outcome, bool settled);
+    SenderHandler& handler();
     void finish(const TrackerState& tracker, Outcome outcome, Callback when);
     /// Takes a message back if nothing of it has left. True: it is queued nowhere any more.
     bool take_back(const TrackerState& tracker);

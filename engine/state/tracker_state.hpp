@@ -19,6 +19,7 @@
 namespace aprotic::engine {
 
 struct SenderState;
+struct TransactionState;
 
 /// What a message that is handed over in parts has beside the others.
 struct OutgoingParts {
@@ -33,7 +34,12 @@ struct OutgoingParts {
 };
 
 struct Tracker::State {
-    enum class Stage { queued, with_engine, finished };
+    enum class Stage {
+        queued,
+        with_engine,
+        provisional,  ///< answered; its transaction decides
+        finished
+    };
 
     State(std::shared_ptr<Loop> its_loop, std::weak_ptr<SenderState> its_sender, codec::EncodedMessage its_message)
         : loop(std::move(its_loop)),
@@ -59,12 +65,15 @@ struct Tracker::State {
     std::uint64_t number = 0;  ///< order in which the sender took it
     DeliveryId id;
     Stage stage = Stage::queued;
-    bool counted = false;                  ///< holds a part of the sender's budget
-    std::unique_ptr<OutgoingParts> parts;  ///< null for those sent whole
+    bool counted = false;                           ///< holds a part of the sender's budget
+    std::unique_ptr<OutgoingParts> parts;           ///< null for those sent whole
+    std::shared_ptr<TransactionState> transaction;  ///< ours, that it is sent in
+    void* context = nullptr;
 
     std::mutex mutex;  // for what follows
     std::condition_variable done;
     std::optional<Outcome> outcome;
+    std::optional<Outcome> provisional;
     Function<void(const Outcome&)> callback;
     std::vector<Completer<Outcome>> waiters;
 };

@@ -264,7 +264,7 @@ TEST_CASE("a restricted type takes only its choices", "[1.3-e]") {
     CHECK(decode_as<SaslOutcome>(from_hex("00 53 44 c0 03 01 50 05")).error() == Errc::value_out_of_choice);
 }
 
-TEST_CASE("a described type that does not belong in a field is refused", "[1.3-b]") {
+TEST_CASE("a described type that does not belong in a field is refused", "[1.3-b][4.5-f]") {
     const auto disposition = [](const char* state) {
         return decode_as<Disposition>(assemble(from_hex("53 15"), {from_hex("41"), from_hex("43"), null_item, from_hex("41"), from_hex(state)}));
     };
@@ -273,6 +273,10 @@ TEST_CASE("a described type that does not belong in a field is refused", "[1.3-b
     CHECK(disposition("00 53 28 45").error() == Errc::wrong_archetype);
     CHECK(disposition("45").error() == Errc::bad_descriptor);
     CHECK(disposition("00 a1 01 'x' 45").error() == Errc::bad_descriptor);
+    // [4.5.6] What holds if the transaction is committed is an outcome.
+    const DeliveryState accepted = TransactionalState{Binary("x"), Accepted{}};
+    CHECK(disposition("00 53 34 c0 08 02 a0 01 'x' 00 53 24 45")->state == accepted);
+    CHECK(disposition("00 53 34 c0 0c 02 a0 01 'x' 00 53 23 c0 03 02 43 44").error() == Errc::wrong_archetype);
     const std::vector<Octets> name_handle_role{from_hex("a1 01 'l'"), from_hex("43"), from_hex("41"), null_item, null_item};
     auto with_source = name_handle_role;
     with_source.push_back(from_hex("00 53 24 45"));

@@ -10,135 +10,6 @@ void accept(Receiver&, Delivery& delivery) { delivery.accept(); }
 
 }  // namespace
 
-TEST_CASE("names and addresses are known before a link opens, the peer's attach only after") {
-    Pair pair;
-    pair.accept_all();
-    const Sender sender = pair.client.open_sender("to");
-    const Receiver receiver = pair.client.open_receiver("from");
-    CHECK(sender.address() == "to");
-    CHECK(receiver.address() == "from");
-    CHECK_FALSE(sender.name().empty());
-    CHECK(sender.name() != receiver.name());
-    CHECK(sender.remote() == nullptr);
-    CHECK_FALSE(sender.is_open());
-    pair.settle();
-    CHECK(sender.remote() != nullptr);
-    CHECK(sender.is_open());
-    CHECK(receiver.is_open());
-    CHECK(sender.wait_open(0s));
-}
-
-TEST_CASE("a link closed right after it was opened ends once, its message not sent") {
-    Pair pair;
-    const auto log = std::make_shared<SenderLog>();
-    const auto receiver_log = std::make_shared<ReceiverLog>();
-    const Sender sender = pair.client.open_sender("to", {}, log);
-    const Tracker tracker = sender.send("never");
-    sender.close();
-    const Receiver receiver = pair.client.open_receiver("from", {}, receiver_log);
-    receiver.close();
-    CHECK(log->events.empty());
-    pair.settle();
-    pair.server_log->requests.clear();
-    pair.settle();
-    CHECK(log->events == Events{"close"});
-    CHECK_FALSE(log->failure);
-    CHECK(receiver_log->events == Events{"close"});
-    CHECK(tracker.outcome()->kind == Outcome::Kind::not_sent);
-    CHECK(tracker.outcome()->failure->code == Errc::closed);
-    CHECK(pair.client.is_open());
-    CHECK(pair.server.is_open());
-}
-
-TEST_CASE("a sender that closes first is a remote close and then a close at the receiver", "[2.6.6]") {
-    Pair pair;
-    pair.accept_all();
-    const auto log = std::make_shared<SenderLog>();
-    const Sender sender = pair.client.open_sender("to", {}, log);
-    pair.settle();
-    sender.close();
-    sender.close();
-    pair.settle();
-    CHECK(log->events == Events{"open", "credit", "close"});
-    CHECK_FALSE(log->failure);
-    CHECK(pair.server_receiver_log->events == Events{"open", "remote close", "close"});
-    CHECK_FALSE(pair.server_receiver_log->remote_error);
-    REQUIRE(pair.server_receiver_log->failure);
-    CHECK(pair.server_receiver_log->failure->code == Errc::detached_by_peer);
-    CHECK_FALSE(sender.is_open());
-    CHECK(sender.wait_open(0s).error().code == Errc::closed);
-}
-
-TEST_CASE("the error of a closing sender or receiver reaches the other end", "[2.7.7]") {
-    Pair pair;
-    pair.accept_all();
-    const auto sender_log = std::make_shared<SenderLog>();
-    const auto receiver_log = std::make_shared<ReceiverLog>();
-    const Sender sender = pair.client.open_sender("to", {}, sender_log);
-    const Receiver receiver = pair.client.open_receiver("from", {}, receiver_log);
-    pair.settle();
-    sender.close(some_error());
-    receiver.close(some_error("app:receiver"));
-    pair.settle();
-    CHECK(pair.server_receiver_log->remote_error == some_error());
-    CHECK(pair.server_receiver_log->failure->condition == some_error());
-    CHECK(pair.server_sender_log->remote_error == some_error("app:receiver"));
-    CHECK(pair.server_sender_log->events == Events{"open", "credit", "remote close", "close"});
-    CHECK(receiver_log->events == Events{"open", "close"});
-}
-
-TEST_CASE("links closed together with their connection are closed once") {
-    Pair pair;
-    pair.accept_all();
-    const auto log = std::make_shared<SenderLog>();
-    const Sender sender = pair.client.open_sender("to", {}, log);
-    pair.settle();
-    sender.close();
-    pair.client.close();
-    pair.settle();
-    CHECK(count(log->events, "close") == 1);
-    CHECK(count(pair.server_receiver_log->events, "close") == 1);
-}
-
-TEST_CASE("credit is what the receiver grants less what was sent, and its rise is told when it leaves some over",
-          "[2.6.7]") {
-    Pair pair;
-    pair.accept_all(0);
-    const auto log = std::make_shared<SenderLog>();
-    const Sender sender = pair.client.open_sender("to", {}, log);
-    pair.settle();
-    CHECK(sender.credit() == 0);
-    CHECK(log->events == Events{"open"});
-
-    pair.server_receiver.add_credit(1);
-    pair.settle();
-    CHECK(sender.credit() == 1);
-    CHECK(count(log->events, "credit") == 1);
-    std::vector<Tracker> trackers;
-    for (int i = 0; i < 3; ++i) trackers.push_back(sender.send("m" + std::to_string(i)));
-    CHECK(sender.pending() == 3);
-    pair.settle();
-    CHECK(pair.server_receiver_log->texts == Events{"m0"});
-    CHECK(sender.credit() == 0);
-    CHECK(pair.server_receiver.credit() == 0);
-
-    pair.server_receiver.add_credit(1);  // used up at once by what waits: nothing is left to tell
-    pair.settle();
-    CHECK(count(log->events, "credit") == 1);
-    CHECK(pair.server_receiver_log->texts == Events{"m0", "m1"});
-
-    pair.server_receiver.add_credit(4);
-    pair.settle();
-    CHECK(count(log->events, "credit") == 2);
-    CHECK(pair.server_receiver_log->texts == Events{"m0", "m1", "m2"});
-    CHECK(sender.credit() == 3);
-    CHECK(sender.pending() == 3);
-    for (auto& delivery : pair.server_receiver_log->kept) delivery.accept();
-    pair.settle();
-    CHECK(sender.pending() == 0);
-    for (const auto& tracker : trackers) CHECK(tracker.outcome()->accepted());
-}
-
 TEST_CASE("credit and unsettled messages together never exceed the receiver's option", "[2.6.7]") {
     Pair pair;
     pair.accept_all(10);
@@ -174,58 +45,6 @@ TEST_CASE("credit is topped up when at or below half") {
     CHECK(sender.credit() == 10);
 }
 
-TEST_CASE("a message sent settled arrives, and answering it does nothing", "[2.6.12]") {
-    Pair pair;
-    pair.accept_all(4);
-    pair.server_receiver_log->when_message = [](Receiver&, Delivery& delivery) {
-        CHECK(delivery.is_settled());
-        delivery.accept();
-        delivery.reject();
-    };
-    const Sender sender = pair.client.open_sender("to");
-    std::vector<Tracker> trackers;
-    for (int i = 0; i < 20; ++i) trackers.push_back(sender.send("m", {.settled = true}));
-    pair.settle();
-    CHECK(pair.server_receiver_log->texts.size() == 20);
-    for (const auto& tracker : trackers) CHECK(tracker.outcome()->kind == Outcome::Kind::sent);
-    CHECK(sender.pending() == 0);
-}
-
-TEST_CASE("every outcome comes back as it was given, with a callback each", "[3.4]") {
-    Pair pair;
-    pair.accept_all();
-    int next = 0;
-    pair.server_receiver_log->when_message = [&](Receiver&, Delivery& delivery) {
-        switch (next++) {
-            case 0: return delivery.accept();
-            case 1: return delivery.reject(some_error());
-            case 2: return delivery.release();
-            case 3: return delivery.modify(true, true);
-            case 4: return delivery.reject();
-            default: return;  // dropped
-        }
-    };
-    const Sender sender = pair.client.open_sender("to");
-    std::vector<Outcome> outcomes;
-    for (int i = 0; i < 6; ++i) {
-        sender.send("m").on_done([&](const Outcome& outcome) { outcomes.push_back(outcome); });
-    }
-    CHECK(outcomes.empty());
-    pair.settle();
-    REQUIRE(outcomes.size() == 6);
-    CHECK(outcomes[0].accepted());
-    CHECK(outcomes[1].kind == Outcome::Kind::rejected);
-    CHECK(outcomes[1].condition == some_error());
-    CHECK(outcomes[2].kind == Outcome::Kind::released);
-    CHECK(outcomes[3].kind == Outcome::Kind::modified);
-    CHECK(outcomes[3].delivery_failed);
-    CHECK(outcomes[3].undeliverable_here);
-    CHECK(outcomes[4].kind == Outcome::Kind::rejected);
-    CHECK_FALSE(outcomes[4].condition);
-    CHECK(outcomes[5].kind == Outcome::Kind::released);
-    CHECK(outcomes[1].message() == "rejected: app:no \"because\"");
-}
-
 TEST_CASE("a delivery is settled at most once") {
     Pair pair;
     pair.accept_all();
@@ -256,62 +75,6 @@ TEST_CASE("a callback asked for after the outcome is known comes too, later") {
     CHECK(called);
 }
 
-TEST_CASE("a message without credit is taken back at its time-out, and never sent") {
-    Pair pair;
-    pair.accept_all(0);
-    const Sender sender = pair.client.open_sender("to");
-    const auto start = pair.reactor.elapsed();
-    Duration after{};
-    const Tracker tracker = sender.send("late", {.timeout = 10s});
-    tracker.on_done([&](const Outcome&) { after = pair.reactor.elapsed() - start; });
-    const Tracker patient = sender.send("patient");
-    pair.reactor.run_for(9s);
-    CHECK_FALSE(tracker.outcome());
-    pair.reactor.run_for(5s);
-    REQUIRE(tracker.outcome());
-    CHECK(after == 10s);
-    CHECK(tracker.outcome()->kind == Outcome::Kind::not_sent);
-    CHECK(tracker.outcome()->failure->code == Errc::timed_out);
-    CHECK(tracker.outcome()->failure->text.find("'to'") != std::string::npos);
-    CHECK(sender.pending() == 1);
-    pair.server_receiver.add_credit(10);
-    pair.settle();
-    CHECK(pair.server_receiver_log->texts == Events{"patient"});
-}
-
-TEST_CASE("time-outs are kept in their order, not in the order of sending") {
-    Pair pair;
-    const Sender sender = pair.client.open_sender("to");
-    Events ended;
-    const auto note = [&](const char* name) { return [&ended, name](const Outcome&) { ended.push_back(name); }; };
-    sender.send("a", {.timeout = 100s}).on_done(note("100"));
-    sender.send("b", {.timeout = 11s}).on_done(note("11"));
-    sender.send("c", {.timeout = 7s}).on_done(note("7"));
-    sender.send("d", {.timeout = 101s}).on_done(note("101"));
-    pair.reactor.run_for(8s);
-    CHECK(ended == Events{"7"});
-    pair.reactor.run_for(200s);
-    CHECK(ended == Events{"7", "11", "100", "101"});
-}
-
-TEST_CASE("a message on the wire is not taken back: its outcome comes, however late") {
-    Pair pair;
-    pair.accept_all();
-    const Sender sender = pair.client.open_sender("to");
-    int called = 0;
-    const Tracker tracker = sender.send("m", {.timeout = 1s});
-    tracker.on_done([&](const Outcome&) { ++called; });
-    pair.reactor.run_for(5s);
-    CHECK_FALSE(tracker.outcome());
-    tracker.cancel();
-    pair.settle();
-    CHECK_FALSE(tracker.outcome());
-    pair.server_receiver_log->kept.at(0).accept();
-    pair.settle();
-    CHECK(tracker.outcome()->accepted());
-    CHECK(called == 1);
-}
-
 TEST_CASE("a waiting message can be cancelled") {
     Pair pair;
     pair.accept_all(0);
@@ -330,26 +93,6 @@ TEST_CASE("a waiting message can be cancelled") {
     pair.server_receiver.add_credit(5);
     pair.settle();
     CHECK(pair.server_receiver_log->texts.empty());
-}
-
-TEST_CASE("closing in a delivery callback ends what was not sent before the link's close") {
-    Pair pair;
-    pair.accept_all(1);
-    pair.server_receiver_log->when_message = [](Receiver& receiver, Delivery& delivery) {
-        receiver.drain();
-        delivery.accept();
-    };
-    const auto log = std::make_shared<SenderLog>();
-    const Sender sender = pair.client.open_sender("to", {}, log);
-    sender.send("first").on_done([&](const Outcome& outcome) {
-        log->events.push_back(outcome.message().substr(0, 8));
-        sender.close();
-    });
-    sender.send("second").on_done(
-        [&](const Outcome& outcome) { log->events.push_back(outcome.message().substr(0, 8)); });
-    pair.settle();
-    const Events tail(log->events.end() - 3, log->events.end());
-    CHECK(tail == Events{"accepted", "not sent", "close"});
 }
 
 TEST_CASE("when the peer closes a link, what waited is not sent and what was on the wire is in doubt") {
@@ -389,24 +132,6 @@ TEST_CASE("a full queue refuses on the reactor's thread, and takes again when th
     pair.settle();
     CHECK(first.outcome()->accepted());
     CHECK_FALSE(sender.send(text).outcome());
-}
-
-TEST_CASE("a message of many frames arrives whole", "[2.6.14]") {
-    ConnectionOptions options;
-    options.limits.frame_size_max = 512;
-    Pair pair(options, options);
-    pair.accept_all();
-    const Sender sender = pair.client.open_sender("to");
-    const std::string text(100'000, 'y');
-    const Tracker tracker = sender.send(Message(text));
-    const Tracker after = sender.send("small");
-    pair.settle();
-    REQUIRE(pair.server_receiver_log->texts.size() == 2);
-    CHECK(pair.server_receiver_log->texts[0] == text);
-    CHECK(pair.server_receiver_log->texts[1] == "small");
-    pair.server_receiver_log->kept.clear();
-    pair.settle();
-    CHECK(tracker.outcome()->kind == Outcome::Kind::released);
 }
 
 TEST_CASE("a message larger than the peer takes is not sent", "[2.7.3]") {
