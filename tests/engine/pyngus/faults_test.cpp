@@ -88,7 +88,7 @@ TEST_CASE("pyngus fault 2 - a detach that does not close is told and answered", 
     scene.peer->send(peer::detach(1).closed(false));
     scene.peer->expect_detach().with(&codec::Detach::closed, false);
     CHECK(count(scene.sender_log->events, "remote close") == 1);
-    scene.check_links_over(Errc::detached_by_peer);
+    scene.check_links_over(Errc::suspended_by_peer);
 }
 
 TEST_CASE("pyngus fault 3 - a connection that the peer closes is told to its links", "[2.4.3-h]") {
