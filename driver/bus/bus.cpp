@@ -165,6 +165,7 @@ void Bus::on_outcome(const LetterPtr& letter, const engine::Outcome& outcome) {
         case Kind::released:
         case Kind::modified: give_back(letter, outcome); return;
         case Kind::not_sent: not_sent(letter, outcome); return;
+        case Kind::rolled_back:  // of what is sent within a transaction, which nothing here is
         case Kind::in_doubt: {
             CallFailure failure = failure_of(
                 *letter, letter->heartbeats > 0 ? Errc::executing : Errc::in_doubt,

@@ -23,6 +23,7 @@ const char* name_of(engine::Outcome::Kind kind) {
         case Kind::sent: return "sent";
         case Kind::not_sent: return "not sent";
         case Kind::in_doubt: return "in doubt";
+        case Kind::rolled_back: return "rolled back";
     }
     return "in doubt";
 }
