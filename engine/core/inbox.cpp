@@ -5,23 +5,27 @@
 namespace aprotic::engine::core {
 namespace {
 
-// Idle connections are many: each keeps its slab and at most this many more for reuse.
+// A busy connection keeps its slab and at most this many more for reuse.
 constexpr std::size_t idle_slabs_max = 2;
 // A fresh slab is worth more than reading less than this at a time.
 constexpr std::size_t room_min = 4096;
+// What an idle connection has to read into. The first read that fills it, or a message that stays in it, brings a large
+// one; so many reads in a row that would have fitted, and it is small again.
+constexpr std::size_t small_slab = 4096;
+constexpr unsigned small_reads_max = 64;
 
 }  // namespace
 
-Inbox::Inbox(std::uint32_t frame_size_max)
-    : pool_(codec::SlabPool::slab_size_default, idle_slabs_max), parser_(frame_size_max) {}
+Inbox::Inbox(std::uint32_t frame_size_max) : parser_(frame_size_max) {}
 
 std::span<std::byte> Inbox::prepare_read() {
-    if (!slab_) slab_ = pool_.acquire();
+    if (!slab_) slab_ = codec::Slab(small_slab);
     if (begin_ == end_) {
         // Slices of deliveries keep the slab's bytes as they are; only a slab that nobody shares is used from its start
         // again.
         if (slab_.unique()) {
             begin_ = end_ = 0;
+            fit();
         } else if (slab_.capacity() - end_ < room_min) {
             move_to_new_slab(0);
         }
@@ -36,6 +40,8 @@ std::span<std::byte> Inbox::prepare_read() {
 
 void Inbox::commit_read(std::size_t n) {
     APROTIC_ASSERT(n <= slab_.capacity() - end_);
+    filled_ = n == slab_.capacity() - end_;
+    small_reads_ = n < small_slab ? small_reads_ + 1 : 0;
     end_ += n;
 }
 
@@ -60,9 +66,24 @@ codec::Bytes Inbox::share(std::span<const std::byte> part) const noexcept {
     return slab_.slice(static_cast<std::size_t>(part.data() - slab_.data()), part.size());
 }
 
+/// Nothing is unread and nobody shares the slab: another may take its place.
+void Inbox::fit() {
+    if (slab_.capacity() == small_slab) {
+        if (filled_) slab_ = large(0);
+    } else if (small_reads_ >= small_reads_max) {
+        slab_ = codec::Slab(small_slab);
+        pool_.reset();
+    }
+}
+
+codec::Slab Inbox::large(std::size_t size_min) {
+    if (!pool_) pool_.emplace(codec::SlabPool::slab_size_default, idle_slabs_max);
+    return pool_->acquire(size_min);
+}
+
 void Inbox::move_to_new_slab(std::size_t size_min) {
     // Only the part of a frame that has come already is moved.
-    codec::Slab larger = pool_.acquire(size_min);
+    codec::Slab larger = large(size_min);
     const std::span<const std::byte> kept = unread();
     codec::copy_bytes(larger.span().first(kept.size()), kept);
     slab_ = std::move(larger);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include <aprotic/codec/bytes.hpp>
@@ -11,7 +12,8 @@ namespace aprotic::engine::core {
 
 /// Received bytes, from the moment they are read until they are understood. Frames are handed out where they were
 /// received: each is contiguous, and payloads are shared slices of the slab. Bounded by one slab, or by one frame if
-/// that is larger, as long as the frames are taken between two reads.
+/// that is larger, as long as the frames are taken between two reads. A connection on which little comes has a small
+/// slab.
 class Inbox {
 public:
     /// Larger frames are refused on sight of their header.
@@ -35,11 +37,15 @@ public:
 
 private:
     void move_to_new_slab(std::size_t size_min);
+    void fit();
+    codec::Slab large(std::size_t size_min);
 
-    codec::SlabPool pool_;
+    std::optional<codec::SlabPool> pool_;  // of large slabs, while there is use for them
     codec::Slab slab_;
     std::size_t begin_ = 0;  // unread bytes are [begin_, end_)
     std::size_t end_ = 0;
+    bool filled_ = false;         // the last read took all the room there was
+    unsigned small_reads_ = 0;    // in a row
     std::size_t frame_size_ = 0;  // of the frame at begin_, as far as known; 0 when there is none
     codec::FrameParser parser_;
 };

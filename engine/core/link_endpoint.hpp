@@ -185,6 +185,7 @@ private:
     Fault check_continuation(const codec::Transfer& transfer) const;
     Fault add_payload(Delivery& delivery, codec::Bytes payload, bool more);
     void take_back(Delivery& delivery);
+    void renew_credit();
     std::size_t& counter(const Delivery& delivery) noexcept;
 
     EndpointContext& context_;

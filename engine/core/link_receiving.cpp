@@ -44,7 +44,9 @@ Fault LinkEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes payloa
     }
     if (transfer.state) delivery.remote_state = context_.share(std::move(*transfer.state));  // [2.7.5-q]
     if (transfer.aborted) {
+        const bool unheard = !delivery.known;
         take_back(delivery);
+        if (unheard) renew_credit();
         return {};
     }
     if (delivery.complete) {  // resumed: we have its data
@@ -98,8 +100,19 @@ bool LinkEndpoint::receipt_polled(Delivery& delivery) {
     return true;
 }
 
-/// The sender's abort, or the end of its link. A delivery that nobody has heard of goes without a trace but for the
-/// credit it took. [2.7.5-t]
+/// A delivery that the application never hears of has used credit that the application still counts on: the sender gets
+/// it once more, or a link with little credit would stand still for good. In a drain it is on its way back anyway.
+void LinkEndpoint::renew_credit() {
+    if (receiver_credit_.draining()) {
+        if (receiver_credit_.take_drained()) queue_flowed();
+        return;
+    }
+    receiver_credit_.set(receiver_credit_.credit() + 1);
+    flow_due_ = true;
+    mark_dirty();
+}
+
+/// The sender's abort, or the end of its link. A delivery that nobody has heard of goes without a trace. [2.7.5-t]
 void LinkEndpoint::take_back(Delivery& delivery) {
     if (!delivery.known || delivery.local_settled) return erase(delivery);
     partial_ = nullptr;
@@ -131,6 +144,7 @@ Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
         Delivery* const resumed = find_resumed(*transfer.delivery_tag);
         if (resumed == nullptr) {
             skipping_ = true;  // none of ours [2.6.13-b]
+            renew_credit();
             return {};
         }
         resumed->number = *transfer.delivery_id;

@@ -109,6 +109,31 @@ TEST_CASE("what stands before the first frame can be taken byte by byte", "[2.2-
     CHECK(inbox.next().status == Status::need_more);
 }
 
+TEST_CASE("a connection on which little comes has little to read into", "[core]") {
+    Inbox inbox(64 * 1024);
+    const auto frames = [&inbox] {
+        std::size_t count = 0;
+        while (inbox.next().status == Status::frame) ++count;
+        return count;
+    };
+    const auto read = [&](const std::string& bytes) {
+        put(inbox, bytes);
+        return frames();
+    };
+    CHECK(inbox.prepare_read().size() == 4096);
+    CHECK(read(frame_with(100)) == 1);
+    CHECK(inbox.prepare_read().size() == 4096);
+    CHECK(read(frame_with(30'000)) == 1);  // more than fits
+    CHECK(inbox.prepare_read().size() == 64 * 1024);
+    for (int i = 0; i < 64; ++i) CHECK(read(frame_with(100)) == 1);
+    CHECK(inbox.prepare_read().size() == 4096);
+    // A message that somebody keeps.
+    put(inbox, frame_with(100));
+    const codec::Bytes kept = inbox.share(inbox.next().frame.payload);
+    CHECK(inbox.prepare_read().size() == 64 * 1024);
+    CHECK(kept.text() == std::string(100, 'x'));
+}
+
 TEST_CASE("bytes leave in the order in which they were put, whatever is written at once", "[2.3-a]") {
     test::Prng prng(4);
     codec::ByteChain message;

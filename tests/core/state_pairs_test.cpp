@@ -77,6 +77,30 @@ std::string table(const std::vector<Named>& states, const std::vector<Named>& in
     return text;
 }
 
+using Octets = std::pair<std::string_view, std::string>;
+
+template <class... Frames>
+std::string octets_of_frames(const Frames&... frames) {
+    return (std::string(frames.encode(0).text()) + ...);
+}
+
+/// The same for states that only last until we have answered: what leads to them and the input come in one piece.
+std::string table_in_one_piece(const Step& reach, bool opened, const std::vector<Octets>& states,
+                               const std::vector<Octets>& inputs) {
+    std::string text;
+    for (const auto& [state, before] : states) {
+        text += std::string(state) + ":\n";
+        for (const auto& [input, octets] : inputs) {
+            Scene scene(options(), peer::open(), opened);
+            reach(scene);
+            static_cast<void>(scene.channel.read({}));
+            scene.peer.send_raw(before + octets);
+            text += "  " + std::string(input) + ": " + reaction(scene) + "\n";
+        }
+    }
+    return text;
+}
+
 void check(const std::string& got, const std::string& wanted) {
     if (got != wanted) FAIL("the table is now\n" << got);
     SUCCEED();
@@ -321,4 +345,61 @@ TEST_CASE("every frame in every state of a link has its answer", "[2.6.3-a][2.6.
           "  transfer: end(amqp:session:unattached-handle)\n"
           "  disposition: -\n"
           "  detach: end(amqp:session:unattached-handle)\n");
+}
+
+TEST_CASE("every frame behind a close that we have not answered yet is dropped", "[2.4.6-a][2.4.3-d]") {
+    const std::vector<Octets> inputs = {
+        {"open", octets_of_frames(peer::open())},   {"begin", octets_of_frames(peer::begin())},
+        {"flow", octets_of_frames(peer::flow())},   {"end", octets_of_frames(peer::end())},
+        {"close", octets_of_frames(peer::close())},
+    };
+    const auto header = [](Scene& scene) { scene.peer.send_header(); };
+    check(table_in_one_piece(header, false,
+                             {{"close_unopened", octets_of_frames(peer::open(), peer::close())}}, inputs),
+          "close_unopened:\n"
+          "  open: open close\n"
+          "  begin: open close\n"
+          "  flow: open close\n"
+          "  end: open close\n"
+          "  close: open close\n");
+    check(table_in_one_piece([](Scene&) {}, true, {{"close_received", octets_of_frames(peer::close())}}, inputs),
+          "close_received:\n"
+          "  open: close\n"
+          "  begin: close\n"
+          "  flow: close\n"
+          "  end: close\n"
+          "  close: close\n");
+}
+
+TEST_CASE("every frame behind a begin or an end that we have not answered yet has its answer", "[2.5.5-a][2.5.1-f]") {
+    const std::vector<Octets> inputs = {
+        {"begin", octets_of_frames(peer::begin())},
+        {"begin answering", octets_of_frames(peer::begin().remote_channel(0))},
+        {"attach", octets_of_frames(peer::attach(Role::sender, 0, "new"))},
+        {"flow", octets_of_frames(peer::flow().echo())},
+        {"transfer", octets_of_frames(peer::transfer(0).delivery_id(0).delivery_tag("t"))},
+        {"disposition", octets_of_frames(peer::disposition(Role::receiver, 0))},
+        {"detach", octets_of_frames(peer::detach(0))},
+        {"end", octets_of_frames(peer::end())},
+    };
+    check(table_in_one_piece([](Scene&) {}, true, {{"begin_received", octets_of_frames(peer::begin())}}, inputs),
+          "begin_received:\n"
+          "  begin: close(amqp:illegal-state)\n"
+          "  begin answering: close(amqp:illegal-state)\n"
+          "  attach: begin\n"
+          "  flow: begin flow\n"
+          "  transfer: begin end(amqp:session:unattached-handle)\n"
+          "  disposition: begin\n"
+          "  detach: begin end(amqp:session:unattached-handle)\n"
+          "  end: begin end\n");
+    check(table_in_one_piece([](Scene& s) { s.begin(); }, true, {{"end_received", octets_of_frames(peer::end())}}, inputs),
+          "end_received:\n"
+          "  begin: begin end\n"
+          "  begin answering: close(amqp:not-allowed)\n"
+          "  attach: close(amqp:not-allowed)\n"
+          "  flow: close(amqp:not-allowed)\n"
+          "  transfer: close(amqp:not-allowed)\n"
+          "  disposition: close(amqp:not-allowed)\n"
+          "  detach: close(amqp:not-allowed)\n"
+          "  end: close(amqp:not-allowed)\n");
 }

@@ -334,19 +334,35 @@ TEST_CASE("deliveries of different links may come interleaved", "[2.6.14-b]") {
     CHECK(octets_of(scene.machine->take(received.delivery).value()) == "123");
 }
 
-TEST_CASE("an aborted delivery leaves nothing behind but the credit it took", "[2.6.14-f][2.7.5-k][2.7.5-t]") {
+TEST_CASE("an aborted delivery leaves nothing behind", "[2.6.14-f][2.7.5-k][2.7.5-t]") {
     Scene scene;
     const LinkId link = scene.receiver(scene.begin(), 10);
     for (std::uint32_t id = 0; id < 3; ++id) {
         scene.peer.send(peer::transfer(0).delivery_id(id).delivery_tag("t").more().payload("half"));
         scene.peer.send(peer::transfer(0).aborted().more(id == 1).payload("ignored"));
+        // The application never hears of it, so the credit it used is given again.
+        scene.peer.expect_flow().with(&codec::Flow::delivery_count, id + 1).with(&codec::Flow::link_credit, 10U);
     }
     scene.machine.expect_no_event();
-    CHECK(scene.machine->status(link)->credit == 7);
+    CHECK(scene.machine->status(link)->credit == 10);
     CHECK(scene.machine->status(link)->unsettled == 0);
     scene.peer.expect_nothing();
     scene.peer.send(peer::transfer(0).delivery_id(3).delivery_tag("t").payload("whole"));
     CHECK(octets_of(scene.receive()) == "whole");
+}
+
+TEST_CASE("a drain takes the credit of an aborted delivery back", "[2.6.7-h][2.7.5-t]") {
+    Scene scene;
+    const LinkId link = scene.receiver(scene.begin(), 1);
+    scene.machine->drain(link).value();
+    scene.peer.expect_flow();
+    scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("t").more().payload("half"));
+    scene.machine.expect_no_event();
+    scene.peer.send(peer::transfer(0).aborted());
+    scene.machine.expect_event<LinkFlowed>();
+    CHECK(scene.machine->status(link)->credit == 0);
+    CHECK_FALSE(scene.machine->status(link)->draining);
+    scene.peer.expect_nothing();
 }
 
 TEST_CASE("an unfinished delivery dies with its link or session", "[2.6.14-g]") {

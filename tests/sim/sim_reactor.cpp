@@ -92,6 +92,11 @@ void SimReactor::run_for(Duration span) {
     now_ = std::max(now_, end);
 }
 
+void SimReactor::jump(Duration ahead) {
+    const std::lock_guard lock(mutex_);
+    now_ += ahead;
+}
+
 void SimReactor::silence(const std::string& host) { silent_[host] = true; }
 
 Instant SimReactor::now() const {
@@ -151,7 +156,10 @@ void SimReactor::finish_connect(const Address& to, Instant deadline, ConnectId i
     if (listener == listening_.end()) {
         return done(transport_failure(Errc::connect_failed, "cannot connect to " + name + ": connection refused"));
     }
-    auto [near, far] = engine::make_memory_streams(*this);
+    codec::Result<Joined, Failure> joined =
+        network_ ? network_(to) : codec::Result<Joined, Failure>(engine::make_memory_streams(*this));
+    if (!joined) return done(joined.error());
+    auto [near, far] = std::move(*joined);
     const bool is_private = to.kind == Address::Kind::unix_socket || is_loopback(to.host);
     const std::string client = is_private ? "localhost:40000" : "client:40000";
     const auto accepted = listener->second;  // the call may destroy the acceptor

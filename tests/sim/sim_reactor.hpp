@@ -26,6 +26,8 @@ using engine::Instant;
 /// reproducible.
 class SimReactor final : public engine::Reactor {
 public:
+    using Joined = std::pair<std::unique_ptr<engine::Stream>, std::unique_ptr<engine::Stream>>;
+
     explicit SimReactor(std::uint64_t seed = 1);
     /// Runs what is due now, so that closes just asked for still go out, and drops the rest.
     ~SimReactor() override;
@@ -55,6 +57,14 @@ public:
 
     /// From now on nobody answers at `host`: attempts to connect wait for their deadline.
     void silence(const std::string& host);
+
+    /// What lies between those who connect and those who listen: both ends of a connection (the first is the one who
+    /// asked), or why there is none. Without one, streams in memory that lose nothing and take no time.
+    using Network = engine::Function<codec::Result<Joined, engine::Failure>(const Address& to)>;
+    void set_network(Network network) { network_ = std::move(network); }
+
+    /// The clock jumps ahead, as after a sleep of the machine: what was due in between comes late.
+    void jump(Duration ahead);
 
     // --- Reactor
     // -----------------------------------------------------------------------------------------------------------
@@ -92,6 +102,7 @@ private:
     std::map<ConnectId, Connected> attempts_;
     ConnectId last_attempt_ = 0;
     std::uint16_t last_port_ = 49151;
+    Network network_;
 };
 
 }  // namespace aprotic::sim

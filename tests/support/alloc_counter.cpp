@@ -1,5 +1,7 @@
 #include <support/alloc_counter.hpp>
 
+#include <malloc.h>
+
 #include <cstdlib>
 #include <new>
 
@@ -7,11 +9,27 @@ namespace {
 
 thread_local std::uint64_t count = 0;
 thread_local std::uint64_t octets = 0;
+thread_local std::uint64_t blocks_held = 0;
+thread_local std::uint64_t octets_held = 0;
+
+void* note(void* p) noexcept {
+    if (p == nullptr) return p;
+    ++blocks_held;
+    octets_held += malloc_usable_size(p);
+    return p;
+}
+
+void release(void* p) noexcept {
+    if (p == nullptr) return;
+    --blocks_held;
+    octets_held -= malloc_usable_size(p);
+    std::free(p);
+}
 
 void* allocate(std::size_t size) {
     ++count;
     octets += size;
-    if (void* p = std::malloc(size != 0 ? size : 1)) return p;
+    if (void* p = std::malloc(size != 0 ? size : 1)) return note(p);
     throw std::bad_alloc();
 }
 
@@ -19,7 +37,7 @@ void* allocate(std::size_t size, std::align_val_t alignment) {
     ++count;
     octets += size;
     const auto align = static_cast<std::size_t>(alignment);
-    if (void* p = std::aligned_alloc(align, (size + align - 1) / align * align)) return p;
+    if (void* p = std::aligned_alloc(align, (size + align - 1) / align * align)) return note(p);
     throw std::bad_alloc();
 }
 
@@ -29,6 +47,8 @@ namespace aprotic::test {
 
 std::uint64_t allocations() noexcept { return count; }
 std::uint64_t allocated_octets() noexcept { return octets; }
+std::uint64_t live_blocks() noexcept { return blocks_held; }
+std::uint64_t live_octets() noexcept { return octets_held; }
 
 }  // namespace aprotic::test
 
@@ -39,20 +59,20 @@ void* operator new[](std::size_t size, std::align_val_t alignment) { return allo
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
     ++count;
     octets += size;
-    return std::malloc(size != 0 ? size : 1);
+    return note(std::malloc(size != 0 ? size : 1));
 }
 void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
     ++count;
     octets += size;
-    return std::malloc(size != 0 ? size : 1);
+    return note(std::malloc(size != 0 ? size : 1));
 }
-void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
-void operator delete[](void* p, const std::nothrow_t&) noexcept { std::free(p); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, const std::nothrow_t&) noexcept { release(p); }
+void operator delete[](void* p, const std::nothrow_t&) noexcept { release(p); }
+void operator delete(void* p) noexcept { release(p); }
+void operator delete[](void* p) noexcept { release(p); }
+void operator delete(void* p, std::size_t) noexcept { release(p); }
+void operator delete[](void* p, std::size_t) noexcept { release(p); }
+void operator delete(void* p, std::align_val_t) noexcept { release(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { release(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { release(p); }
+void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { release(p); }

@@ -8,6 +8,10 @@ namespace aprotic::test {
 std::uint64_t allocations() noexcept;
 /// Octets asked of operator new on this thread so far; what was given back is not subtracted.
 std::uint64_t allocated_octets() noexcept;
+/// What this thread has allocated and nobody has given back, as long as nothing wanders between threads. Octets are
+/// those that the allocator has set aside.
+std::uint64_t live_blocks() noexcept;
+std::uint64_t live_octets() noexcept;
 
 /// Allocations on this thread since it was made.
 class AllocationScope {

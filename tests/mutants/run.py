@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Plants one fault after the other into a copy of the tree and sees who notices: the unit tests of the core, then the seeds of
+the simulator. Says in a table what caught which, and ends with 1 when more than two of them were missed.
+
+    run.py --check               every entry of list.txt still has its place in the code
+    run.py FOLDER [--seeds 2000] [--only NAME ...]
+
+FOLDER gets the copy and its build, without sanitizers; a second run in the same folder builds only what has changed.
+"""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+MISSED_MAX = 2
+COUNT_MIN = 30
+
+
+def read_list():
+    """Entries of list.txt: name, file, why, search, replacement."""
+    entries = []
+    lines = open(os.path.join(HERE, "list.txt"), encoding="utf-8").read().split("\n")
+    at = 0
+    while at < len(lines):
+        if not lines[at].startswith("mutant "):
+            at += 1
+            continue
+        entry = {"name": lines[at][7:], "file": lines[at + 1].removeprefix("file "), "why": lines[at + 2].removeprefix("why ")}
+        begin, middle = at + 3, lines.index("===", at)
+        end = lines.index(">>>", middle)
+        assert lines[begin] == "<<<", entry["name"]
+        entry["search"] = "\n".join(lines[begin + 1:middle])
+        entry["replacement"] = "\n".join(lines[middle + 1:end])
+        entries.append(entry)
+        at = end
+    return entries
+
+
+def check(entries):
+    problems = []
+    if len(entries) < COUNT_MIN:
+        problems.append(f"only {len(entries)} entries, of {COUNT_MIN}")
+    if len({entry["name"] for entry in entries}) != len(entries):
+        problems.append("two entries have one name")
+    for entry in entries:
+        with open(os.path.join(ROOT, entry["file"]), encoding="utf-8") as file:
+            found = file.read().count(entry["search"])
+        if found != 1:
+            problems.append(f"{entry['name']}: its text stands {found} times in {entry['file']}")
+    print("\n".join(problems) or f"{len(entries)} entries, each has its place")
+    return 1 if problems else 0
+
+
+def call(words, folder, log, limit):
+    """True when it succeeds in time."""
+    try:
+        return subprocess.run(words, cwd=folder, stdout=log, stderr=subprocess.STDOUT, timeout=limit, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+class Copy:
+    """The tree that faults are planted in."""
+
+    def __init__(self, folder, seeds):
+        self.tree = os.path.join(folder, "tree")
+        self.build = os.path.join(folder, "build")
+        self.log = open(os.path.join(folder, "log.txt"), "w", encoding="utf-8")
+        self.seeds = seeds
+
+    def prepare(self):
+        names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout.decode().split("\0")
+        for name in filter(None, names):
+            source, target = os.path.join(ROOT, name), os.path.join(self.tree, name)
+            if not os.path.isfile(source):
+                continue
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            if not os.path.exists(target) or open(source, "rb").read() != open(target, "rb").read():
+                shutil.copyfile(source, target)
+        made = call(["cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
+                     "-DCMAKE_CXX_FLAGS_DEBUG=-O1", "-DAPROTIC_PRECOMPILE=ON"], None, self.log, 600)
+        if not made or not self.compile() or self.judge():
+            sys.exit(f"the tree fails without any fault: see {self.log.name}")
+
+    def compile(self):
+        return call(["ninja", "-C", self.build, "core_tests", "aprotic-sim"], None, self.log, 7200)
+
+    def program(self, name):
+        for folder, _, files in os.walk(self.build):
+            if name in files:
+                return os.path.join(folder, name)
+        sys.exit(f"{name} was not built")
+
+    def judge(self):
+        """What notices a fault, or None."""
+        self.log.flush()
+        if not call([self.program("core_tests")], None, self.log, 120):
+            return "unit tests"
+        if not call([self.program("aprotic-sim"), "--seeds", f"1-{self.seeds}"], None, self.log, 900):
+            return "simulation"
+        return None
+
+    def plant(self, entry):
+        path = os.path.join(self.tree, entry["file"])
+        whole = open(path, encoding="utf-8").read()
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(whole.replace(entry["search"], entry["replacement"]))
+            print(f"\n--- {entry['name']}", file=self.log, flush=True)
+            if not self.compile():
+                return "does not compile"
+            return self.judge()
+        finally:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(whole)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--seeds", type=int, default=2000)
+    parser.add_argument("--only", nargs="+", default=[])
+    arguments = parser.parse_args()
+    entries = read_list()
+    if arguments.check:
+        return check(entries)
+    if not arguments.folder:
+        parser.error("where to?")
+    os.makedirs(arguments.folder, exist_ok=True)
+    copy = Copy(os.path.abspath(arguments.folder), arguments.seeds)
+    copy.prepare()
+    missed = broken = 0
+    for entry in entries:
+        if arguments.only and entry["name"] not in arguments.only:
+            continue
+        start = time.monotonic()
+        by = copy.plant(entry)
+        missed += by is None
+        broken += by == "does not compile"
+        print(f"{entry['name']:34} {by or 'MISSED':18} {time.monotonic() - start:6.1f} s  {entry['why']}", flush=True)
+    print(f"{missed} missed, {broken} do not compile")
+    return 1 if missed > MISSED_MAX or broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
