@@ -3,12 +3,14 @@
 #include <aprotic/codec/assert.hpp>
 #include <aprotic/codec/frame.hpp>
 #include <aprotic/engine/engine.hpp>
+#include <aprotic/engine/suspended_link.hpp>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -152,6 +154,10 @@ private:
         engine::LinkOptions ours;
         ours.source = e.remote.source;
         ours.target = e.remote.target;
+        ours.resumable = e.remote.unsettled.has_value();
+        if (e.remote.name == "parts") ours.stream_window = 1000;
+        if (suspended_ && suspended_->name == e.remote.name && suspended_->role != e.remote.role)
+            ours.suspended = suspended_;
         if (e.remote.name == "refuse") {
             codec::ErrorCondition error;
             error.condition = codec::Symbol(codec::condition::not_found);
@@ -180,7 +186,16 @@ private:
             static_cast<void>(engine_.set_credit(e.link, 5));
         }
     }
-    void on(const engine::DeliveryUpdated& e) { static_cast<void>(engine_.settle(e.delivery)); }
+    void on(const engine::DeliveryUpdated& e) {
+        if (e.wants_more) {
+            append(e.delivery, 100);
+        } else {
+            static_cast<void>(engine_.settle(e.delivery));
+        }
+    }
+    void on(const engine::LinkDetached& e) {
+        if (e.suspended) suspended_ = e.suspended;
+    }
 
     void opened(engine::LinkId link, codec::Role role) {
         link_ = link;
@@ -206,6 +221,7 @@ private:
         link.name = "link";
         link.source.emplace().address = "node";
         link.target = codec::AttachTarget(codec::Target{});
+        if ((what & 32U) != 0) return obey_of_parts(what, link);
         switch (what & 15U) {
             case 0: static_cast<void>(engine_.open()); break;
             case 1:
@@ -235,6 +251,49 @@ private:
             default: pass(std::chrono::seconds(20)); break;
         }
         if ((what & 64U) == 0) settle_down();
+    }
+
+    /// What has to do with deliveries in parts and suspended links.
+    void obey_of_parts(std::uint8_t what, engine::LinkOptions& link) {
+        switch (what & 15U) {
+            case 0:
+            case 1: {
+                engine::SendOptions how;
+                how.settled = (what & 1U) != 0;
+                if (const auto delivery = engine_.begin_send(link_, how)) kept_ = *delivery;
+                break;
+            }
+            case 2: append(kept_, 10); break;
+            case 3: append(kept_, 5000); break;
+            case 4: static_cast<void>(engine_.finish_send(kept_)); break;
+            case 5: static_cast<void>(engine_.abort_send(kept_)); break;
+            case 6: static_cast<void>(engine_.update(kept_, codec::DeliveryState(codec::Received{1, 0}))); break;
+            case 7: static_cast<void>(engine_.take(kept_)); break;
+            case 8: static_cast<void>(engine_.detach(link_, false)); break;
+            case 9:
+                if (suspended_ && !suspended_->deliveries.empty())
+                    suspended_->deliveries.front().state = codec::DeliveryState(codec::Accepted{});
+                break;
+            default:
+                link.resumable = true;
+                link.role = (what & 1U) != 0 ? codec::Role::sender : codec::Role::receiver;
+                if ((what & 2U) != 0) link.stream_window = 1000;
+                if ((what & 4U) != 0) link.rcv_settle_mode = codec::ReceiverSettleMode::second;
+                if (suspended_) {
+                    link.suspended = suspended_;
+                    link.role = suspended_->role;
+                }
+                if (const auto id = engine_.attach(session_, link)) opened(*id, link.role);
+                break;
+        }
+        if ((what & 64U) == 0) settle_down();
+    }
+
+    void append(engine::DeliveryId delivery, std::size_t size) {
+        if (parts_ > 64) return;
+        ++parts_;
+        static_cast<void>(
+            engine_.append(delivery, codec::ByteChain(codec::Bytes::from_string(std::string(size, 'p')))));
     }
 
     void pass(engine::Duration by) {
@@ -283,6 +342,8 @@ private:
     engine::SessionId session_;
     engine::LinkId link_;
     engine::DeliveryId kept_;
+    std::size_t parts_ = 0;
+    std::shared_ptr<engine::SuspendedLink> suspended_;
 };
 
 }  // namespace aprotic::fuzz

@@ -354,14 +354,14 @@ TEST_CASE("every frame behind a close that we have not answered yet is dropped",
         {"close", octets_of_frames(peer::close())},
     };
     const auto header = [](Scene& scene) { scene.peer.send_header(); };
-    check(table_in_one_piece(header, false,
-                             {{"close_unopened", octets_of_frames(peer::open(), peer::close())}}, inputs),
-          "close_unopened:\n"
-          "  open: open close\n"
-          "  begin: open close\n"
-          "  flow: open close\n"
-          "  end: open close\n"
-          "  close: open close\n");
+    check(
+        table_in_one_piece(header, false, {{"close_unopened", octets_of_frames(peer::open(), peer::close())}}, inputs),
+        "close_unopened:\n"
+        "  open: open close\n"
+        "  begin: open close\n"
+        "  flow: open close\n"
+        "  end: open close\n"
+        "  close: open close\n");
     check(table_in_one_piece([](Scene&) {}, true, {{"close_received", octets_of_frames(peer::close())}}, inputs),
           "close_received:\n"
           "  open: close\n"
@@ -392,7 +392,8 @@ TEST_CASE("every frame behind a begin or an end that we have not answered yet ha
           "  disposition: begin\n"
           "  detach: begin end(amqp:session:unattached-handle)\n"
           "  end: begin end\n");
-    check(table_in_one_piece([](Scene& s) { s.begin(); }, true, {{"end_received", octets_of_frames(peer::end())}}, inputs),
+    check(table_in_one_piece([](Scene& s) { s.begin(); }, true, {{"end_received", octets_of_frames(peer::end())}},
+                             inputs),
           "end_received:\n"
           "  begin: begin end\n"
           "  begin answering: close(amqp:not-allowed)\n"

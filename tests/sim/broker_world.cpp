@@ -248,8 +248,10 @@ public:
         for (const auto& weak : observers)
             if (const auto observer = weak.lock()) observer->check_rest();
         for (const auto& client : clients_) {
-            for (const auto& link : client->producers)
+            for (const auto& link : client->producers) {
+                if (!link->life || link->life->over) continue;
                 for (const std::uint64_t number : link->life->sent) known_[number].sure = true;
+            }
         }
         for (auto& [number, known] : known_) {
             const bool must = (known.accepted && *known.accepted == life_) || (known.sure && life_ == 0);

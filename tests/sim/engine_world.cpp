@@ -61,6 +61,7 @@ struct Outgoing {
     std::string left;  // parts that are still to be appended
     bool in_parts = false;
     bool open = false;
+    bool done = false;  // its outcome is known, and perhaps not settled
 };
 
 /// A message that came and is not over.
@@ -238,6 +239,7 @@ public:
         }
         for (const auto& station : stations_) {
             if (!station) continue;
+            if (const auto observer = observers.back().lock()) text += observer->under_way();
             text += fmt::format("{} links{}{}; ", station->links(), station->ended() ? ", ended" : "",
                                 station->at_rest() ? "" : ", not at rest");
         }
@@ -661,13 +663,15 @@ void Station::updated(LinkEnd& end, const DeliveryUpdated& event) {
     } else if (decided) {
         const bool back = std::holds_alternative<codec::Released>(*event.state);
         world_.say(fmt::format("{} is {}", message.tag, back ? "released" : "accepted"));
-        if (back) {
+        if (std::exchange(message.done, true)) {
+            // Of a link that was on its way out when its outcome came: heard, and now it can be settled.
+        } else if (back) {
             again(message);
         } else {
             if (about.finished) world_.violated(fmt::format("message {} is accepted twice", message.number));
             about.finished = true;
         }
-        if (!event.settled && !engine().settle(event.delivery)) world_.violated("a delivery cannot be settled");
+        if (!event.settled && !engine().settle(event.delivery)) return;
     } else {
         if (event.settled) world_.violated(fmt::format("{} is settled without an outcome", message.tag));
         return;
@@ -686,7 +690,10 @@ void Station::on(DeliveryReceived& e) {
     Incoming& message = end.incoming[e.delivery];
     message.tag = std::string(taken->tag.text());
     message.text += taken->payload.to_string();
-    if (!taken->complete) return wake();
+    if (!taken->complete) {
+        world_.say(fmt::format("{} octets of {} received", taken->payload.size(), message.tag));
+        return wake();
+    }
     message.whole = true;
     received(e.link, end, e.delivery, message, taken->settled);
     const auto again = links_.find(e.link);

@@ -415,6 +415,11 @@ void WireObserver::check_rest() {
     }
 }
 
+std::string WireObserver::under_way() const {
+    return fmt::format("{} and {} octets under way; ", sides_[0].position - sides_[1].read,
+                       sides_[1].position - sides_[0].read);
+}
+
 std::optional<std::uint32_t> WireObserver::credit(const std::string& name, std::size_t sender) const {
     for (const auto& [channel, session] : sides_[0].sessions) {
         for (const auto& link : session->links) {

@@ -50,6 +50,8 @@ public:
     /// What is left of the credit of the link on which `sender` sends, by what was written; nullopt when there is no
     /// such link or none was ever granted.
     std::optional<std::uint32_t> credit(const std::string& name, std::size_t sender) const;
+    /// What was written and not read, for a report.
+    std::string under_way() const;
     bool closing() const { return sides_[0].closed || sides_[1].closed; }
 
 private:
