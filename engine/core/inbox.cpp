@@ -11,7 +11,7 @@ constexpr std::size_t idle_slabs_max = 2;
 constexpr std::size_t room_min = 4096;
 // What an idle connection has to read into. The first read that fills it, or a message that stays in it, brings a large
 // one; so many reads in a row that would have fitted, and it is small again.
-constexpr std::size_t small_slab = 4096;
+constexpr std::size_t small_slab = 2048;
 constexpr unsigned small_reads_max = 64;
 
 }  // namespace

@@ -4,6 +4,12 @@
 #include <vector>
 
 namespace aprotic::engine::core {
+namespace {
+
+// The first arena, which does for a connection on which little is said. What does not fit brings a chunk of the pool.
+constexpr std::size_t small_arena = 2048;
+
+}  // namespace
 
 void Outbox::append(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
@@ -83,8 +89,9 @@ void Outbox::clear() {
 }
 
 std::span<std::byte> Outbox::arena_room(std::size_t size_min) {
-    if (arena_ && entries_.empty() && arena_.unique()) arena_used_ = 0;
-    if (!arena_ || arena_.capacity() - arena_used_ < size_min) {
+    if (!arena_) arena_ = codec::Slab(small_arena);
+    if (entries_.empty() && arena_.unique()) arena_used_ = 0;
+    if (arena_.capacity() - arena_used_ < size_min) {
         arena_ = pool_.acquire(size_min);
         arena_used_ = 0;
     }

@@ -120,13 +120,13 @@ TEST_CASE("a connection on which little comes has little to read into", "[core]"
         put(inbox, bytes);
         return frames();
     };
-    CHECK(inbox.prepare_read().size() == 4096);
+    CHECK(inbox.prepare_read().size() == 2048);
     CHECK(read(frame_with(100)) == 1);
-    CHECK(inbox.prepare_read().size() == 4096);
+    CHECK(inbox.prepare_read().size() == 2048);
     CHECK(read(frame_with(30'000)) == 1);  // more than fits
     CHECK(inbox.prepare_read().size() == 64 * 1024);
     for (int i = 0; i < 64; ++i) CHECK(read(frame_with(100)) == 1);
-    CHECK(inbox.prepare_read().size() == 4096);
+    CHECK(inbox.prepare_read().size() == 2048);
     // A message that somebody keeps.
     put(inbox, frame_with(100));
     const codec::Bytes kept = inbox.share(inbox.next().frame.payload);
