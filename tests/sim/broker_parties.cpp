@@ -143,6 +143,7 @@ void Producer::finished(std::uint64_t number, const Outcome& outcome, const std:
             on->sent.push_back(number);
             return;
         case Outcome::Kind::rejected: return world.violated("the broker rejects a message: " + outcome.message());
+        case Outcome::Kind::rolled_back: return world.violated("a message of no transaction is rolled back");
         case Outcome::Kind::in_doubt:
             ++known.attempts;
             // Sending it again would be another message.
