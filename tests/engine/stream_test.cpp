@@ -253,7 +253,7 @@ TEST_CASE("a Unix socket that is not there is named") {
     AsioReactor reactor;
     const Failure failure = refused(reactor, {.kind = Address::Kind::unix_socket, .host = "/no/such/socket"}, 5s);
     CHECK(failure.code == Errc::connect_failed);
-    CHECK(failure.text.find("unix:/tmp/no/such/socket") != std::string::npos);
+    CHECK(failure.text.find("unix:/no/such/socket") != std::string::npos);
     const Failure longer = refused(reactor, {.kind = Address::Kind::unix_socket, .host = std::string(500, 'x')}, 5s);
     CHECK(longer.code == Errc::connect_failed);
 }
