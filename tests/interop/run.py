@@ -162,6 +162,14 @@ def proton_python(options):
     check(broker.stop() == 0, "the broker did not end cleanly")
 
 
+def proton_transactions(options):
+    need_modules("proton")
+    broker, at = start_our_broker(options)
+    peer = Program("Proton Python", PYTHON, os.path.join(HERE, "proton_transactions.py"), at, "500")
+    print(peer.wait_end(120)[-1])
+    check(broker.stop() == 0, "the broker did not end cleanly")
+
+
 def proton_cpp(options):
     program = need_program(options.proton_peer, "proton_peer (libqpid-proton-cpp12-dev)")
     broker, at = start_our_broker(options)
@@ -273,6 +281,7 @@ def python_servers(options, start_broker, multicast):
 SCENARIOS = {
     "proton-python": proton_python,
     "proton-cpp": proton_cpp,
+    "proton-transactions": proton_transactions,
     "oslo-client": lambda options: python_client(options, start_our_broker, True),
     "oslo-servers": lambda options: python_servers(options, start_our_broker, True),
     # That broker has queues only: no message goes to two servers.
