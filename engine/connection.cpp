@@ -111,8 +111,7 @@ Session ConnectionState::open_session(const std::shared_ptr<ConnectionState>& st
     return Session(make_held(session, std::move(keeps)));
 }
 
-// --- Connection
-// ------------------------------------------------------------------------------------------------------------
+// --- Connection ------------------------------------------------------------------------------------------------------
 
 Sender Connection::open_sender(const std::string& address, SenderOptions options,
                                std::shared_ptr<SenderHandler> handler) const {
@@ -152,8 +151,7 @@ const codec::Open* Connection::remote() const { return state_->remote_open(); }
 const PeerIdentity& Connection::identity() const { return state_ ? state_->identity : nobody(); }
 std::string Connection::peer_name() const { return state_->peer_name; }
 
-// --- Session
-// ---------------------------------------------------------------------------------------------------------------
+// --- Session ---------------------------------------------------------------------------------------------------------
 
 Sender Session::open_sender(const std::string& address, SenderOptions options,
                             std::shared_ptr<SenderHandler> handler) const {
@@ -177,8 +175,7 @@ void Session::end(std::optional<codec::ErrorCondition> error) const {
     state_->loop->reactor.post(std::move(command));
 }
 
-// --- LinkRequest
-// -----------------------------------------------------------------------------------------------------------
+// --- LinkRequest -----------------------------------------------------------------------------------------------------
 
 LinkRequest::LinkRequest(std::unique_ptr<State> state) : state_(std::move(state)) {}
 LinkRequest::LinkRequest(LinkRequest&&) noexcept = default;

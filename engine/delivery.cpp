@@ -38,8 +38,7 @@ std::string Outcome::message() const {
     return line;
 }
 
-// --- Tracker
-// ---------------------------------------------------------------------------------------------------------------
+// --- Tracker ---------------------------------------------------------------------------------------------------------
 
 std::optional<Outcome> Tracker::outcome() const {
     const std::lock_guard lock(state_->mutex);
@@ -96,8 +95,7 @@ void Tracker::settle(const codec::Outcome& outcome) const {
     if (const auto sender = state_->sender.lock()) sender->settle(state_, outcome);
 }
 
-// --- Delivery
-// --------------------------------------------------------------------------------------------------------------
+// --- Delivery --------------------------------------------------------------------------------------------------------
 
 Delivery::Delivery(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Delivery::Delivery(Delivery&&) noexcept = default;
@@ -193,8 +191,7 @@ Async<codec::ByteChain> Delivery::async_read(Duration timeout, std::stop_token c
     return std::move(refused.async);
 }
 
-// --- OutgoingDelivery
-// ------------------------------------------------------------------------------------------------------
+// --- OutgoingDelivery ------------------------------------------------------------------------------------------------
 
 OutgoingDelivery& OutgoingDelivery::operator=(OutgoingDelivery&& other) noexcept {
     OutgoingDelivery dropped(std::move(*this));

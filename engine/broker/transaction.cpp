@@ -11,8 +11,7 @@ namespace aprotic::engine::broker {
 using codec::ErrorCondition;
 using codec::Symbol;
 
-// --- Claim
-// -----------------------------------------------------------------------------------------------------------------
+// --- Claim -----------------------------------------------------------------------------------------------------------
 
 void Claim::decide(bool committed) {
     if (within == nullptr) return;
@@ -32,8 +31,7 @@ void Claim::conclude(const codec::Outcome& with) {
     tracker.settle(with);
 }
 
-// --- Transaction
-// -----------------------------------------------------------------------------------------------------------
+// --- Transaction -----------------------------------------------------------------------------------------------------
 
 void Transaction::post(std::shared_ptr<Node> node, StoredPtr stored) {
     posts_.push_back({std::move(node), std::move(stored)});

@@ -312,6 +312,13 @@ Delivery* ConnectionEndpoint::usable(DeliveryId delivery) noexcept {
     return found != nullptr && found->link->state() != LinkState::ended ? found : nullptr;
 }
 
+/// Also of a link that has gone to be attached again, as long as the application has not heard of that: what it decides
+/// is told then. [2.6.13]
+Delivery* ConnectionEndpoint::decidable(DeliveryId delivery) noexcept {
+    Delivery* const found = context_.deliveries.find(delivery);
+    return found != nullptr && found->link->may_decide() ? found : nullptr;
+}
+
 codec::Result<void> ConnectionEndpoint::accept(LinkId link, const LinkOptions& options) {
     LinkEndpoint* const found = usable(link);
     if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
@@ -400,13 +407,13 @@ codec::Result<IncomingDelivery> ConnectionEndpoint::take(DeliveryId delivery) {
 }
 
 codec::Result<void> ConnectionEndpoint::settle(DeliveryId delivery, std::optional<codec::DeliveryState> state) {
-    Delivery* const found = usable(delivery);
+    Delivery* const found = decidable(delivery);
     if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
     return found->link->settle(*found, std::move(state));
 }
 
 codec::Result<void> ConnectionEndpoint::update(DeliveryId delivery, codec::DeliveryState state) {
-    Delivery* const found = usable(delivery);
+    Delivery* const found = decidable(delivery);
     if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
     return found->link->update(*found, std::move(state));
 }

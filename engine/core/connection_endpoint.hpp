@@ -142,6 +142,7 @@ private:
     /// Null when the id names nothing that may still be used.
     LinkEndpoint* usable(LinkId link) noexcept;
     Delivery* usable(DeliveryId delivery) noexcept;
+    Delivery* decidable(DeliveryId delivery) noexcept;
     std::optional<Event> materialise(EventQueue::Entry entry);
     std::optional<Event> deliver(Event event);
 

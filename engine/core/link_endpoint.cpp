@@ -313,7 +313,7 @@ bool LinkEndpoint::needs_output() const noexcept {
 
 LinkStatus LinkEndpoint::status() const {
     LinkStatus status;
-    status.credit = is_sender() ? sender_credit_.available() : receiver_credit_.credit();
+    status.credit = is_sender() ? sender_credit_.available() : credit_lent_ ? 0 : receiver_credit_.credit();
     status.queued = waiting_.size();
     status.unsettled = unsettled_;
     status.draining = is_sender() ? sender_credit_.draining() : receiver_credit_.draining();

@@ -125,6 +125,8 @@ public:
     bool owes_detach() const noexcept { return state_ != LinkState::ended && !detach_written_; }
     /// The application has an id for the link.
     bool known() const noexcept { return known_; }
+    /// The application may settle its deliveries: the link is there, or will be attached again.
+    bool may_decide() const noexcept { return state_ != LinkState::ended || resumable_; }
     /// We detach: what still comes is dropped. [2.6.5-b]
     bool drops_input() const noexcept {
         return detach_ || (state_ != LinkState::attached && state_ != LinkState::attach_received);
@@ -153,6 +155,8 @@ private:
     void prepare_refusal();
     void request_detach(PendingDetach detach);
     bool alive() const noexcept;
+    /// Dispositions of its deliveries still reach the peer.
+    bool can_tell() const noexcept;
     void finish(Initiator initiator, bool closed, std::optional<codec::ErrorCondition> error);
     void drop_partial();
     void release_request() noexcept;
@@ -186,6 +190,7 @@ private:
     Fault add_payload(Delivery& delivery, codec::Bytes payload, bool more);
     void take_back(Delivery& delivery);
     void renew_credit();
+    void grant(std::uint32_t credit);
     std::size_t& counter(const Delivery& delivery) noexcept;
 
     EndpointContext& context_;
@@ -236,6 +241,8 @@ private:
 
     SenderCredit sender_credit_;
     ReceiverCredit receiver_credit_;
+    std::uint32_t to_resume_ = 0;  // receiver: deliveries in both unsettled maps that the peer has not resumed
+    bool credit_lent_ = false;     // receiver: the application has granted none, the one there is serves to resume
     std::uint32_t available_ = 0;
     std::uint64_t next_tag_ = 0;
 

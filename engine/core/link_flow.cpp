@@ -12,10 +12,17 @@ namespace aprotic::engine::core {
 
 codec::Result<void> LinkEndpoint::set_credit(std::uint32_t credit) {
     if (is_sender() || !alive() || remote_attach_) return make_error_code(Errc::wrong_state);
-    receiver_credit_.set(credit);
+    grant(credit);
+    return {};
+}
+
+/// Without credit nothing could be resumed either, and a receiver whose application holds all that it has room for
+/// would never learn what has become of it: then one is lent until the last delivery is resumed. [2.6.13]
+void LinkEndpoint::grant(std::uint32_t credit) {
+    credit_lent_ = credit == 0 && to_resume_ > 0;
+    receiver_credit_.set(credit_lent_ ? 1 : credit);
     flow_due_ = true;
     mark_dirty();
-    return {};
 }
 
 codec::Result<void> LinkEndpoint::drain() {

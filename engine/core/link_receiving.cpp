@@ -100,8 +100,8 @@ bool LinkEndpoint::receipt_polled(Delivery& delivery) {
     return true;
 }
 
-/// A delivery that the application never hears of has used credit that the application still counts on: the sender gets
-/// it once more, or a link with little credit would stand still for good. In a drain it is on its way back anyway.
+/// A delivery that brings the application no message has used credit that the application still counts on: the sender
+/// gets it once more, or a link with little credit would stand still for good. In a drain it is on its way back anyway.
 void LinkEndpoint::renew_credit() {
     if (receiver_credit_.draining()) {
         if (receiver_credit_.take_drained()) queue_flowed();
@@ -142,9 +142,15 @@ Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
     }
     if (transfer.resume) {
         Delivery* const resumed = find_resumed(*transfer.delivery_tag);
+        if (resumed != nullptr) --to_resume_;
+        // The application has had it, or never will.
+        if (credit_lent_ && to_resume_ == 0) {
+            credit_lent_ = false;
+        } else {
+            renew_credit();
+        }
         if (resumed == nullptr) {
             skipping_ = true;  // none of ours [2.6.13-b]
-            renew_credit();
             return {};
         }
         resumed->number = *transfer.delivery_id;

@@ -122,11 +122,16 @@ void LinkEndpoint::resume() {
         });
         for (Delivery* const delivery : later) waiting_.push_back(*delivery);
         context_.scheduler.consider(*this);
-    } else if (!reducing_) {
+    } else {
         deliveries_.for_each([&](Delivery& delivery) {
-            const bool restored = delivery.memory && delivery.memory->restored && !delivery.remote_settled;
-            if (restored && theirs.find(delivery.tag) == nullptr) tell_settled(delivery);  // [2.6.13-c]
+            if (!delivery.memory || !delivery.memory->restored || delivery.remote_settled) return;
+            if (theirs.find(delivery.tag) != nullptr) {
+                ++to_resume_;
+            } else if (!reducing_) {
+                tell_settled(delivery);  // [2.6.13-c]
+            }
         });
+        if (to_resume_ > 0 && receiver_credit_.credit() == 0 && !receiver_credit_.draining()) grant(0);
     }
     remote_unsettled_.reset();
     suspend_if_reduced();

@@ -8,11 +8,13 @@
 
 namespace aprotic::engine::core {
 
+bool LinkEndpoint::can_tell() const noexcept { return state_ != LinkState::ended && session_.can_send(); }
+
 codec::Result<void> LinkEndpoint::settle(Delivery& delivery, std::optional<codec::DeliveryState> state) {
     if (delivery.local_settled) return make_error_code(Errc::wrong_state);
     if (is_sender()) {
         if (!delivery.framed || delivery.settled) return make_error_code(Errc::wrong_state);
-        if (!delivery.remote_settled && session_.can_send()) {
+        if (!delivery.remote_settled && can_tell()) {
             session_.told_as_sender.add(delivery, true, std::move(state));
             session_.mark_dirty();
         }
@@ -32,15 +34,19 @@ codec::Result<void> LinkEndpoint::settle(Delivery& delivery, std::optional<codec
         skipping_ = true;
     }
     // [2.6.12-e] What the sender has settled gets no answer.
-    if (delivery.remote_settled || !session_.can_send()) {
+    if (delivery.remote_settled) {
         erase(delivery);
         return {};
     }
-    // The receiver that settles second tells its outcome and forgets only when the sender has. [2.6.12-g]
-    const bool wait = delivery.settle_second && state && codec::is_terminal(*state);
+    // The receiver that settles second tells its outcome and forgets only when the sender has [2.6.12-g]; what cannot
+    // be told now is told when the sender resumes the delivery. [2.6.13]
+    const bool told = can_tell();
+    const bool wait = state && codec::is_terminal(*state) && (told ? delivery.settle_second : resumable_);
     if (wait) remember(delivery, state);
-    session_.told_as_receiver.add(delivery, !wait, std::move(state));
-    session_.mark_dirty();
+    if (told) {
+        session_.told_as_receiver.add(delivery, !wait, std::move(state));
+        session_.mark_dirty();
+    }
     delivery.local_settled = true;
     if (wait) {
         release_cost(delivery);
@@ -52,11 +58,13 @@ codec::Result<void> LinkEndpoint::settle(Delivery& delivery, std::optional<codec
 }
 
 codec::Result<void> LinkEndpoint::update(Delivery& delivery, codec::DeliveryState state) {
-    const bool over = delivery.settled || delivery.remote_settled || delivery.local_settled || !session_.can_send();
+    const bool told_later = resumable_ && (!delivery.numbered || !can_tell());
+    const bool over =
+        delivery.settled || delivery.remote_settled || delivery.local_settled || !(can_tell() || told_later);
     const bool ready = is_sender() ? delivery.framed : delivery.complete || delivery.in_parts;
     if (over || !ready) return make_error_code(Errc::wrong_state);
     remember(delivery, state);
-    if (!delivery.numbered) return {};  // of a link attached again: told when the sender resumes it
+    if (told_later) return {};  // when the sender resumes it
     (is_sender() ? session_.told_as_sender : session_.told_as_receiver).add(delivery, false, std::move(state));
     session_.mark_dirty();
     return {};

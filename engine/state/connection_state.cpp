@@ -28,8 +28,7 @@ ConnectionState::~ConnectionState() {
     for (auto& link : waiting_) link->connection = nullptr;
 }
 
-// --- any thread
-// ------------------------------------------------------------------------------------------------------------
+// --- any thread ------------------------------------------------------------------------------------------------------
 
 void ConnectionState::handles_gone() {
     run([this] {
@@ -104,8 +103,7 @@ bool ConnectionState::is_open() {
     return opened_ && !ended_;
 }
 
-// --- life
-// ------------------------------------------------------------------------------------------------------------------
+// --- life ------------------------------------------------------------------------------------------------------------
 
 void ConnectionState::connect(const Address& to) {
     if (over_ || closing_) return;
@@ -200,6 +198,7 @@ void ConnectionState::end(std::optional<Failure> why) {
     }
     opening_.fail(*ended_);
     ending_.succeed();
+    end_put_off();
     for (const auto& link : links) link->end(why);
     for (const auto& one : std::exchange(coordinators_, {})) one->lost(*ended_);
     sessions_.clear();
@@ -253,8 +252,7 @@ void ConnectionState::handler_threw(const char* what) {
     close(std::move(condition));
 }
 
-// --- links and sessions
-// ----------------------------------------------------------------------------------------------------
+// --- links and sessions ----------------------------------------------------------------------------------------------
 
 const std::shared_ptr<SessionState>& ConnectionState::common_session() {
     if (!common_session_ || common_session_->over) {
@@ -292,6 +290,15 @@ void ConnectionState::add_link(const std::shared_ptr<LinkState>& link) {
     }
     attach(link);
     wake();
+}
+
+void ConnectionState::end_later(std::shared_ptr<LinkState> link, std::optional<Failure> why) {
+    ending_links_.emplace_back(std::move(link), std::move(why));
+    later([self = shared_from_this()] { self->end_put_off(); });
+}
+
+void ConnectionState::end_put_off() {
+    for (const auto& [link, why] : std::exchange(ending_links_, {})) link->end(why);
 }
 
 void ConnectionState::forget_waiting(const LinkState& link) {
@@ -353,8 +360,7 @@ std::shared_ptr<LinkState> ConnectionState::find(LinkId id) {
     return found == links_.end() ? nullptr : found->second;
 }
 
-// --- events
-// ----------------------------------------------------------------------------------------------------------------
+// --- events ----------------------------------------------------------------------------------------------------------
 
 void ConnectionState::on_event(Event& event) {
     std::visit([this](auto& what) { handle(what); }, event);

@@ -107,6 +107,8 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
     void add_link(const std::shared_ptr<LinkState>& link);
     /// The sender looks for credit again in the next turn.
     void recheck(std::shared_ptr<SenderState> sender) { rechecks_.push_back(std::move(sender)); }
+    /// Ends the link after the present callback or command has returned, and before the connection ends.
+    void end_later(std::shared_ptr<LinkState> link, std::optional<Failure> why);
     /// The link has been closed before it was attached.
     void forget_waiting(const LinkState& link);
     /// It may have been the last thing that held the connection.
@@ -151,6 +153,7 @@ private:
     void end_cut_off();
     /// Tells links and handler that it is over. `why` empty: closed by us in order.
     void end(std::optional<Failure> why);
+    void end_put_off();
     void end_without_stream(std::optional<Failure> why);
     void handler_threw(const char* what);
 
@@ -164,6 +167,7 @@ private:
     std::vector<std::shared_ptr<LinkState>> waiting_;  ///< links asked for before there is a stream
     std::vector<std::pair<std::shared_ptr<LinkState>, LinkDetached>>
         cut_off_;  ///< gone with a session or the connection
+    std::vector<std::pair<std::shared_ptr<LinkState>, std::optional<Failure>>> ending_links_;
     std::vector<std::shared_ptr<CoordinatorState>> coordinators_;
     std::vector<Function<void()>> later_;
     std::vector<std::shared_ptr<SenderState>> rechecks_;

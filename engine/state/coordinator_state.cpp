@@ -69,8 +69,7 @@ void CoordinatorState::start() {
     sender_ = ConnectionState::open_coordinator(*connection, session, std::move(options), shared_from_this());
 }
 
-// --- declare
-// ---------------------------------------------------------------------------------------------------------------
+// --- declare ---------------------------------------------------------------------------------------------------------
 
 void CoordinatorState::declare(Duration timeout, Transaction::Declared done, TransactionOptions options,
                                std::shared_ptr<void> keeps) {
@@ -144,8 +143,7 @@ void CoordinatorState::answer(const std::shared_ptr<Request>& asked, codec::Resu
     loop->reactor.post(std::move(told));
 }
 
-// --- discharge
-// -------------------------------------------------------------------------------------------------------------
+// --- discharge -------------------------------------------------------------------------------------------------------
 
 void CoordinatorState::discharge(const std::shared_ptr<TransactionState>& transaction, bool fail) {
     sender_.send(request(codec::descriptor::discharge, {codec::Value(transaction->id), codec::Value(fail)}))
@@ -156,8 +154,7 @@ void CoordinatorState::over(const TransactionState& transaction) {
     std::erase_if(live_, [&](const auto& one) { return one.get() == &transaction; });
 }
 
-// --- the link
-// --------------------------------------------------------------------------------------------------------------
+// --- the link --------------------------------------------------------------------------------------------------------
 
 void CoordinatorState::on_open(Sender& sender) {
     capabilities = capabilities_of(sender.remote());

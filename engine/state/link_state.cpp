@@ -253,7 +253,7 @@ void LinkState::end(std::optional<Failure> why) {
 
 void LinkState::end_later(std::optional<Failure> why) {
     if (connection == nullptr) return;
-    connection->later([self = shared_from_this(), why = std::move(why)] { self->end(why); });
+    connection->end_later(shared_from_this(), std::move(why));
 }
 
 }  // namespace aprotic::engine

@@ -14,9 +14,8 @@ void ReceiverState::no_longer_held(std::size_t bytes) {
 }
 
 /// `credit_` counts a message until the application has it, the engine until it has come: the engine's figure is the
-/// one to add to, or what waits in between would be granted twice. `beside` is for what takes credit and never comes to
-/// the application.
-void ReceiverState::grant(std::uint32_t more, std::uint32_t beside) {
+/// one to add to, or what waits in between would be granted twice.
+void ReceiverState::grant(std::uint32_t more) {
     Engine* engine = connection ? connection->engine() : nullptr;
     if (more > UINT32_MAX - credit_) more = UINT32_MAX - credit_;
     if (engine == nullptr || !id) {
@@ -26,7 +25,7 @@ void ReceiverState::grant(std::uint32_t more, std::uint32_t beside) {
     const auto status = engine->status(*id);
     if (!status || closing) return;
     credit_ += more;
-    static_cast<void>(engine->set_credit(*id, status->credit + more + beside));
+    static_cast<void>(engine->set_credit(*id, status->credit + more));
     connection->wake();
 }
 

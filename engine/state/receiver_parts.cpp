@@ -6,8 +6,7 @@
 
 namespace aprotic::engine {
 
-// --- any thread
-// ------------------------------------------------------------------------------------------------------------
+// --- any thread ------------------------------------------------------------------------------------------------------
 
 codec::Result<codec::ByteChain, Failure> ReceiverState::try_read(DeliveryId delivery, IncomingParts& parts,
                                                                  Duration timeout) {
@@ -44,8 +43,7 @@ Async<codec::ByteChain> ReceiverState::async_read(DeliveryId delivery, const std
     return std::move(async);
 }
 
-// --- reactor's thread
-// ------------------------------------------------------------------------------------------------------
+// --- reactor's thread ------------------------------------------------------------------------------------------------
 
 void ReceiverState::begin_parts(DeliveryId delivery, IncomingDelivery incoming) {
     const auto parts = std::make_shared<IncomingParts>();

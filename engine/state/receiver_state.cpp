@@ -22,8 +22,7 @@ Failure ReceiverState::failure(Errc code, std::string_view text) const {
     return {.code = code, .condition = {}, .text = fmt::format("{}: {}", description(), text)};
 }
 
-// --- any thread
-// ------------------------------------------------------------------------------------------------------------
+// --- any thread ------------------------------------------------------------------------------------------------------
 
 codec::Result<Delivery, Failure> ReceiverState::try_receive(Duration timeout) {
     if (handled) return failure(Errc::wrong_state, "messages go to its handler, not to receive()");
@@ -117,8 +116,7 @@ Async<void> ReceiverState::async_settle(DeliveryId delivery, std::size_t bytes, 
     return std::move(async);
 }
 
-// --- reactor's thread
-// ------------------------------------------------------------------------------------------------------
+// --- reactor's thread ------------------------------------------------------------------------------------------------
 
 Engine* ReceiverState::attached_engine() const {
     return connection != nullptr && !left && suspended_as_.expired() ? connection->engine() : nullptr;
@@ -248,14 +246,11 @@ void ReceiverState::forget_user() {
     for (const auto& [delivery, confirming] : confirming_) confirming.waiter.forget();
 }
 
-// --- a link in place of another
-// --------------------------------------------------------------------------------------------
+// --- a link in place of another --------------------------------------------------------------------------------------
 
 void ReceiverState::after_attach(const std::shared_ptr<SuspendedLink>& resumed) {
-    std::uint32_t to_resume = 0;
     if (resumed) {
         for (const auto& delivery : resumed->deliveries) {
-            ++to_resume;
             const bool answered = delivery.settled || (delivery.state && codec::is_terminal(*delivery.state));
             if (!answered) ++held_;
         }
@@ -265,10 +260,9 @@ void ReceiverState::after_attach(const std::shared_ptr<SuspendedLink>& resumed) 
             before->successor_ = std::static_pointer_cast<ReceiverState>(shared_from_this());
         }
     }
-    // A delivery that is resumed takes credit and comes to nobody. [2.6.13-b]
     const std::uint32_t first =
         window_.deliveries > 0 ? window_.deliveries - std::min(window_.deliveries, held_) : std::exchange(credit_, 0);
-    if (first > 0 || to_resume > 0) grant(first, to_resume);
+    if (first > 0) grant(first);
 }
 
 void ReceiverState::settle_resumed(const codec::DeliveryTag& tag, codec::DeliveryState outcome) {
@@ -291,8 +285,7 @@ void ReceiverState::settle_suspended(const codec::DeliveryTag& tag, codec::Deliv
     if (delivery != nullptr) delivery->state = std::move(outcome);
 }
 
-// --- what the user hears
-// ---------------------------------------------------------------------------------------------------
+// --- what the user hears ---------------------------------------------------------------------------------------------
 
 void ReceiverState::tell_open() {
     if (!handler_) return;

@@ -121,7 +121,7 @@ private:
     /// The link is not attached: leaves the outcome where the next attach finds it.
     void settle_suspended(const codec::DeliveryTag& tag, codec::DeliveryState outcome);
     void no_longer_held(std::size_t bytes);
-    void grant(std::uint32_t more, std::uint32_t beside = 0);
+    void grant(std::uint32_t more);
     void top_up();
     /// Deliveries that may still come, as far as the bytes held are concerned.
     std::uint32_t allowed_by_bytes() const;

@@ -7,8 +7,7 @@
 
 namespace aprotic::engine {
 
-// --- any thread
-// ------------------------------------------------------------------------------------------------------------
+// --- any thread ------------------------------------------------------------------------------------------------------
 
 Async<Outcome> SenderState::async_wait(const TrackerState& tracker, Duration timeout, std::stop_token cancel) {
     Begun<Outcome> begun(tracker->loop, "the message has no outcome");
@@ -92,8 +91,7 @@ Async<void> SenderState::async_append(const TrackerState& tracker, codec::ByteCh
     return std::move(begun.async);
 }
 
-// --- reactor's thread
-// ------------------------------------------------------------------------------------------------------
+// --- reactor's thread ------------------------------------------------------------------------------------------------
 
 codec::Result<DeliveryId> SenderState::begin_parts(Engine& engine, const TrackerState& tracker) {
     OutgoingParts& parts = *tracker->parts;

@@ -66,8 +66,7 @@ Outcome SenderState::not_sent(Errc code, std::string text) const {
             .failure = Failure{.code = code, .condition = {}, .text = fmt::format("{}: {}", description(), text)}};
 }
 
-// --- any thread
-// ------------------------------------------------------------------------------------------------------------
+// --- any thread ------------------------------------------------------------------------------------------------------
 
 SenderState::TrackerState SenderState::make_tracker(codec::EncodedMessage message, const SendParameters& parameters) {
     const auto self = std::static_pointer_cast<SenderState>(shared_from_this());
@@ -118,8 +117,7 @@ void SenderState::hand_to_reactor(const TrackerState& tracker) {
     loop->reactor.post(HandOver(std::static_pointer_cast<SenderState>(shared_from_this()), tracker));
 }
 
-// --- reactor's thread
-// ------------------------------------------------------------------------------------------------------
+// --- reactor's thread ------------------------------------------------------------------------------------------------
 
 void SenderState::enqueue(TrackerState tracker) {
     tracker->number = ++last_number_;
@@ -409,8 +407,7 @@ bool SenderState::cancel(const TrackerState& tracker, Errc why) {
     return true;
 }
 
-// --- deadlines
-// -------------------------------------------------------------------------------------------------------------
+// --- deadlines -------------------------------------------------------------------------------------------------------
 
 void SenderState::arm_deadline() {
     while (!deadlines_.empty()) {

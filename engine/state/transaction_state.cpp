@@ -27,8 +27,7 @@ bool TransactionState::admits(const LinkState& link) const {
     return capabilities.many_sessions || link.session == coordinator->session;
 }
 
-// --- work
-// ------------------------------------------------------------------------------------------------------------------
+// --- work ------------------------------------------------------------------------------------------------------------
 
 bool TransactionState::add_post(const TrackerState& tracker, const LinkState& link) {
     if (!live() || !admits(link)) return false;
@@ -76,8 +75,7 @@ void TransactionState::doom(Failure why) {
     if (!doomed_) doomed_ = std::move(why);
 }
 
-// --- discharge
-// -------------------------------------------------------------------------------------------------------------
+// --- discharge -------------------------------------------------------------------------------------------------------
 
 void TransactionState::discharge(bool commits, Duration timeout, Transaction::Discharged done) {
     if (!live()) {

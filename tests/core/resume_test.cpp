@@ -378,6 +378,7 @@ TEST_CASE("a receiver remembers what it has taken and tells its states", "[2.6.1
     CHECK(updated.settled);
     scene.machine->set_credit(link, 10).value();
     scene.peer.expect_flow();
+    scene.peer.skip_flows = true;  // each gives the credit again that a resumed delivery has used
     // Resumed with its data again, which we have already.
     scene.peer.send(peer::transfer(0).delivery_id(number++).delivery_tag("open").resume().more().payload("old"));
     scene.peer.send(peer::transfer(0).payload("data"));
@@ -397,6 +398,7 @@ TEST_CASE("a receiver remembers what it has taken and tells its states", "[2.6.1
     scene.machine.expect_no_event();
     scene.peer.send(peer::transfer(0).delivery_id(number++).delivery_tag("new").payload("new"));
     CHECK(octets_of(scene.receive()) == "new");
+    CHECK(scene.machine->status(link)->credit == 9);  // the new one is the only one the application did not have
 }
 
 TEST_CASE("a delivery is settled before the sender resumes it", "[2.6.13-d]") {
@@ -420,6 +422,7 @@ TEST_CASE("a delivery is settled before the sender resumes it", "[2.6.13-d]") {
     scene.machine.skip_to_event<LinkOpened>();
     scene.machine->set_credit(link, 10).value();
     scene.peer.expect_flow();
+    scene.peer.skip_flows = true;
     scene.peer.send(peer::transfer(0).delivery_id(2).delivery_tag("a").resume().payload("m"));
     scene.peer.expect(peer::disposition(codec::Role::receiver, 2).settled().accepted());
     scene.peer.send(peer::transfer(0).delivery_id(3).delivery_tag("b").resume().payload("m"));
@@ -430,6 +433,82 @@ TEST_CASE("a delivery is settled before the sender resumes it", "[2.6.13-d]") {
         scene.peer.expect(peer::disposition(codec::Role::receiver, 3).settled().accepted());
     }
     CHECK(scene.machine->status(link)->unsettled == 0);
+}
+
+TEST_CASE("a receiver without credit lends what is resumed one", "[2.6.13-d]") {
+    Scene scene;
+    const SessionId session = scene.begin();
+    const LinkId before = scene.attach(session, resumable(receiving()));
+    scene.machine->set_credit(before, 2).value();
+    scene.peer.expect_flow();
+    for (std::uint32_t id = 0; id < 2; ++id) {
+        scene.peer.send(peer::transfer(0).delivery_id(id).delivery_tag(id == 0 ? "a" : "b").payload("m"));
+        scene.receive();
+    }
+    const auto suspended = suspend(scene, before);
+    const LinkId link = scene.machine->attach(session, resumable(receiving(), suspended)).value();
+    scene.peer.expect_attach();
+    auto answer = peer::attach(codec::Role::sender, 0, "link");
+    answer.performative.unsettled = codec::Map{{key("a"), codec::Value()}, {key("b"), codec::Value()}};
+    scene.peer.send(answer);
+    scene.machine.skip_to_event<LinkOpened>();
+    scene.peer.expect_flow().with(&codec::Flow::link_credit, 1U);
+    CHECK(scene.machine->status(link)->credit == 0);  // nothing for the application
+    SECTION("until all are resumed") {
+        scene.peer.send(peer::transfer(0).delivery_id(2).delivery_tag("a").resume().payload("m"));
+        scene.peer.expect_flow().with(&codec::Flow::delivery_count, 1U).with(&codec::Flow::link_credit, 1U);
+        scene.peer.send(peer::transfer(0).delivery_id(3).delivery_tag("b").resume().payload("m"));
+        scene.machine->send_flow(link, false, {}).value();
+        scene.peer.expect_flow().with(&codec::Flow::delivery_count, 2U).with(&codec::Flow::link_credit, 0U);
+    }
+    SECTION("until the application grants some itself") {
+        scene.machine->set_credit(link, 1).value();
+        scene.peer.expect_flow().with(&codec::Flow::link_credit, 1U);
+        CHECK(scene.machine->status(link)->credit == 1);
+        scene.machine->set_credit(link, 0).value();
+        scene.peer.expect_flow().with(&codec::Flow::link_credit, 1U);
+        CHECK(scene.machine->status(link)->credit == 0);
+    }
+}
+
+TEST_CASE("what is decided about a delivery before the end of its link is heard of is told when it is resumed",
+          "[2.6.13-a][2.6.13-d]") {
+    Scene scene;
+    const SessionId session = scene.begin();
+    const bool resumed = GENERATE(true, false);
+    const LinkId before = scene.attach(session, resumed ? resumable(receiving()) : receiving());
+    scene.machine->set_credit(before, 10).value();
+    scene.peer.expect_flow();
+    for (std::uint32_t id = 0; id < 2; ++id) {
+        scene.peer.send(peer::transfer(0).delivery_id(id).delivery_tag(id == 0 ? "a" : "b").payload("m"));
+        scene.receive();
+    }
+    const DeliveryId a = scene.machine->find_delivery(before, tag("a")).value();
+    const DeliveryId b = scene.machine->find_delivery(before, tag("b")).value();
+    scene.machine.events_held = true;
+    scene.machine->detach(before, false).value();
+    scene.peer.expect_detach().respond();
+    const auto settled = scene.machine->settle(a, codec::Accepted{});
+    const auto updated = scene.machine->update(b, codec::Released{});
+    scene.peer.expect_nothing();
+    scene.machine.events_held = false;
+    if (!resumed) {
+        CHECK_FALSE(settled);
+        CHECK_FALSE(updated);
+        return;
+    }
+    const auto suspended = scene.machine.skip_to_event<LinkDetached>().suspended;
+    REQUIRE(suspended);
+    scene.machine->attach(session, resumable(receiving(), suspended)).value();
+    const auto attach = scene.peer.expect_attach();
+    const codec::Map unsettled = {{key("a"), accepted()}, {key("b"), codec::to_value(codec::Released{})}};
+    CHECK(attach->unsettled == unsettled);
+    auto answer = peer::attach(codec::Role::sender, 0, "link");
+    answer.performative.unsettled = codec::Map{{key("a"), codec::Value()}, {key("b"), codec::Value()}};
+    scene.peer.send(answer);
+    scene.peer.skip_flows = true;
+    scene.peer.send(peer::transfer(0).delivery_id(2).delivery_tag("a").resume().payload("m"));
+    scene.peer.expect(peer::disposition(codec::Role::receiver, 2).settled().accepted());
 }
 
 TEST_CASE("a resumed delivery is taken back", "[3.4.6-f]") {
@@ -550,6 +629,7 @@ TEST_CASE("a receiver whose map is incomplete takes nothing new", "[2.7.3-i]") {
     answer.performative.unsettled = codec::Map{{key(std::string(32, 'a')), codec::Value()}};
     scene.peer.send(answer);
     scene.machine.skip_to_event<LinkOpened>();
+    scene.peer.expect_flow().with(&codec::Flow::link_credit, 1U);  // to resume with
     scene.machine->set_credit(link, 100).value();
     scene.peer.expect_flow();
     scene.machine.expect_no_event();  // absence says nothing

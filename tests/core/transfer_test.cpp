@@ -408,6 +408,8 @@ TEST_CASE("a resumed delivery that we do not know passes by", "[2.6.13-b][2.7.5-
     Scene scene;
     scene.receiver(scene.begin(), 10);
     scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("old").resume().more().payload("a"));
+    // Its credit is given again: the application does not hear of it.
+    scene.peer.expect_flow().with(&codec::Flow::delivery_count, 1U).with(&codec::Flow::link_credit, 10U);
     scene.peer.send(peer::transfer(0).more().payload("b"));
     scene.peer.send(peer::transfer(0).payload("c"));
     scene.machine.expect_no_event();

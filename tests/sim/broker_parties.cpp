@@ -132,7 +132,8 @@ void Producer::finished(std::uint64_t number, const Outcome& outcome, const std:
     switch (outcome.kind) {
         case Outcome::Kind::accepted:
             ++known.attempts;
-            known.accepted = world.life();
+            // Heard after a restart it may come from the broker before.
+            if (on->asked_in == world.life()) known.accepted = world.life();
             known.finished = true;
             if (known.settled) world.violated("a message sent settled has an outcome");
             return;

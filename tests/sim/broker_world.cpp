@@ -53,6 +53,7 @@ void BrokerWorld::start() {
 void BrokerWorld::connect(Client& client) {
     if (closing_ || client.up) return;
     client.up = true;
+    client.asked_in = life_;
     client.handle = container_->connect(broker_address, client.options, client.shared_from_this());
     // Links that are asked for before the connection is there are pipelined.
     for (const auto& link : client.consumers) open(*link);
@@ -74,6 +75,7 @@ void BrokerWorld::open(Producer& link) {
     if (closing_ || link.up || !client.up) return;
     link.up = true;
     link.life = std::make_shared<LinkLife>();
+    link.life->asked_in = client.asked_in;
     link.handle = client.handle.open_sender(fmt::format("q{}", link.queue), link.options, link.shared_from_this());
     link.pump();
 }
@@ -154,9 +156,11 @@ std::string BrokerWorld::missing() const {
 void BrokerWorld::check_done() {
     for (const auto& weak : observers)
         if (const auto observer = weak.lock()) observer->check_rest();
+    // A full queue gives messages back; one that was sent settled cannot be.
+    const bool never_full = broker_options_.node_messages_max >= 1000;
     for (const auto& client : clients_) {
         for (const auto& link : client->producers) {
-            if (!link->life || link->life->over) continue;
+            if (!never_full || !link->life || link->life->over) continue;
             for (const std::uint64_t number : link->life->sent) known_[number].sure = true;
         }
     }

@@ -35,6 +35,7 @@ struct Known {
 
 /// One life of one link.
 struct LinkLife {
+    int asked_in = 0;  ///< the life of the broker in which the connection was asked for
     bool over = false;
     std::vector<std::uint64_t> answered;  // messages accepted or rejected on it
     std::vector<std::uint64_t> sent;      // messages sent settled on it
@@ -95,6 +96,7 @@ struct Client final : ConnectionHandler, std::enable_shared_from_this<Client> {
     ConnectionOptions options;
     Connection handle;
     bool up = false;
+    int asked_in = 0;  ///< the life of the broker
     std::vector<std::shared_ptr<Consumer>> consumers;
     std::vector<std::shared_ptr<Producer>> producers;
 };

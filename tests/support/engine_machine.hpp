@@ -39,6 +39,9 @@ public:
     E* operator->() { return &engine_; }
     engine::Instant now() const { return now_; }
 
+    /// The application does not look at events for now.
+    bool events_held = false;
+
     /// The next event, taken as a T; anything else is an error of the script.
     template <class T>
     T expect_event() {
@@ -164,6 +167,7 @@ public:
 
 private:
     void drain_events() {
+        if (events_held) return;
         while (auto event = engine_.poll_event()) {
             if (ended_) throw peer::ScriptError("an event after ConnectionEnded");
             if (const auto* end = std::get_if<engine::ConnectionEnded>(&*event)) {
