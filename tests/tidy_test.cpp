@@ -174,11 +174,33 @@ TEST_CASE("product code includes by the installed name") {
         for (const auto& line : file.lines) {
             const string header = included_by(line, "include \"", '"');
             if (header.empty()) continue;
+            // The command's judge is not a layer of the product: it lives with the tests.
+            const bool judge = file.path == "driver/cli/conform.cpp" && header.starts_with("conform/");
+            if (judge) continue;
             if (file.in_product())
                 problems.push_back(file.path + " includes \"" + header +
                                    "\": write <aprotic/folder/file.hpp>, so that layers hold");
             else if (header.find("..") != string::npos)
                 problems.push_back(file.path + " includes \"" + header + "\": name it from tests/");
+        }
+    }
+    CHECK(none(problems));
+}
+
+TEST_CASE("the judge and the scripted peer know the codec and each other") {
+    std::vector<string> problems;
+    for (const auto& file : tree()) {
+        const bool judge = file.in("tests/conform/") || file.in("tests/peer/");
+        if (!judge || !file.is_code()) continue;
+        for (const auto& line : file.lines) {
+            const string product = included_by(line, "<aprotic/", '>');
+            if (!product.empty() && layer_of(product) != "codec")
+                problems.push_back(file.path + " includes " + product +
+                                   ": what judges the engine knows nothing of it, the codec is all it may see");
+            const string own = included_by(line, "include \"", '"');
+            if (!own.empty() && !own.starts_with("peer/") &&
+                !(file.in("tests/conform/") && own.starts_with("conform/")))
+                problems.push_back(file.path + " includes " + own + ": tests/peer and tests/conform stand alone");
         }
     }
     CHECK(none(problems));

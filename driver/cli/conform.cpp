@@ -1,0 +1,247 @@
+#include <aprotic/driver/cli/child.hpp>
+#include <aprotic/driver/cli/tool.hpp>
+
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+#include <CLI/Validators.hpp>
+
+#include "conform/clock.hpp"
+#include "conform/report.hpp"
+#include "conform/runner.hpp"
+#include "conform/selection.hpp"
+#include "peer/tcp_channel.hpp"
+
+namespace aprotic::driver::cli {
+namespace {
+
+std::optional<std::string> content_of(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    if (!in) return std::nullopt;
+    return std::move(text).str();
+}
+
+std::string date_now() {
+    const std::time_t now = std::time(nullptr);
+    std::tm utc{};
+    ::gmtime_r(&now, &utc);
+    char text[32];
+    return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
+struct ConformCommand {
+    std::vector<std::string> words;
+    bool self = false;
+    std::string profile_file;
+    std::vector<std::string> without;
+    std::vector<std::string> levels;
+    bool strict = false;
+    bool list = false;
+    bool dry_run = false;
+    bool verbose = false;
+    unsigned repeat = 1;
+    std::optional<std::uint64_t> seed;
+    double timeout = 3;
+    double factor = 1;
+    std::string json_file, junit_file, html_file;
+    std::vector<std::string> compare;
+
+    Exit run(const Output& out) {
+        if (!compare.empty()) return compare_runs(out);
+        std::string url;
+        if (!words.empty() && words.front().find("://") != std::string::npos) {
+            url = words.front();
+            words.erase(words.begin());
+        }
+        std::vector<std::string> unknown;
+        const auto chosen = conform::select(conform::all_cases(), selection(), unknown);
+        if (!unknown.empty())
+            return out.fail(Exit::usage, "no case, clause, section or tag is called " + unknown.front() +
+                                             "; aprotic conform --list shows what there is");
+        if (chosen.empty()) return out.fail(Exit::usage, "the selection leaves no case");
+        if (list) return show(out, chosen);
+
+        conform::Profile profile;
+        if (!profile_file.empty()) {
+            const auto text = content_of(profile_file);
+            const std::string why = text ? profile.read(*text) : "cannot be read";
+            if (!why.empty()) return out.fail(Exit::usage, profile_file + ": " + why);
+        }
+        if (!url.empty()) {
+            const std::string why = profile.read_url(url);
+            if (!why.empty()) return out.fail(Exit::usage, url + ": " + why);
+        }
+        if (self == !url.empty() && (self || profile_file.empty()))
+            return out.fail(Exit::usage, "give the peer's URL, or a profile with its host, or --self");
+        if (dry_run) return show(out, chosen);
+
+        std::unique_ptr<Child> broker;
+        if (self) {
+            broker = std::make_unique<Child>(std::vector<std::string>{"broker", "--listen", "127.0.0.1:0", "--json",
+                                                                      "--queue-patterns", "conform", "unicast"});
+            const auto line = Json::parse(broker->read_line(), nullptr, false);
+            if (!line.is_object() || !line.contains("address"))
+                return out.fail(harness_fault, "the embedded broker did not start");
+            profile.read_url("amqp://" + line["address"].get<std::string>());
+            profile.name = "embedded broker";
+        }
+        return judge(out, chosen, profile, broker.get());
+    }
+
+private:
+    /// The suite itself failed: what it found is worth nothing.
+    static constexpr Exit harness_fault = static_cast<Exit>(4);
+
+    conform::Selection selection() const {
+        conform::Selection selection{.words = words, .without = without};
+        for (const auto level : {conform::Level::must, conform::Level::should, conform::Level::informative})
+            for (const auto& name : levels)
+                if (name_of(level) == name) selection.levels.push_back(level);
+        return selection;
+    }
+
+    static Exit show(const Output& out, const std::vector<const conform::Case*>& cases) {
+        for (const auto* one : cases) {
+            std::string text = conform::text_of(*one);
+            text.pop_back();
+            out.either(text, {{"id", one->id},
+                              {"level", name_of(one->level)},
+                              {"rule", one->rule},
+                              {"sends", one->sends},
+                              {"accepts", one->accepts},
+                              {"negative", one->negative},
+                              {"needs", one->needs},
+                              {"tags", one->tags}});
+        }
+        out.either(std::to_string(cases.size()) + " cases", {{"cases", cases.size()}});
+        return Exit::ok;
+    }
+
+    Exit judge(const Output& out, const std::vector<const conform::Case*>& chosen, conform::Profile& profile,
+               Child* broker) const {
+        const conform::Connector connect = [&](peer::Duration patience, std::string& why) {
+            return peer::TcpChannel::connect(profile.host, profile.port, patience, why);
+        };
+        conform::RunOptions options;
+        options.timing.answer = to_duration(timeout);
+        options.timing = options.timing.scaled(factor);
+        options.repeat = repeat;
+        options.seed = seed;
+        options.nonce = std::to_string(std::time(nullptr));
+        if (broker != nullptr) options.alive = [broker] { return broker->running(); };
+        options.after = [&](const conform::Result& result) { tell(out, result); };
+        const std::string why = conform::prepare(connect, profile, options.timing);
+        if (!why.empty())
+            return out.fail(Exit::unreachable, profile.host + ":" + profile.port +
+                                                   " does not get us to an open "
+                                                   "connection: " +
+                                                   why);
+        conform::Run run;
+        run.peer = profile.name;
+        run.address = profile.host + ":" + profile.port;
+        run.date = date_now();
+        run.strict = strict;
+        const double began = conform::seconds_now();
+        run.results = conform::run(chosen, connect, profile, options);
+        run.seconds = conform::seconds_now() - began;
+        return report(out, run);
+    }
+
+    void tell(const Output& out, const conform::Result& result) const {
+        if (out.json) {
+            out.line(Json{{"id", result.subject->id},
+                          {"verdict", name_of(result.verdict)},
+                          {"ways", result.ways},
+                          {"notes", result.notes},
+                          {"expected", result.expected},
+                          {"actual", result.actual},
+                          {"seconds", result.seconds}});
+            return;
+        }
+        std::string text = conform::text_of(result, verbose);
+        text.pop_back();
+        out.line(text);
+    }
+
+    Exit report(const Output& out, const conform::Run& run) const {
+        const std::pair<std::string, std::function<std::string()>> files[] = {
+            {json_file, [&] { return conform::json_of(run); }},
+            {junit_file, [&] { return conform::junit_of(run); }},
+            {html_file, [&] { return conform::html_of(run); }}};
+        for (const auto& [file, text] : files)
+            if (!file.empty() && !write(file, text())) return out.fail(harness_fault, file + " cannot be written");
+        if (!out.json) out.line(conform::text_of(run));
+        return run.failed() ? Exit::failed : Exit::ok;
+    }
+
+    Exit compare_runs(const Output& out) const {
+        std::vector<conform::PastRun> runs;
+        for (const auto& file : compare) {
+            const auto text = content_of(file);
+            std::string why = "cannot be read";
+            if (text) {
+                why.clear();
+                runs.push_back(conform::read_json_report(*text, why));
+            }
+            if (!why.empty()) return out.fail(Exit::usage, file + ": " + why);
+        }
+        if (!html_file.empty() && !write(html_file, conform::compare_as_html(runs)))
+            return out.fail(harness_fault, html_file + " cannot be written");
+        out.line(conform::compare_as_text(runs));
+        return Exit::ok;
+    }
+
+    static bool write(const std::string& file, const std::string& text) {
+        std::ofstream to(file, std::ios::binary);
+        to << text;
+        to.close();
+        return !to.fail();
+    }
+};
+
+}  // namespace
+
+void add_conform(Tool& tool) {
+    auto options = std::make_shared<ConformCommand>();
+    CLI::App* command = tool.add("conform", "Judge any AMQP 1.0 peer, clause by clause.",
+                                 [options](const Output& out) { return options->run(out); });
+    command->add_option("PEER-AND-CASES", options->words,
+                        "amqp://[USER:PASSWORD@]HOST[:PORT], then which cases: ids, clauses (2.5.6-c), sections (2.5), "
+                        "@tags; none: all");
+    command->add_flag("--self", options->self, "judge the embedded broker, in a process of its own");
+    command->add_option("--profile", options->profile_file, "JSON file that tells what the peer can do")
+        ->type_name("FILE");
+    command->add_option("--exclude", options->without, "cases to leave out, named as above")->type_name("CASES");
+    command->add_option("--level", options->levels, "only rules of these levels")
+        ->check(CLI::IsMember({"must", "should", "informative"}))
+        ->type_name("LEVEL");
+    command->add_flag("--strict", options->strict, "should rules, and what is not strict, count as failures");
+    command->add_flag("--list", options->list, "show the chosen cases and end");
+    command->add_flag("--dry-run", options->dry_run, "do everything but speak with the peer");
+    command->add_flag("--verbose", options->verbose, "show the whole conversation of each case that fails");
+    command->add_option("--repeat", options->repeat, "run each case so often; the worst verdict counts")
+        ->check(CLI::Range(1U, 100'000U))
+        ->type_name("N");
+    command->add_option("--seed", options->seed, "shuffle the order of the cases")->type_name("N");
+    add_timeout(command, options->timeout, "how long an answer may take (default 3)");
+    command->add_option("--timeout-factor", options->factor, "makes all waiting longer: slow peers, slow machines")
+        ->check(CLI::Range(0.01, 1000.0))
+        ->type_name("F");
+    command->add_option("--json-report", options->json_file, "write a JSON report")->type_name("FILE");
+    command->add_option("--junit", options->junit_file, "write a JUnit XML report")->type_name("FILE");
+    command->add_option("--html", options->html_file, "write an HTML page, also of --compare")->type_name("FILE");
+    command->add_option("--compare", options->compare, "show JSON reports of earlier runs beside each other")
+        ->type_name("FILE");
+    command->footer(
+        "Exit codes: 0 no fault found, 1 faults, 2 usage or nothing matched, 3 the peer is unreachable, 4 the suite "
+        "itself failed.\nMore: docs/conformance.md.");
+}
+
+}  // namespace aprotic::driver::cli

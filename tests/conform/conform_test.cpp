@@ -1,0 +1,252 @@
+// The judge judged: selection, verdicts and reports, with a server in memory whose faults can be switched on.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <aprotic/codec/json.hpp>
+#include <catch2/catch.hpp>
+
+#include "conform/faulty_server.hpp"
+#include "conform/report.hpp"
+#include "conform/runner.hpp"
+#include "conform/selection.hpp"
+
+using namespace aprotic;
+using namespace aprotic::conform;
+
+namespace {
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+std::vector<const Case*> chosen(std::vector<std::string> words, std::vector<std::string> without = {}) {
+    std::vector<std::string> unknown;
+    auto cases = select(all_cases(), {.words = std::move(words), .without = std::move(without)}, unknown);
+    REQUIRE(unknown.empty());
+    return cases;
+}
+
+/// The profile of the server in memory: no SASL, no queues.
+Profile plain_profile() {
+    Profile profile;
+    profile.name = "faulty server";
+    profile.capabilities = {"bare", "several-sessions"};
+    profile.sasl = "none";
+    return profile;
+}
+
+Run judged(std::set<std::string, std::less<>> faults, std::vector<std::string> words, RunOptions options = {}) {
+    Faults all{std::move(faults)};
+    const Profile profile = plain_profile();
+    Run run;
+    run.peer = profile.name;
+    run.address = "memory";
+    run.date = "2026-11-23T00:00:00Z";
+    run.results = conform::run(chosen(std::move(words)), connector_to(all), profile, options);
+    return run;
+}
+
+Result judged_one(std::set<std::string, std::less<>> faults, const std::string& id) {
+    Run run = judged(std::move(faults), {id});
+    REQUIRE(run.results.size() == 1);
+    return std::move(run.results.front());
+}
+
+}  // namespace
+
+TEST_CASE("every case of the suite is written down whole and has an id of its own") {
+    std::set<std::string> ids;
+    for (const auto& one : all_cases()) {
+        INFO(one.id);
+        CHECK(ids.insert(one.id).second);
+        CHECK(one.id.find('-') != std::string::npos);
+        CHECK(one.id.find_first_of(" \t\"<>&") == std::string::npos);
+        CHECK_FALSE(chapter_of(one.section()).title.empty());
+        CHECK_FALSE(one.rule.empty());
+        CHECK_FALSE(one.sends.empty());
+        CHECK_FALSE(one.accepts.empty());
+        CHECK(one.run);
+        for (const auto& need : one.needs)
+            CHECK(std::ranges::count(known_capabilities(), need, &Capability::name) == 1);
+    }
+    CHECK(std::ranges::is_sorted(all_cases(), section_before, &Case::section));
+}
+
+TEST_CASE("cases are chosen by id, clause, section, tag and level") {
+    CHECK(chosen({}).size() == static_cast<std::size_t>(std::ranges::count(all_cases(), Mode::server, &Case::mode)));
+    CHECK(chosen({"2.3-b/size-7"}).size() == 1);
+    CHECK(chosen({"2.3-b"}).size() == 4);
+    CHECK(chosen({"2.3-b"}, {"2.3-b/size-7"}).size() == 3);
+    for (const auto* one : chosen({"2.3"})) CHECK((one->section() == "2.3" || one->section() == "2.3.2"));
+    for (const auto* one : chosen({"@negative"})) CHECK(one->negative);
+    CHECK(chosen({"@control"}).size() >= 3);
+
+    std::vector<std::string> unknown;
+    select(all_cases(), {.words = {"2.3-b", "2.33", "@no"}, .without = {"9.9-z"}}, unknown);
+    CHECK(unknown == std::vector<std::string>{"2.33", "@no", "9.9-z"});
+    for (const auto* one : select(all_cases(), {.levels = {Level::informative}}, unknown))
+        CHECK(one->level == Level::informative);
+}
+
+TEST_CASE("sections are in the order of the specification") {
+    CHECK(section_before("2.4.9", "2.4.10"));
+    CHECK(section_before("2.4", "2.4.1"));
+    CHECK_FALSE(section_before("3.2", "2.10"));
+    CHECK(chapter_of("2.5.6").title == "Sessions");
+    CHECK(chapter_of("1.6.20").title == "Types");
+}
+
+TEST_CASE("a server without the fault passes the case that names it, with the fault it fails") {
+    struct Planted {
+        std::string fault;
+        std::string id;
+        Verdict verdict;
+        std::string actual;
+    };
+    const std::vector<Planted> planted = {
+        {"any header will do", "2.2-e/2.0.0", Verdict::silent, "nothing"},
+        {"wrong headers are not answered", "2.2-e/2.0.0", Verdict::non_strict, ""},
+        {"framing errors are passed over", "2.3-b/size-7", Verdict::silent, "nothing"},
+        {"errors only end the stream", "2.3-b/size-7", Verdict::non_strict, ""},
+        {"framing errors kill", "2.3-b/size-7", Verdict::crashed, "connection refused"},
+        {"undecodable frames are passed over", "2.3.2-a/null", Verdict::failed, "went on as if nothing had been"},
+        {"begins before it opens", "2.4.1-a", Verdict::failed, "begin"},
+        {"close is not answered", "2.4.3-d", Verdict::silent, "nothing"},
+        {"speaks after close", "2.4.3-d", Verdict::failed, "a frame after its close"},
+        {"begin names another channel", "2.5.1-b", Verdict::failed, "remote-channel=9"},
+        {"begin is not answered", "2.5.1-b", Verdict::silent, "nothing"},
+    };
+    for (const auto& [fault, id, verdict, actual] : planted) {
+        INFO(fault << " in " << id);
+        const Result good = judged_one({}, id);
+        CHECK(good.verdict == Verdict::ok);
+        const Result bad = judged_one({fault}, id);
+        CHECK(name_of(bad.verdict) == name_of(verdict));
+        CHECK(contains(bad.actual, actual));
+    }
+}
+
+TEST_CASE("an ordinary step that fails leaves the question open") {
+    const Result result = judged_one({"begins before it opens"}, "2.5.1-b");
+    CHECK(result.verdict == Verdict::inconclusive);
+    CHECK(contains(result.actual, "begin"));
+}
+
+TEST_CASE("what the profile does not claim is not asked, and said so") {
+    Faults faults;
+    Profile profile = plain_profile();
+    profile.capabilities.clear();
+    const auto results = conform::run(chosen({"2.2-d"}), connector_to(faults), profile, {});
+    CHECK(results.front().verdict == Verdict::unimplemented);
+    CHECK(contains(results.front().actual, "bare"));
+}
+
+TEST_CASE("a failure that the profile knows of does not make the run fail") {
+    Faults faults{{"close is not answered"}};
+    Profile profile = plain_profile();
+    profile.known["2.4.3-d"] = "it is old";
+    Run run;
+    run.results = conform::run(chosen({"2.4.3-d"}), connector_to(faults), profile, {});
+    CHECK(is_failure(run.results.front().verdict));
+    CHECK_FALSE(run.failed());
+    CHECK(contains(text_of(run.results.front(), false), "it is old"));
+}
+
+TEST_CASE("strictness decides whether lenient reactions fail a run") {
+    Run run = judged({"errors only end the stream"}, {"2.3-b/size-7"});
+    CHECK_FALSE(run.failed());
+    run.strict = true;
+    CHECK(run.failed());
+}
+
+TEST_CASE("cases are repeated, shuffled by seed, and control cases come first") {
+    RunOptions options;
+    options.repeat = 3;
+    const Run repeated = judged({"close is not answered"}, {"2.4.3-d"}, options);
+    CHECK(repeated.results.front().runs == 3);
+    CHECK(repeated.results.front().other_verdicts == 0);
+
+    const auto order = [](std::uint64_t seed) {
+        RunOptions shuffled;
+        shuffled.seed = seed;
+        std::vector<std::string> ids;
+        for (const auto& result : judged({}, {"2.2", "2.3"}, shuffled).results) ids.push_back(result.subject->id);
+        return ids;
+    };
+    CHECK(order(1) == order(1));
+    CHECK(order(1) != order(2));
+    CHECK(order(1).front() == "2.2-d");
+}
+
+TEST_CASE("the profile is read from JSON and from a URL") {
+    Profile profile;
+    CHECK(profile.read(R"({"name": "x", "queue": "/queue/%", "without": ["transactions"], "known": {"2.2-d": "why"}})")
+              .empty());
+    CHECK(profile.queue == "/queue/%");
+    CHECK(profile.has("queue"));
+    CHECK_FALSE(profile.has("transactions"));
+    CHECK(profile.known.at("2.2-d") == "why");
+    CHECK(contains(profile.read(R"({"without": ["everything"]})"), "everything"));
+    CHECK(contains(profile.read(R"({"color": "red"})"), "color"));
+    CHECK(contains(profile.read("{"), "syntax"));
+    CHECK(contains(profile.read(R"({"sasl": "maybe"})"), "plain"));
+
+    CHECK(profile.read_url("amqp://al%40ice:se:cret@[::1]:7777/ignored").empty());
+    CHECK(profile.host == "::1");
+    CHECK(profile.port == "7777");
+    CHECK(profile.user == "al@ice");
+    CHECK(profile.password == "se:cret");
+    CHECK(profile.sasl == "plain");
+    CHECK_FALSE(profile.read_url("http://x").empty());
+    CHECK_FALSE(profile.read_url("amqp://").empty());
+}
+
+TEST_CASE("a failure shows what was expected and what came, both frames and the octets") {
+    const Run run = judged({"begin names another channel"}, {"2.5.1-b"});
+    const Result& result = run.results.front();
+    CHECK(contains(result.sent, "begin"));
+    const std::string text = text_of(result, true);
+    for (const char* part :
+         {"failed", "2.5.1-b", "expected:", "remote-channel 0", "actual:", "remote-channel=9", "->", "<-", "414d5150"})
+        CHECK(contains(text, part));
+}
+
+TEST_CASE("reports in JSON, JUnit XML and HTML tell the same") {
+    const Run run = judged({"begin names another channel", "errors only end the stream"}, {"2.2", "2.3", "2.4", "2.5"});
+    CHECK(run.count(Verdict::failed) >= 1);
+    CHECK(run.count(Verdict::non_strict) >= 5);
+
+    const std::string json = json_of(run);
+    REQUIRE(codec::parse_json(json));
+    std::string why;
+    const PastRun past = read_json_report(json, why);
+    CHECK(why.empty());
+    REQUIRE(past.cases.size() == run.results.size());
+    for (std::size_t i = 0; i < past.cases.size(); ++i) CHECK(past.cases[i].verdict == name_of(run.results[i].verdict));
+    read_json_report("[1]", why);
+    CHECK_FALSE(why.empty());
+
+    const std::string junit = junit_of(run);
+    CHECK(contains(junit, "classname=\"amqp10.2.5.1\" name=\"2.5.1-b\""));
+    CHECK(contains(junit, "<failure type=\"failed\""));
+    CHECK(contains(junit, "<property name=\"verdict\" value=\"non-strict\"/>"));
+
+    const std::string html = html_of(run);
+    CHECK(contains(html, "<!DOCTYPE html>"));
+    CHECK(contains(html, "2.5.1-b"));
+    CHECK_FALSE(contains(html, "http://"));  // self-contained
+    for (const auto& score : scores_of(run)) CHECK(contains(html, score.chapter.title));
+}
+
+TEST_CASE("runs beside each other show where they differ") {
+    const auto past = [](std::set<std::string, std::less<>> faults) {
+        std::string why;
+        return read_json_report(json_of(judged(std::move(faults), {"2.4", "2.5.1-b"})), why);
+    };
+    const std::vector<PastRun> runs = {past({}), past({"begin is not answered"})};
+    const std::string text = compare_as_text(runs);
+    const std::string differing = text.substr(text.find("where they differ"));
+    CHECK(contains(differing, "2.5.1-b"));
+    CHECK(contains(differing, "failed-silent"));
+    CHECK_FALSE(contains(differing, "2.4.1-a"));
+    CHECK(contains(compare_as_html(runs), "failed-silent"));
+}

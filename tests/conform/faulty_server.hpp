@@ -1,0 +1,68 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conform/context.hpp"
+#include "peer/channel.hpp"
+#include "peer/frames.hpp"
+
+namespace aprotic::conform {
+
+/// A small server of one's own, in memory, that keeps to the specification as far as the suite's framework needs it,
+/// and breaks one rule of it where it is told so: the suite must find exactly that.
+struct Faults {
+    std::set<std::string, std::less<>> switched_on;
+    bool dead = false;  ///< serves nobody any more
+
+    bool has(std::string_view fault) const { return switched_on.contains(fault); }
+};
+
+class FaultyServer final : public peer::Machine {
+public:
+    explicit FaultyServer(Faults& faults) : faults_(faults) {}
+
+    std::size_t feed(std::span<const std::byte> bytes) override;
+    std::vector<std::byte> take_output(std::size_t max) override;
+    bool closed() const override { return closed_ && output_.empty(); }
+    peer::Duration advance(peer::Duration at_most) override { return at_most; }
+    void end_of_input() override {}
+    void cut(peer::Cut) override { closed_ = true; }
+
+private:
+    void take_header();
+    void take_frame(const codec::FrameView& frame);
+    void on(const codec::Open&, std::uint16_t channel);
+    void on(const codec::Begin&, std::uint16_t channel);
+    void on(const codec::Attach& attach, std::uint16_t channel);
+    void on(const codec::Flow& flow, std::uint16_t channel);
+    void on(const codec::Transfer& transfer, std::uint16_t channel);
+    void on(const codec::Disposition&, std::uint16_t) {}
+    void on(const codec::Detach& detach, std::uint16_t channel);
+    void on(const codec::End&, std::uint16_t channel);
+    void on(const codec::Close&, std::uint16_t channel);
+    void close_with(std::string_view condition);
+    template <class Frame>
+    void send(const Frame& frame) {
+        write(frame.encode(0).span());
+    }
+    void write(std::span<const std::byte> octets) { output_.insert(output_.end(), octets.begin(), octets.end()); }
+
+    Faults& faults_;
+    std::vector<std::byte> input_;
+    std::vector<std::byte> output_;
+    std::map<std::uint16_t, std::set<std::uint32_t>> sessions_;  // channel → handles
+    bool header_taken_ = false;
+    bool opened_ = false;
+    bool closing_ = false;  // an erroring close was sent: everything but the answer is dropped
+    bool closed_ = false;
+};
+
+/// Connections to servers with these faults, which must outlive them.
+Connector connector_to(Faults& faults);
+
+}  // namespace aprotic::conform

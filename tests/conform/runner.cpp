@@ -1,0 +1,153 @@
+#include "conform/runner.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <random>
+
+#include "conform/clock.hpp"
+
+namespace aprotic::conform {
+namespace {
+
+class Runner {
+public:
+    Runner(const Connector& connect, const Profile& profile, const RunOptions& options)
+        : connect_(connect), profile_(profile), options_(options) {}
+
+    Result judge(const Case& subject) {
+        Result worst = once(subject);
+        for (unsigned i = 1; i < options_.repeat && worst.verdict != Verdict::unimplemented; ++i) {
+            Result next = once(subject);
+            const unsigned differing = worst.other_verdicts + (next.verdict == worst.verdict ? 0U : 1U);
+            if (next.verdict > worst.verdict) {
+                // All runs so far were of another kind than this one.
+                next.other_verdicts = i;
+                worst = std::move(next);
+            } else {
+                worst.other_verdicts = differing;
+            }
+            worst.runs = i + 1;
+        }
+        return worst;
+    }
+
+private:
+    Result once(const Case& subject) {
+        Result result;
+        result.subject = &subject;
+        for (const auto& need : subject.needs) {
+            if (profile_.has(need)) continue;
+            result.verdict = Verdict::unimplemented;
+            result.actual = "the profile does not claim " + need;
+            return result;
+        }
+        if (const auto known = profile_.known.find(subject.id); known != profile_.known.end())
+            result.known = known->second;
+
+        Context context(connect_, profile_, options_.timing, options_.nonce + "-" + std::to_string(++unique_));
+        const double began = seconds_now();
+        try {
+            subject.run(context);
+            constexpr Verdict of_grade[] = {Verdict::ok, Verdict::informational, Verdict::non_strict};
+            result.verdict = of_grade[static_cast<int>(context.outcome.grade)];
+            if (result.verdict == Verdict::ok && subject.level == Level::informative)
+                result.verdict = Verdict::informational;
+        } catch (Finding& finding) {
+            result.verdict = finding.verdict;
+            result.expected = std::move(finding.expected);
+            result.actual = std::move(finding.actual);
+        }
+        for (auto& line : context.lines()) result.closing = line.finish();
+        if (subject.negative || is_failure(result.verdict)) check_life(result);
+        result.seconds = seconds_now() - began;
+        result.ways = std::move(context.outcome.ways);
+        result.notes = std::move(context.outcome.notes);
+        result.sent = std::move(context.outcome.sent);
+        result.heard = std::move(context.outcome.heard);
+        result.log = std::move(context.log);
+        for (auto& entry : result.log) entry.seconds -= began;
+        return result;
+    }
+
+    void check_life(Result& result) {
+        std::string what;
+        if (options_.alive && !options_.alive()) {
+            what = "its process has ended";
+        } else {
+            Context probe(connect_, profile_, options_.timing, options_.nonce + "-life");
+            try {
+                probe.opened().finish();
+                return;
+            } catch (const Finding& finding) {
+                what = "a new connection gets no further than: " + finding.expected + "; " + finding.actual;
+            }
+        }
+        result.verdict = Verdict::crashed;
+        if (!result.expected.empty()) result.expected += "\n";
+        result.expected += "afterwards the peer serves others";
+        if (!result.actual.empty()) result.actual += "\n";
+        result.actual += what;
+    }
+
+    const Connector& connect_;
+    const Profile& profile_;
+    const RunOptions& options_;
+    unsigned unique_ = 0;
+};
+
+/// Whether this beginning works; the finding otherwise.
+std::string try_sasl(const Connector& connect, Profile profile, Timing timing, std::string sasl) {
+    profile.sasl = std::move(sasl);
+    Context context(connect, profile, timing, "prepare");
+    try {
+        context.opened().finish();
+        return {};
+    } catch (const Finding& finding) {
+        return finding.expected + "; " + finding.actual;
+    }
+}
+
+}  // namespace
+
+std::size_t Run::count(Verdict verdict) const {
+    return static_cast<std::size_t>(std::ranges::count(results, verdict, &Result::verdict));
+}
+
+bool Run::fails(const Result& result) const {
+    if (!result.known.empty()) return false;
+    if (result.verdict == Verdict::crashed) return true;
+    if (is_failure(result.verdict)) return result.subject->level == Level::must || strict;
+    return strict && result.verdict == Verdict::non_strict;
+}
+
+bool Run::failed() const {
+    return std::ranges::any_of(results, [this](const Result& result) { return fails(result); });
+}
+
+std::string prepare(const Connector& connect, Profile& profile, Timing timing) {
+    if (profile.sasl != "none") {
+        const std::string why = try_sasl(connect, profile, timing, "none");
+        if (!why.empty()) profile.capabilities.erase("bare");
+        if (profile.sasl == "auto") profile.sasl = why.empty() ? "none" : "anonymous";
+        if (profile.sasl == "none") return {};
+    }
+    return try_sasl(connect, profile, timing, profile.sasl);
+}
+
+std::vector<Result> run(std::vector<const Case*> cases, const Connector& connect, const Profile& profile,
+                        const RunOptions& options) {
+    if (options.seed) {
+        std::mt19937_64 random(*options.seed);
+        std::shuffle(cases.begin(), cases.end(), random);
+    }
+    std::ranges::stable_partition(cases, [](const Case* one) { return std::ranges::count(one->tags, "control") != 0; });
+    Runner runner(connect, profile, options);
+    std::vector<Result> results;
+    for (const Case* subject : cases) {
+        results.push_back(runner.judge(*subject));
+        if (options.after) options.after(results.back());
+    }
+    return results;
+}
+
+}  // namespace aprotic::conform
