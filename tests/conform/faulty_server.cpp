@@ -39,6 +39,11 @@ std::size_t FaultyServer::feed(std::span<const std::byte> bytes) {
     while (header_taken_ && !closed_) {
         const auto step = codec::FrameParser(64 * 1024).next(input_);
         if (step.status == codec::FrameParser::Status::need_more) break;
+        const bool whole = step.status == codec::FrameParser::Status::error && step.size != 0;
+        if (whole && faults_.has("undecodable frames are passed over")) {
+            input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(step.size));
+            continue;
+        }
         if (step.status == codec::FrameParser::Status::error) {
             if (faults_.has("framing errors kill")) faults_.dead = true;
             input_.clear();

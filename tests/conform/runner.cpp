@@ -58,7 +58,7 @@ private:
             result.actual = std::move(finding.actual);
         }
         for (auto& line : context.lines()) result.closing = line.finish();
-        if (subject.negative || is_failure(result.verdict)) check_life(result);
+        if (subject.negative || is_failure(result.verdict)) check_life(result, subject.negative);
         result.seconds = seconds_now() - began;
         result.ways = std::move(context.outcome.ways);
         result.notes = std::move(context.outcome.notes);
@@ -69,10 +69,13 @@ private:
         return result;
     }
 
-    void check_life(Result& result) {
+    /// A peer that fails in what is ordinary fails in it here too: that is no crash.
+    void check_life(Result& result, bool on_the_wire) {
         std::string what;
         if (options_.alive && !options_.alive()) {
             what = "its process has ended";
+        } else if (!on_the_wire) {
+            return;
         } else {
             Context probe(connect_, profile_, options_.timing, options_.nonce + "-life");
             try {
