@@ -13,6 +13,10 @@ constexpr std::size_t room_min = 4096;
 // one; so many reads in a row that would have fitted, and it is small again.
 constexpr std::size_t small_slab = 2048;
 constexpr unsigned small_reads_max = 64;
+// The beginning of a frame that is larger costs more to move than another read.
+constexpr std::size_t moved_max = 4096;
+// A large slab has room for two of the largest frames, as long as they are not larger than half of this.
+constexpr std::size_t slab_max = 256 * std::size_t{1024};
 
 }  // namespace
 
@@ -26,7 +30,7 @@ std::span<std::byte> Inbox::prepare_read() {
         if (slab_.unique()) {
             begin_ = end_ = 0;
             fit();
-        } else if (slab_.capacity() - end_ < room_min) {
+        } else if (read_end() < end_ + room_min) {
             move_to_new_slab(0);
         }
     } else if (slab_.capacity() - begin_ < std::max(frame_size_, codec::FrameHeader::size_min)) {
@@ -35,12 +39,21 @@ std::span<std::byte> Inbox::prepare_read() {
         // Whole frames lie here that nobody has asked for.
         move_to_new_slab(2 * (end_ - begin_));
     }
-    return {slab_.data() + end_, slab_.capacity() - end_};
+    return {slab_.data() + end_, std::max(read_end(), end_ + 1) - end_};
+}
+
+/// Large payloads are not moved: what is read ends with a frame, or where the next one has room to end in this slab.
+std::size_t Inbox::read_end() const noexcept {
+    const bool whole_frames_wait = begin_ != end_ && frame_size_ == 0;
+    if (whole_frames_wait || largest_frame_ <= moved_max || 2 * largest_frame_ > slab_.capacity()) {
+        return slab_.capacity();
+    }
+    return std::max(slab_.capacity() - largest_frame_, begin_ + frame_size_);
 }
 
 void Inbox::commit_read(std::size_t n) {
     APROTIC_ASSERT(n <= slab_.capacity() - end_);
-    filled_ = n == slab_.capacity() - end_;
+    filled_ = end_ + n >= read_end();
     small_reads_ = n < small_slab ? small_reads_ + 1 : 0;
     end_ += n;
 }
@@ -55,7 +68,10 @@ codec::FrameParser::Step Inbox::next() {
     codec::FrameParser::Step step = parser_.next(unread());
     switch (step.status) {
         case codec::FrameParser::Status::frame: consume(step.size); break;
-        case codec::FrameParser::Status::need_more: frame_size_ = step.size; break;
+        case codec::FrameParser::Status::need_more:
+            frame_size_ = step.size;
+            largest_frame_ = std::max(largest_frame_, frame_size_);
+            break;
         case codec::FrameParser::Status::error: consume(std::min(step.size, end_ - begin_)); break;
     }
     return step;
@@ -73,11 +89,15 @@ void Inbox::fit() {
     } else if (small_reads_ >= small_reads_max) {
         slab_ = codec::Slab(small_slab);
         pool_.reset();
+        largest_frame_ = 0;
     }
 }
 
 codec::Slab Inbox::large(std::size_t size_min) {
-    if (!pool_) pool_.emplace(codec::SlabPool::slab_size_default, idle_slabs_max);
+    constexpr std::size_t usual = codec::SlabPool::slab_size_default;
+    const std::size_t two_frames = (2 * largest_frame_ + usual - 1) / usual * usual;
+    const std::size_t wanted = two_frames > usual && two_frames <= slab_max ? two_frames : usual;
+    if (!pool_ || pool_->slab_size() < wanted) pool_.emplace(wanted, idle_slabs_max);
     return pool_->acquire(size_min);
 }
 

@@ -38,15 +38,18 @@ public:
 private:
     void move_to_new_slab(std::size_t size_min);
     void fit();
+    /// Where reading into the slab stops.
+    std::size_t read_end() const noexcept;
     codec::Slab large(std::size_t size_min);
 
     std::optional<codec::SlabPool> pool_;  // of large slabs, while there is use for them
     codec::Slab slab_;
     std::size_t begin_ = 0;  // unread bytes are [begin_, end_)
     std::size_t end_ = 0;
-    bool filled_ = false;         // the last read took all the room there was
-    unsigned small_reads_ = 0;    // in a row
-    std::size_t frame_size_ = 0;  // of the frame at begin_, as far as known; 0 when there is none
+    bool filled_ = false;            // the last read took all the room there was
+    unsigned small_reads_ = 0;       // in a row
+    std::size_t frame_size_ = 0;     // of the frame at begin_, as far as known; 0 when there is none
+    std::size_t largest_frame_ = 0;  // since the slab was small
     codec::FrameParser parser_;
 };
 

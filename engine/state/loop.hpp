@@ -5,6 +5,7 @@
 
 #include <aprotic/engine/asio_reactor.hpp>
 #include <aprotic/engine/reactor.hpp>
+#include <aprotic/engine/state/recycler.hpp>
 
 namespace aprotic::engine {
 
@@ -16,6 +17,8 @@ struct Loop {
 
     std::unique_ptr<AsioReactor> own;  ///< null when borrowed
     Reactor& reactor;
+    /// Of trackers, deliveries and what belongs to them. They hold it themselves: they may outlive the loop.
+    const std::shared_ptr<Recycler> recycler = std::make_shared<Recycler>();
 };
 
 /// What the user's handles of one endpoint share, beside the endpoint's state: when the last of them goes, the state is

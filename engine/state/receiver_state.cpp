@@ -16,7 +16,8 @@ ReceiverState::ReceiverState(std::shared_ptr<Loop> its_loop, ConnectionState& it
                              CreditWindow window, std::shared_ptr<ReceiverHandler> its_handler)
     : LinkState(std::move(its_loop), its_connection, std::move(its_options), its_handler != nullptr),
       window_(window),
-      handler_(std::move(its_handler)) {}
+      handler_(std::move(its_handler)),
+      inbox_(RecyclingAllocator<Delivery>(loop->recycler)) {}
 
 Failure ReceiverState::failure(Errc code, std::string_view text) const {
     return {.code = code, .condition = {}, .text = fmt::format("{}: {}", description(), text)};
@@ -167,7 +168,7 @@ void ReceiverState::delivery_received(DeliveryId delivery_id) {
 
 Delivery ReceiverState::make_delivery(DeliveryId delivery, IncomingDelivery incoming,
                                       std::shared_ptr<IncomingParts> parts) {
-    auto state = std::make_unique<Delivery::State>();
+    std::unique_ptr<Delivery::State> state(new (*loop->recycler) Delivery::State(loop->recycler));
     state->receiver = std::static_pointer_cast<ReceiverState>(shared_from_this());
     state->id = delivery;
     state->held = !incoming.settled || parts;

@@ -154,11 +154,21 @@ private:
     std::unordered_map<DeliveryId, codec::DeliveryTag, IdHash> tags_;
     std::weak_ptr<SuspendedLink> suspended_as_;
 
-    std::shared_ptr<ReceiverState> successor_;  ///< under `mutex`: attached in our place
-    std::deque<Delivery> inbox_;                ///< under `mutex`; for try_receive
+    std::shared_ptr<ReceiverState> successor_;                  ///< under `mutex`: attached in our place
+    std::deque<Delivery, RecyclingAllocator<Delivery>> inbox_;  ///< under `mutex`; for try_receive
 };
 
 struct Delivery::State {
+    explicit State(std::shared_ptr<Recycler> from) : recycler(std::move(from)) {}
+    static void* operator new(std::size_t bytes, Recycler& from) { return from.take(bytes); }
+    static void operator delete(void* block, Recycler& from) noexcept { from.give_back(block, sizeof(State)); }
+    static void operator delete(State* state, std::destroying_delete_t) noexcept {
+        const std::shared_ptr<Recycler> from = std::move(state->recycler);
+        state->~State();
+        from->give_back(state, sizeof(State));
+    }
+
+    std::shared_ptr<Recycler> recycler;
     std::shared_ptr<ReceiverState> receiver;
     DeliveryId id;
     IncomingDelivery incoming;

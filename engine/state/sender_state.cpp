@@ -50,7 +50,9 @@ SenderState::SenderState(std::shared_ptr<Loop> its_loop, ConnectionState& its_co
     : LinkState(std::move(its_loop), its_connection, std::move(its_options), its_handler != nullptr),
       handler_(std::move(its_handler)),
       queue_bytes_max_(queue_bytes_max),
-      budget_(queue_bytes_max) {}
+      budget_(queue_bytes_max),
+      queue_(RecyclingAllocator<TrackerState>(loop->recycler)),
+      unfinished_(RecyclingAllocator<Unfinished::value_type>(loop->recycler)) {}
 
 /// With something left only when the reactor went before the link could end: who waits in another thread is still told.
 SenderState::~SenderState() {
@@ -70,7 +72,8 @@ Outcome SenderState::not_sent(Errc code, std::string text) const {
 
 SenderState::TrackerState SenderState::make_tracker(codec::EncodedMessage message, const SendParameters& parameters) {
     const auto self = std::static_pointer_cast<SenderState>(shared_from_this());
-    auto tracker = std::make_shared<Tracker::State>(loop, self, std::move(message));
+    auto tracker = std::allocate_shared<Tracker::State>(RecyclingAllocator<Tracker::State>(loop->recycler), loop, self,
+                                                        std::move(message));
     tracker->options.settled = parameters.settled;
     // [2.8.2] What the link has agreed on goes before what one message wants.
     if (options.snd_settle_mode == codec::SenderSettleMode::settled) tracker->options.settled = true;

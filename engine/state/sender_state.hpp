@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -73,7 +74,8 @@ struct SenderState final : LinkState {
 private:
     struct HandOver;
     enum class Callback { now, later };
-    using Unfinished = std::unordered_map<DeliveryId, TrackerState, IdHash>;
+    using Unfinished = std::unordered_map<DeliveryId, TrackerState, IdHash, std::equal_to<>,
+                                          RecyclingAllocator<std::pair<const DeliveryId, TrackerState>>>;
 
     TrackerState make_tracker(codec::EncodedMessage message, const SendParameters& parameters);
     void hand_to_reactor(const TrackerState& tracker);
@@ -101,8 +103,9 @@ private:
     std::shared_ptr<SenderHandler> handler_;
     const std::size_t queue_bytes_max_;
     ByteBudget budget_;
-    std::uint64_t next_tag_ = 0;          ///< of a resumable link: unique also among those from before
-    std::deque<TrackerState> queue_;      ///< those taken back in between are finished already
+    std::uint64_t next_tag_ = 0;  ///< of a resumable link: unique also among those from before
+    std::deque<TrackerState, RecyclingAllocator<TrackerState>>
+        queue_;                           ///< those taken back in between are finished already
     std::size_t queued_ = 0;              ///< of these, not finished
     Unfinished unfinished_;               ///< with the engine
     std::vector<TrackerState> returned_;  ///< taken back because the link goes away

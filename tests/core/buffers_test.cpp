@@ -85,6 +85,32 @@ TEST_CASE("frames come out whole however the stream was cut", "[2.3-h]") {
     }
 }
 
+TEST_CASE("payloads of large frames are not moved, however they fall into reads", "[core]") {
+    const std::size_t size = GENERATE(5'000u, 40'000u, 65'000u);
+    std::string stream;
+    for (int i = 0; i < 100; ++i) stream += frame_with(size - static_cast<std::size_t>(i)) + frame_with(60);
+    for (const std::size_t chunk : {std::size_t{20'000}, std::size_t{65'536}, stream.size()}) {
+        Inbox inbox(64 * 1024);
+        std::vector<codec::Bytes> kept;
+        std::size_t reads = 0;
+        const auto before = codec::copy_count();
+        for (std::size_t at = 0; at < stream.size(); ++reads) {
+            const auto room = inbox.prepare_read();
+            const std::size_t n = std::min({room.size(), chunk, stream.size() - at});
+            std::copy_n(codec::as_bytes(stream).begin() + static_cast<std::ptrdiff_t>(at), n, room.begin());
+            inbox.commit_read(n);
+            at += n;
+            for (auto step = inbox.next(); step.status == Status::frame; step = inbox.next())
+                kept.push_back(inbox.share(step.frame.payload));
+        }
+        REQUIRE(kept.size() == 200);
+        for (std::size_t i = 0; i < 200; i += 2) REQUIRE(kept[i].size() == size - i / 2);
+        // The first, before its size was known, and what its slab had room for.
+        CHECK(codec::copy_count().bytes - before.bytes <= 2048 + 65'536);
+        CHECK(reads <= stream.size() / std::min<std::size_t>(chunk, 65'536) * 3 + 10);
+    }
+}
+
 TEST_CASE("a frame larger than agreed is refused before its body has come", "[2.7.1-i]") {
     Inbox inbox(1024);
     put(inbox, frame_with(2000).substr(0, 8));

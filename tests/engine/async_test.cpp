@@ -3,6 +3,7 @@
 
 #include <coroutine>
 #include <future>
+#include <utility>
 
 using namespace aprotic;
 using namespace aprotic::engine;
@@ -31,8 +32,10 @@ struct Owned {
         void unhandled_exception() { std::terminate(); }
     };
     explicit Owned(std::coroutine_handle<promise_type> made) : handle(made) {}
-    Owned(const Owned&) = delete;
-    ~Owned() { handle.destroy(); }
+    Owned(Owned&& other) noexcept : handle(std::exchange(other.handle, nullptr)) {}
+    ~Owned() {
+        if (handle) handle.destroy();
+    }
     std::coroutine_handle<promise_type> handle;
 };
 

@@ -37,10 +37,9 @@ void EngineWorld::connect() {
         return after(10ms + draw(500ms), [this] { connect(); });
     }
     say("connect");
-    ++connection_;
     for (std::size_t side : {0U, 1U}) {
         if (stations_[side]) old_.push_back(stations_[side]);
-        stations_[side] = std::make_shared<Station>(*this, side, connection_);
+        stations_[side] = std::make_shared<Station>(*this, side);
     }
     std::erase_if(old_, [](const auto& station) { return station.use_count() == 1; });
     stations_[0]->start(std::move(joined->first), options_[0]);

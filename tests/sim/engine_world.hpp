@@ -99,7 +99,7 @@ struct Memory {
 /// One side of one connection.
 class Station final : public io::Pump::Client, public std::enable_shared_from_this<Station> {
 public:
-    Station(EngineWorld& world, std::size_t side, std::size_t number) : world_(world), side_(side), number_(number) {}
+    Station(EngineWorld& world, std::size_t side) : world_(world), side_(side) {}
 
     void start(std::unique_ptr<Stream> stream, const ConnectionOptions& options);
     bool ended() const { return ended_; }
@@ -159,7 +159,6 @@ private:
 
     EngineWorld& world_;
     std::size_t side_;
-    std::size_t number_;
     std::shared_ptr<io::Pump> pump_;
     std::map<std::size_t, SessionId> sessions_;  // those we began, by index
     std::map<LinkId, LinkEnd> links_;
@@ -214,7 +213,6 @@ private:
     std::shared_ptr<Station> stations_[2];
     std::vector<std::shared_ptr<Station>> old_;
     std::size_t sessions_ = 1;
-    std::size_t connection_ = 0;
     std::uint64_t last_number_ = 0;
     std::uint64_t last_tag_ = 0;
     bool closing_ = false;

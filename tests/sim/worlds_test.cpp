@@ -161,7 +161,9 @@ TEST_CASE("the network keeps the order of octets, whatever the weather") {
         Journal journal;
         FaultNetwork network(reactor, seed, weather,
                              [&] { return std::make_shared<WireObserver>(journal, reactor, 0); });
-        auto [near, far] = network.connect({}).value();
+        const auto joined = network.connect({}).value();
+        engine::Stream* const near = joined.first.get();
+        engine::Stream* const far = joined.second.get();
         std::string sent = "AMQP";
         sent += std::string("\0\1\0\0", 4);
         std::size_t done = 0;
