@@ -143,7 +143,8 @@ std::vector<Result> run(std::vector<const Case*> cases, const Connector& connect
         std::mt19937_64 random(*options.seed);
         std::shuffle(cases.begin(), cases.end(), random);
     }
-    std::ranges::stable_partition(cases, [](const Case* one) { return std::ranges::count(one->tags, "control") != 0; });
+    std::stable_partition(cases.begin(), cases.end(),
+                          [](const Case* one) { return std::ranges::count(one->tags, "control") != 0; });
     Runner runner(connect, profile, options);
     std::vector<Result> results;
     for (const Case* subject : cases) {
