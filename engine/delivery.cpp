@@ -8,9 +8,8 @@
 #include <aprotic/engine/state/tracker_state.hpp>
 
 namespace aprotic::engine {
-namespace {
 
-std::string_view name_of(Outcome::Kind kind) {
+std::string_view name_of(Outcome::Kind kind) noexcept {
     switch (kind) {
         case Outcome::Kind::accepted: return "accepted";
         case Outcome::Kind::rejected: return "rejected";
@@ -23,8 +22,6 @@ std::string_view name_of(Outcome::Kind kind) {
     }
     return "unknown";
 }
-
-}  // namespace
 
 std::string Outcome::message() const {
     std::string line(name_of(kind));

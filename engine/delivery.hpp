@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <aprotic/codec/delivery_state.hpp>
 #include <aprotic/codec/message.hpp>
@@ -40,6 +41,9 @@ struct Outcome {
     /// One line for people.
     std::string message() const;
 };
+
+/// The kind in words: "accepted", "not sent".
+std::string_view name_of(Outcome::Kind kind) noexcept;
 
 /// Follows one sent message to its end. Cheap to copy; any thread.
 class Tracker {

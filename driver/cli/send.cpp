@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <aprotic/engine/container.hpp>
@@ -13,28 +14,13 @@
 namespace aprotic::driver::cli {
 namespace {
 
-const char* name_of(engine::Outcome::Kind kind) {
-    using Kind = engine::Outcome::Kind;
-    switch (kind) {
-        case Kind::accepted: return "accepted";
-        case Kind::rejected: return "rejected";
-        case Kind::released: return "released";
-        case Kind::modified: return "modified";
-        case Kind::sent: return "sent";
-        case Kind::not_sent: return "not sent";
-        case Kind::in_doubt: return "in doubt";
-        case Kind::rolled_back: return "rolled back";
-    }
-    return "in doubt";
-}
-
 /// Counts outcomes as they come in on the reactor's thread.
 class Tally {
 public:
     void add(const engine::Outcome& outcome) {
         const std::lock_guard lock(mutex_);
         ++finished_;
-        ++counts_[name_of(outcome.kind)];
+        ++counts_[std::string(name_of(outcome.kind))];
         using Kind = engine::Outcome::Kind;
         if (outcome.kind != Kind::accepted && outcome.kind != Kind::sent && !first_bad_) first_bad_ = outcome;
         changed_.notify_all();
