@@ -10,6 +10,7 @@
 #include <aprotic/driver/bus/wait.hpp>
 #include <aprotic/engine/broker.hpp>
 #include <aprotic/engine/container.hpp>
+#include <aprotic/engine/tls.hpp>
 
 namespace aprotic::driver {
 namespace {
@@ -51,6 +52,22 @@ engine::ConnectionOptions connection_options(const TransportOptions& options, co
     return result;
 }
 
+/// Null without TLS. One for all connections, so that sessions are resumed.
+codec::Result<std::shared_ptr<engine::TlsContext>, std::string> tls_context(const TransportOptions& options,
+                                                                            const TransportUrl& url) {
+    if (url.scheme != "amqps" && !options.ssl && options.ssl_ca_file.empty() && options.ssl_cert_file.empty())
+        return std::shared_ptr<engine::TlsContext>();
+    engine::TlsOptions tls;
+    tls.ca_file = options.ssl_ca_file;
+    tls.certificate_file = options.ssl_cert_file;
+    tls.key_file = options.ssl_key_file;
+    tls.key_password = options.ssl_key_password;
+    tls.insecure_skip_verification = options.ssl_insecure_skip_verification;
+    auto made = engine::TlsContext::make_client(std::move(tls));
+    if (!made) return made.error().text;
+    return *made;
+}
+
 template <class T>
 T or_throw(codec::Result<T, std::string> result, std::string_view what) {
     if (!result) throw std::invalid_argument(std::string(what) + ": " + result.error());
@@ -62,6 +79,7 @@ T or_throw(codec::Result<T, std::string> result, std::string_view what) {
 struct Transport::Impl {
     TransportUrl url;
     TransportOptions options;
+    std::shared_ptr<engine::TlsContext> tls;
     std::unique_ptr<engine::Container> container;
     bool owns_reactor = false;
     std::unique_ptr<engine::Broker> own_broker;
@@ -84,6 +102,7 @@ struct Transport::Impl {
             throw std::invalid_argument(
                 "transport options: reply_link_credit and rpc_server_credit must be at least 1");
 
+        if (broker == nullptr && !url.is_embedded()) tls = or_throw(tls_context(options, url), "transport options");
         container = on != nullptr ? std::make_unique<engine::Container>(*on, options.container_name)
                                   : std::make_unique<engine::Container>(options.container_name);
         if (url.is_embedded() && broker == nullptr) {
@@ -120,6 +139,8 @@ struct Transport::Impl {
         auto to_host = connection_options(options, url, host);
         if (broker != nullptr)
             return container->adopt(broker->connect_in_process(), false, std::move(to_host), std::move(handler));
+        to_host.tls.context = tls;
+        if (options.ssl_verify_vhost && !url.virtual_host.empty()) to_host.tls.server_name = url.virtual_host;
         const engine::Address address{.host = url.hosts[host].host, .port = url.hosts[host].port};
         return container->connect(address, std::move(to_host), std::move(handler));
     }

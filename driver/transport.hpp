@@ -60,6 +60,16 @@ struct TransportOptions {
     std::string sasl_default_realm = {};    ///< "sasl_default_realm": appended to users without "@"
     bool allow_cleartext_password = false;  ///< "allow_cleartext_password": PLAIN beyond this machine without TLS
 
+    // TLS, on with the scheme amqps, with `ssl`, or with a file named here. Without a CA of its own the system's are
+    // trusted.
+    bool ssl = false;                   ///< "ssl"
+    std::string ssl_ca_file = {};       ///< "ssl_ca_file": PEM, whom to trust
+    std::string ssl_cert_file = {};     ///< "ssl_cert_file": PEM, our certificate
+    std::string ssl_key_file = {};      ///< "ssl_key_file": its key; empty: in ssl_cert_file
+    std::string ssl_key_password = {};  ///< "ssl_key_password": of an encrypted key
+    bool ssl_verify_vhost = false;  ///< "ssl_verify_vhost": the certificate must be that of the vhost, not of the host
+    bool ssl_insecure_skip_verification = false;  ///< "ssl_insecure_skip_verification": anybody may be the server
+
     // Messages.
     Duration rpc_response_timeout =
         std::chrono::seconds(60);  ///< "rpc_response_timeout": calls without a timeout of their own

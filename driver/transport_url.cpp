@@ -50,8 +50,9 @@ std::string encode(std::string_view text, std::string_view also_plain = "") {
     return escaped;
 }
 
-codec::Result<TransportHost, std::string> parse_host(std::string_view text) {
+codec::Result<TransportHost, std::string> parse_host(std::string_view text, std::uint16_t default_port) {
     TransportHost result;
+    result.port = default_port;
     std::string_view place = text;
     // The last '@' ends the credentials, so that "user@realm:password@host" works unescaped.
     if (const auto at = text.rfind('@'); at != std::string_view::npos) {
@@ -135,7 +136,8 @@ std::string write(const TransportUrl& url, bool with_passwords) {
     }
     char separator = '?';
     for (const auto& [name, value] : url.query) {
-        text += fmt::format("{}{}={}", separator, encode(name), encode(value, ","));
+        const bool secret = name == "ssl_key_password" && !with_passwords;
+        text += fmt::format("{}{}={}", separator, encode(name), secret ? "***" : encode(value, ","));
         separator = '&';
     }
     return text;
@@ -151,7 +153,7 @@ codec::Result<TransportUrl, std::string> TransportUrl::parse(std::string_view te
     TransportUrl url;
     const auto colon = text.find(':');
     if (colon == std::string_view::npos || colon == 0)
-        return fmt::format("'{}' has no scheme: amqp://host:port/ or embedded: was expected", text);
+        return fmt::format("'{}' has no scheme: amqp://host:port/, amqps://host:port/ or embedded: was expected", text);
     url.scheme = text.substr(0, colon);
     std::ranges::transform(url.scheme, url.scheme.begin(),
                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
@@ -167,8 +169,9 @@ codec::Result<TransportUrl, std::string> TransportUrl::parse(std::string_view te
         cut_query();
         if (!rest.empty() && rest != "//" && rest != "///")
             return fmt::format("'{}' after embedded: is too much: there is no host, only ?option=value", rest);
-    } else if (url.scheme == "amqp") {
-        if (!rest.starts_with("//")) return fmt::format("'amqp:{}': amqp://host:port/ was expected", rest);
+    } else if (url.scheme == "amqp" || url.scheme == "amqps") {
+        if (!rest.starts_with("//")) return fmt::format("'{0}:{1}': {0}://host:port/ was expected", url.scheme, rest);
+        const std::uint16_t default_port = url.scheme == "amqps" ? 5671 : 5672;
         rest.remove_prefix(2);
         // Passwords may have '?' and '/' only percent-encoded.
         cut_query();
@@ -182,12 +185,12 @@ codec::Result<TransportUrl, std::string> TransportUrl::parse(std::string_view te
             const auto entry = hosts.substr(0, comma);
             hosts = comma == std::string_view::npos ? std::string_view() : hosts.substr(comma + 1);
             if (entry.empty()) continue;
-            APROTIC_TRY_AS(TransportHost host, parse_host(entry));
+            APROTIC_TRY_AS(TransportHost host, parse_host(entry, default_port));
             url.hosts.push_back(std::move(host));
         }
-        if (url.hosts.empty()) url.hosts.emplace_back();
+        if (url.hosts.empty()) url.hosts.emplace_back().port = default_port;
     } else {
-        return fmt::format("'{}' is not a scheme known here: amqp:// or embedded: was expected", url.scheme);
+        return fmt::format("'{}' is not a scheme known here: amqp://, amqps:// or embedded: was expected", url.scheme);
     }
     APROTIC_TRY(parse_query(query, url));
     return url;

@@ -23,11 +23,12 @@ struct TransportHost {
     bool operator==(const TransportHost&) const = default;
 };
 
-/// `amqp://[user[:password]@]host[:port][,[user[:password]@]host[:port]…]/[vhost][?option=value&…]`, or `embedded:[?…]`
-/// for a broker inside this process. User, password, vhost, option names and values are percent-encoded.
+/// `amqp://[user[:password]@]host[:port][,[user[:password]@]host[:port]…]/[vhost][?option=value&…]`, the same with
+/// `amqps` for TLS (then the port is 5671 if there is none), or `embedded:[?…]` for a broker inside this process. User,
+/// password, vhost, option names and values are percent-encoded.
 struct TransportUrl {
-    std::string scheme = "amqp";       ///< "amqp" or "embedded", in lower case
-    std::vector<TransportHost> hosts;  ///< at least one for amqp; credentials belong to their host alone
+    std::string scheme = "amqp";       ///< "amqp", "amqps" or "embedded", in lower case
+    std::vector<TransportHost> hosts;  ///< at least one for amqp and amqps; credentials belong to their host alone
     std::string virtual_host;          ///< empty: none
     std::vector<std::pair<std::string, std::string>> query;  ///< in order; of equal keys the values are joined with ","
 
@@ -37,7 +38,7 @@ struct TransportUrl {
     bool is_embedded() const noexcept { return scheme == "embedded"; }
     const std::string* find(std::string_view option) const noexcept;
 
-    /// For texts and logs: passwords are shown as "***".
+    /// For texts and logs: passwords, that of a key in the query too, are shown as "***".
     std::string to_string() const;
     /// The URL again, to be stored where a password may be.
     std::string to_string_with_passwords() const;

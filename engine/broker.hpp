@@ -37,9 +37,10 @@ struct BrokerOptions {
     /// rejected, as a node without a store should do by the letter [3.2.1-b]; many clients send nothing else.
     bool accept_durable = true;
     /// User names and passwords. When there are any, a peer must prove with SASL PLAIN to be one of them: ANONYMOUS and
-    /// connections without SASL are refused, whatever `connection.sasl_server` says.
+    /// connections without SASL are refused, whatever `connection.sasl_server` says. Where `connection.tls` asks
+    /// clients for certificates, EXTERNAL is as good.
     std::map<std::string, std::string> users{};
-    /// Limits, SASL, idle time-out of the connections accepted.
+    /// Limits, TLS, SASL, idle time-out of the connections accepted.
     ConnectionOptions connection{};
 };
 

@@ -1,6 +1,7 @@
 #include <aprotic/engine/container.hpp>
 
 #include <chrono>
+#include <deque>
 #include <future>
 #include <stdexcept>
 
@@ -10,6 +11,7 @@
 #include <aprotic/engine/state/completer.hpp>
 #include <aprotic/engine/state/connect_url.hpp>
 #include <aprotic/engine/state/container_state.hpp>
+#include <aprotic/engine/tls.hpp>
 
 namespace aprotic::engine {
 namespace {
@@ -18,6 +20,38 @@ std::shared_ptr<ContainerState> make_state(std::shared_ptr<Loop> loop, std::stri
     if (id.empty()) id = fmt::format("aprotic-{:016x}", loop->reactor.random());
     return std::make_shared<ContainerState>(std::move(loop), std::move(id));
 }
+
+/// Empty, or what is wrong with the TLS settings in this role.
+std::string tls_fault(const ConnectionOptions& options, EngineRole role) {
+    if (!options.tls.context || options.tls.context->role() == role) return {};
+    return role == EngineRole::client ? "tls.context is a server's: make it by TlsContext::make_client"
+                                      : "tls.context is a client's: make it by TlsContext::make_server";
+}
+
+/// Connections of one listener whose peers have not opened them yet, oldest first.
+class Unopened {
+public:
+    explicit Unopened(std::size_t max) : max_(max) {}
+
+    /// Makes room by cutting the oldest, who has had the longest time to open.
+    void add(const std::shared_ptr<ConnectionState>& connection) {
+        if (waiting_.size() >= max_) std::erase_if(waiting_, [](const auto& each) { return !is_waiting(each); });
+        if (waiting_.size() >= max_) {
+            if (const auto oldest = waiting_.front().lock()) oldest->cut();
+            waiting_.pop_front();
+        }
+        waiting_.push_back(connection);
+    }
+
+private:
+    static bool is_waiting(const std::weak_ptr<ConnectionState>& each) {
+        const auto connection = each.lock();
+        return connection && !connection->over() && connection->remote_open() == nullptr;
+    }
+
+    std::size_t max_;
+    std::deque<std::weak_ptr<ConnectionState>> waiting_;
+};
 
 }  // namespace
 
@@ -79,12 +113,19 @@ Connection Container::connect(std::string_view url, ConnectionOptions options,
         options.sasl.username = parsed->username;
         if (options.sasl.password.empty()) options.sasl.password = parsed->password;
     }
+    if (parsed->encrypted && !options.tls.context) {
+        auto context = TlsContext::make_client();
+        if (!context) throw std::invalid_argument(context.error().text);
+        options.tls.context = *context;
+    }
     return connect(parsed->address, std::move(options), std::move(handler));
 }
 
 Connection Container::connect(const Address& to, ConnectionOptions options,
                               std::shared_ptr<ConnectionHandler> handler) {
     if (!options.hostname && to.kind == Address::Kind::tcp && !to.host.empty()) options.hostname = to.host;
+    if (options.tls.server_name.empty() && to.kind == Address::Kind::tcp) options.tls.server_name = to.host;
+    if (auto fault = tls_fault(options, EngineRole::client); !fault.empty()) throw std::invalid_argument(fault);
     const auto connection =
         state_->make_connection(EngineRole::client, std::move(options), std::move(handler), to.to_string());
     Connection handle = ContainerState::make_handle(connection);
@@ -125,8 +166,9 @@ Async<Connection> Container::async_connect(std::string_view url, ConnectionOptio
 Connection Container::adopt(std::unique_ptr<Stream> stream, bool as_server, ConnectionOptions options,
                             std::shared_ptr<ConnectionHandler> handler) {
     APROTIC_ASSERT(state_->loop->reactor.on_thread());
-    const auto connection = state_->make_connection(as_server ? EngineRole::server : EngineRole::client,
-                                                    std::move(options), std::move(handler), stream->peer_name());
+    const EngineRole role = as_server ? EngineRole::server : EngineRole::client;
+    if (auto fault = tls_fault(options, role); !fault.empty()) throw std::invalid_argument(fault);
+    const auto connection = state_->make_connection(role, std::move(options), std::move(handler), stream->peer_name());
     Connection handle = ContainerState::make_handle(connection);
     state_->add(connection);
     connection->start(std::move(stream));
@@ -139,9 +181,13 @@ codec::Result<Listener, Failure> Container::listen(const Address& at, Connection
     if (const auto valid = validate(options); !valid) {
         return Failure{.code = Errc::invalid_option, .condition = {}, .text = valid.error()};
     }
+    if (auto fault = tls_fault(options, EngineRole::server); !fault.empty()) {
+        return Failure{.code = Errc::invalid_option, .condition = {}, .text = std::move(fault)};
+    }
     auto do_listen = [state = state_, at, options = std::move(options),
                       make_handler = std::move(make_handler)]() mutable -> Made {
-        auto accepted = [weak = std::weak_ptr(state), options = std::move(options),
+        const std::size_t unopened_max = options.limits.unopened_max;
+        auto accepted = [weak = std::weak_ptr(state), unopened = Unopened(unopened_max), options = std::move(options),
                          make_handler = std::move(make_handler)](std::unique_ptr<Stream> stream) mutable {
             const auto container = weak.lock();
             if (!container) return;
@@ -156,6 +202,7 @@ codec::Result<Listener, Failure> Container::listen(const Address& at, Connection
             const auto connection =
                 container->make_connection(EngineRole::server, options, std::move(handler), peer_name);
             container->add(connection);
+            unopened.add(connection);
             connection->start(std::move(stream));
         };
         auto acceptor = state->loop->reactor.listen(at, std::move(accepted));

@@ -50,9 +50,10 @@ public:
     const std::string& id() const noexcept;
     Reactor& reactor() const noexcept;
 
-    /// Connects to `amqp://[user[:password]@]host[:port]` or `unix:PATH`, userinfo percent-decoded. An unusable URL or
-    /// option throws std::invalid_argument whose text says what was expected; everything later is told by the handler
-    /// and wait_open. Credentials of the URL go into options.sasl where that has none.
+    /// Connects to `amqp://[user[:password]@]host[:port]`, `amqps://…` or `unix:PATH`, userinfo percent-decoded. An
+    /// unusable URL or option throws std::invalid_argument whose text says what was expected; everything later is told
+    /// by the handler and wait_open. Credentials of the URL go into options.sasl where that has none. amqps:// without
+    /// options.tls.context trusts the system's CA certificates; with it, amqp:// is encrypted too.
     Connection connect(std::string_view url, ConnectionOptions options = {},
                        std::shared_ptr<ConnectionHandler> handler = nullptr);
     Connection connect(const Address& to, ConnectionOptions options = {},

@@ -27,6 +27,8 @@ public:
             case Errc::resolve_failed: return "the host name has no address";
             case Errc::connect_failed: return "no address of the host took the connection";
             case Errc::connection_lost: return "the connection was lost";
+            case Errc::tls_failed: return "TLS failed";
+            case Errc::certificate_refused: return "the peer's certificate is not to be trusted";
             case Errc::header_mismatch: return "the peer speaks another protocol or version";
             case Errc::authentication_failed: return "authentication failed";
             case Errc::no_common_mechanism: return "no SASL mechanism that both sides may use";

@@ -31,6 +31,8 @@ enum class Errc {
     connect_failed,   ///< no address of the host took the connection
     connection_lost,  ///< the byte stream ended without a close frame
     // handshake
+    tls_failed,             ///< the TLS handshake or a record of it, or the peer refused our certificate [5.2]
+    certificate_refused,    ///< the peer's certificate is not to be trusted [5.2-b]
     header_mismatch,        ///< the peer speaks another protocol or version [2.2]
     authentication_failed,  ///< SASL outcome other than ok [5.3]
     no_common_mechanism,    ///< nothing both sides may use [5.3]

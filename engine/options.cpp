@@ -17,6 +17,11 @@ codec::Result<void, std::string> validate(const ConnectionOptions& options) {
     }
     if (options.connect_timeout <= Duration::zero()) return std::string("connect_timeout must be positive");
     if (options.close_timeout <= Duration::zero()) return std::string("close_timeout must be positive");
+    if (options.limits.handshake_bytes_max < 4096) {
+        return fmt::format("limits.handshake_bytes_max is {}, expected at least 4096 bytes",
+                           options.limits.handshake_bytes_max);
+    }
+    if (options.limits.unopened_max == 0) return std::string("limits.unopened_max is 0, expected at least 1");
     if (options.sasl.username.empty() && !options.sasl.password.empty()) {
         return std::string("sasl.password is set without sasl.username");
     }

@@ -38,6 +38,11 @@ struct Limits {
     std::uint64_t message_size_max = 64ull * 1024 * 1024;
     /// Bytes of not yet handled deliveries and events one connection may hold before we stop reading from it.
     std::size_t buffered_bytes_max = 256ull * 1024 * 1024;
+    /// Bytes a peer may send before its protocol headers, TLS handshake and SASL are through.
+    std::size_t handshake_bytes_max = 128 * 1024;
+    /// Server role: connections of one listener that may be without an open. Beyond it the oldest of them is cut, so
+    /// that peers who only connect keep nobody out.
+    std::size_t unopened_max = 1000;
 };
 
 /// One connection, either role. Plain data.
@@ -49,7 +54,8 @@ struct ConnectionOptions {
     Limits limits{};
     std::vector<codec::Symbol> offered_capabilities{};
     std::vector<codec::Symbol> desired_capabilities{};
-    codec::Map properties{};          ///< symbol keys
+    codec::Map properties{};  ///< symbol keys
+    ConnectionTls tls{};
     SaslClientOptions sasl{};         ///< client role
     SaslServerOptions sasl_server{};  ///< server role
     /// From the first address tried to open received. Client role; the server gives a peer the same time to open.

@@ -42,7 +42,9 @@ CallFailure Bus::no_connection(const Letter& letter) const {
     failure.host = last_failed_host_;
     failure.condition = last_failure_->condition;
     std::string advice = "check host and port in the transport URL";
-    if (is_login_failure(last_failure_->code)) {
+    if (last_failure_->code == engine::Errc::certificate_refused || last_failure_->code == engine::Errc::tls_failed) {
+        advice = "see the options ssl_ca_file, ssl_cert_file and ssl_verify_vhost";
+    } else if (is_login_failure(last_failure_->code)) {
         failure.code = Errc::authentication_failed;
         advice = last_failure_->code == engine::Errc::cleartext_refused
                      ? "see the option allow_cleartext_password"

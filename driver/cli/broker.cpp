@@ -16,8 +16,10 @@ struct BrokerCommand {
     std::vector<std::string> queues;
     std::vector<std::string> topics;
     std::vector<std::string> users;
+    engine::TlsOptions tls;
+    bool tls_optional = false;
 
-    Exit run(const Output& out) const {
+    Exit run(const Output& out) {
         engine::BrokerOptions options;
         if (!queue_patterns.empty()) options.queue_patterns = queue_patterns;
         if (!topic_patterns.empty()) options.topic_patterns = topic_patterns;
@@ -38,6 +40,15 @@ struct BrokerCommand {
                 const auto found = passwords.find(name);
                 return found != passwords.end() && found->second == password;
             };
+        }
+        if (!tls.certificate_file.empty()) {
+            if (!tls.ca_file.empty()) tls.client_certificate = engine::ClientCertificate::required;
+            auto context = engine::TlsContext::make_server(tls);
+            if (!context) return out.fail(Exit::usage, context.error().text);
+            options.connection.tls.context = *context;
+            options.connection.tls.required = !tls_optional;
+        } else if (!tls.ca_file.empty() || !tls.key_file.empty() || tls_optional) {
+            return out.fail(Exit::usage, "TLS needs a certificate: give --tls-cert");
         }
         const auto address = engine::Address::parse(listen);
         if (!address) return out.fail(Exit::usage, "--listen " + listen + ": " + address.error());
@@ -75,6 +86,16 @@ void add_broker(Tool& tool) {
     command->add_option("--topic", options->topics, "topics that exist from the start")->type_name("ADDRESS");
     command->add_option("--user", options->users, "let in only these users, by SASL PLAIN; without it anybody")
         ->type_name("NAME:PASSWORD");
+    command->add_option("--tls-cert", options->tls.certificate_file, "our certificate and its chain, PEM: take TLS")
+        ->type_name("FILE");
+    command->add_option("--tls-key", options->tls.key_file, "its key, PEM; without it the key is with the certificate")
+        ->type_name("FILE");
+    command->add_option("--tls-key-password", options->tls.key_password, "of an encrypted key")->type_name("PASSWORD");
+    command
+        ->add_option("--tls-client-ca", options->tls.ca_file,
+                     "clients must have a certificate of this CA, PEM, and may come in with it (SASL EXTERNAL)")
+        ->type_name("FILE");
+    command->add_flag("--tls-optional", options->tls_optional, "take clients without TLS too");
 }
 
 }  // namespace aprotic::driver::cli

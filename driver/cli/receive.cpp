@@ -19,12 +19,14 @@ struct ReceiveCommand {
     std::optional<double> timeout;
     double connect_timeout = 10;
     bool allow_cleartext_password = false;
+    engine::TlsOptions tls;
 
     Exit run(const Output& out) const {
         engine::Container container;
         engine::ConnectionOptions options;
         options.connect_timeout = to_duration(connect_timeout);
         options.sasl.allow_cleartext_password = allow_cleartext_password;
+        if (const auto done = use_tls(options, url, tls); !done) return out.fail(Exit::usage, done.error());
         engine::Connection connection;
         try {
             connection = container.connect(url, options);
@@ -88,7 +90,8 @@ void add_receive(Tool& tool) {
     auto options = std::make_shared<ReceiveCommand>();
     CLI::App* command = tool.add("receive", "Print the messages of an address, one a line, and accept them.",
                                  [options](const Output& out) { return options->run(out); });
-    command->add_option("URL", options->url, "amqp://[user[:password]@]host[:port] or unix:PATH")->required();
+    command->add_option("URL", options->url, "amqp://[user[:password]@]host[:port], amqps:// likewise, or unix:PATH")
+        ->required();
     command->add_option("ADDRESS", options->address, "the node, for example a queue")->required();
     command->add_option("--count", options->count, "end after so many messages (default: go on for ever)")
         ->type_name("N");
@@ -101,6 +104,7 @@ void add_receive(Tool& tool) {
         ->capture_default_str();
     command->add_flag("--allow-cleartext-password", options->allow_cleartext_password,
                       "let a password leave this machine unencrypted");
+    add_tls(command, options->tls);
     command->footer("Exit code 4 when --timeout passed before --count messages, or before any, had come.");
 }
 

@@ -62,6 +62,7 @@ struct SendCommand {
     bool settled = false;
     double timeout = 10;
     bool allow_cleartext_password = false;
+    engine::TlsOptions tls;
 
     Exit run(const Output& out) const {
         const auto patience = to_duration(timeout);
@@ -69,6 +70,7 @@ struct SendCommand {
         engine::ConnectionOptions options;
         options.connect_timeout = patience;
         options.sasl.allow_cleartext_password = allow_cleartext_password;
+        if (const auto done = use_tls(options, url, tls); !done) return out.fail(Exit::usage, done.error());
         engine::Connection connection;
         try {
             connection = container.connect(url, options);
@@ -139,7 +141,8 @@ void add_send(Tool& tool) {
     auto options = std::make_shared<SendCommand>();
     CLI::App* command = tool.add("send", "Send messages to an address and tell what became of them.",
                                  [options](const Output& out) { return options->run(out); });
-    command->add_option("URL", options->url, "amqp://[user[:password]@]host[:port] or unix:PATH")->required();
+    command->add_option("URL", options->url, "amqp://[user[:password]@]host[:port], amqps:// likewise, or unix:PATH")
+        ->required();
     command->add_option("ADDRESS", options->address, "the node, for example a queue")->required();
     command->add_option("MESSAGE", options->messages, "bodies, as strings; none: one for each line of standard input");
     command->add_option("--count", options->count, "send each so often; of standard input, at most so many lines")
@@ -149,6 +152,7 @@ void add_send(Tool& tool) {
     command->add_flag("--settled", options->settled, "fire and forget: no outcome is waited for");
     command->add_flag("--allow-cleartext-password", options->allow_cleartext_password,
                       "let a password leave this machine unencrypted");
+    add_tls(command, options->tls);
     add_timeout(command, options->timeout,
                 "longest wait for the connection, for credit and for an outcome (default: 10)");
 }

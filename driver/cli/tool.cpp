@@ -65,6 +65,8 @@ Exit exit_of(engine::Errc code) {
         case engine::Errc::connect_timed_out:
         case engine::Errc::idle_timed_out:
         case engine::Errc::connection_lost:
+        case engine::Errc::tls_failed:
+        case engine::Errc::certificate_refused:
         case engine::Errc::header_mismatch:
         case engine::Errc::authentication_failed:
         case engine::Errc::no_common_mechanism:
@@ -108,6 +110,32 @@ CLI::App* Tool::add(const std::string& name, const std::string& description,
 
 void add_timeout(CLI::App* command, double& seconds, const std::string& description) {
     command->add_option("--timeout", seconds, description)->check(CLI::Range(0.001, 1e6))->type_name("SECONDS");
+}
+
+void add_tls(CLI::App* command, engine::TlsOptions& options) {
+    command->add_option("--tls-ca", options.ca_file, "whom to trust, PEM; without it the system's CA certificates")
+        ->type_name("FILE");
+    command->add_option("--tls-cert", options.certificate_file, "our certificate and its chain, PEM")
+        ->type_name("FILE");
+    command->add_option("--tls-key", options.key_file, "its key, PEM; without it the key is with the certificate")
+        ->type_name("FILE");
+    command->add_option("--tls-key-password", options.key_password, "of an encrypted key")->type_name("PASSWORD");
+    command->add_flag("--tls-insecure-skip-verification", options.insecure_skip_verification,
+                      "anybody may be the server");
+}
+
+codec::Result<void, std::string> use_tls(engine::ConnectionOptions& connection, std::string_view url,
+                                         const engine::TlsOptions& options) {
+    const bool given = !options.ca_file.empty() || !options.certificate_file.empty() || !options.key_file.empty() ||
+                       options.insecure_skip_verification;
+    if (!url.starts_with("amqps://")) {
+        if (given) return std::string("the --tls options need a URL with amqps://");
+        return {};
+    }
+    auto context = engine::TlsContext::make_client(options);
+    if (!context) return context.error().text;
+    connection.tls.context = *context;
+    return {};
 }
 
 std::chrono::nanoseconds to_duration(double seconds) {

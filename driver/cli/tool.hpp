@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include <CLI/App.hpp>
@@ -11,6 +12,7 @@
 #include <aprotic/driver/error.hpp>
 #include <aprotic/driver/json.hpp>
 #include <aprotic/engine/failure.hpp>
+#include <aprotic/engine/tls.hpp>
 
 namespace aprotic::driver::cli {
 
@@ -59,6 +61,12 @@ struct Tool {
 /// Adds `--timeout SECONDS` to a command, "0.5" and the like allowed.
 void add_timeout(CLI::App* command, double& seconds, const std::string& description);
 std::chrono::nanoseconds to_duration(double seconds);
+
+/// Adds the `--tls-…` options of a client.
+void add_tls(CLI::App* command, engine::TlsOptions& options);
+/// Puts them into `connection` where the URL is one for TLS. The error's text is for people.
+codec::Result<void, std::string> use_tls(engine::ConnectionOptions& connection, std::string_view url,
+                                         const engine::TlsOptions& options);
 
 /// Compact JSON text; octets that are not UTF-8 are replaced.
 std::string to_text(const Json& value);

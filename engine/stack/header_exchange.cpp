@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -25,15 +26,30 @@ std::string name_header(const codec::ProtocolHeader& header) {
 std::string refusal_text(const HeaderPolicy& policy, std::span<const std::byte> octets) {
     const auto header = codec::ProtocolHeader::parse(octets);
     const std::string name = header ? name_header(*header) : name_first_octets(octets);
+    const bool plain = header && (header->is(codec::ProtocolId::amqp) || header->is(codec::ProtocolId::sasl));
+    const bool tls = (header && header->is(codec::ProtocolId::tls)) || is_tls_record(octets);
     if (policy.role == EngineRole::server) {
-        if (header && header->is(codec::ProtocolId::amqp)) {
+        if (plain && policy.tls && !policy.amqp && !policy.sasl)
+            return "the peer went without TLS, which tls.required demands";
+        if (tls && !policy.encrypted)
+            return "the peer wants TLS here, for which this server has no certificate (tls.context)";
+        if (header && header->is(codec::ProtocolId::amqp))
             return "the peer went without SASL, which sasl_server.required demands";
-        }
-        if (header && header->is(codec::ProtocolId::sasl)) {
+        if (header && header->is(codec::ProtocolId::sasl))
             return "the peer wants SASL here, which this server does not take (sasl_server.offer)";
-        }
         return fmt::format("the peer speaks {}, expected {}", name,
-                           policy.amqp ? "AMQP 1.0.0" : "AMQP 1.0.0 with SASL");
+                           policy.amqp   ? "AMQP 1.0.0"
+                           : policy.sasl ? "AMQP 1.0.0 with SASL"
+                                         : "AMQP 1.0.0 over TLS");
+    }
+    if (policy.tls && plain) {
+        return fmt::format(
+            "the server does not do TLS by AMQP's header (it answered {}): try amqps with tls.by_header "
+            "off on its port for TLS",
+            name);
+    }
+    if (tls && !policy.encrypted) {
+        return "the server insists on TLS: use amqps:// (tls.context)";
     }
     if (header && policy.amqp && header->is(codec::ProtocolId::sasl)) {
         return "the server insists on SASL: set a user name (sasl.username) or sasl.enabled";
@@ -41,27 +57,38 @@ std::string refusal_text(const HeaderPolicy& policy, std::span<const std::byte> 
     if (header && policy.sasl && header->is(codec::ProtocolId::amqp)) {
         return "the server does not take SASL: leave sasl.username out and sasl.enabled off";
     }
-    if (header && header->id == static_cast<std::uint8_t>(codec::ProtocolId::tls)) {
-        return "the server insists on TLS";
-    }
     return fmt::format("the server speaks {}, expected {}: wrong port?", name,
                        policy.sasl ? "AMQP 1.0.0 with SASL" : "AMQP 1.0.0");
 }
 
 }  // namespace
 
+bool is_tls_record(std::span<const std::byte> octets) {
+    if (octets.empty()) return false;
+    // Content type handshake or alert, then major version 3.
+    const bool type = octets[0] == std::byte{0x16} || octets[0] == std::byte{0x15};
+    return type && (octets.size() < 2 || octets[1] == std::byte{0x03});
+}
+
 HeaderStep judge_header(const HeaderPolicy& policy, std::span<const std::byte> input, bool ended) {
     const auto octets = input.first(std::min(input.size(), codec::ProtocolHeader::size));
     if (octets.size() < codec::ProtocolHeader::size && !ended) return {};
 
     const auto header = codec::ProtocolHeader::parse(octets);
-    if (header && policy.amqp && header->is(codec::ProtocolId::amqp)) return {HeaderStep::Status::agreed, *header, {}};
-    if (header && policy.sasl && header->is(codec::ProtocolId::sasl)) return {HeaderStep::Status::agreed, *header, {}};
-    // The id the peer asked for if that is one of ours and only the version is not. [2.2-f, 5.3-b]
-    const bool sasl =
-        !policy.amqp || (policy.sasl && header && header->id == static_cast<std::uint8_t>(codec::ProtocolId::sasl));
-    return {HeaderStep::Status::refused, sasl ? codec::ProtocolId::sasl : codec::ProtocolId::amqp,
-            refusal_text(policy, octets)};
+    for (const auto& [taken, id] :
+         {std::pair(policy.amqp, codec::ProtocolId::amqp), std::pair(policy.sasl, codec::ProtocolId::sasl),
+          std::pair(policy.tls, codec::ProtocolId::tls)}) {
+        if (header && taken && header->is(id)) return {HeaderStep::Status::agreed, *header, {}};
+    }
+    // The id the peer asked for if that is one of ours and only the version is not. [2.2-f, 5.2-g, 5.3-b]
+    const auto asked = [&](codec::ProtocolId id) { return header && header->id == static_cast<std::uint8_t>(id); };
+    codec::ProtocolHeader answer = codec::ProtocolId::amqp;
+    if (policy.tls && (asked(codec::ProtocolId::tls) || (!policy.amqp && !policy.sasl))) {
+        answer = codec::ProtocolId::tls;
+    } else if (!policy.amqp || (policy.sasl && asked(codec::ProtocolId::sasl))) {
+        answer = codec::ProtocolId::sasl;
+    }
+    return {HeaderStep::Status::refused, answer, refusal_text(policy, octets)};
 }
 
 std::string name_first_octets(std::span<const std::byte> octets) {
@@ -71,8 +98,7 @@ std::string name_first_octets(std::span<const std::byte> octets) {
     static constexpr std::array http = {"HTTP/", "GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "CONNECT ", "PRI * HT"};
     if (std::any_of(http.begin(), http.end(), starts)) return "HTTP";
     if (starts("SSH-")) return "SSH";
-    // Content type handshake or alert, then major version 3.
-    if (starts("\x16\x03") || starts("\x15\x03")) return "a TLS record";
+    if (octets.size() > 1 && is_tls_record(octets)) return "a TLS record";
     return fmt::format("\"{}\"", printable(text));
 }
 

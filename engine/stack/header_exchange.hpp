@@ -15,6 +15,8 @@ struct HeaderPolicy {
     EngineRole role = EngineRole::client;
     bool amqp = true;
     bool sasl = false;
+    bool tls = false;        ///< AMQP's own TLS header [5.2]
+    bool encrypted = false;  ///< TLS is up already
 };
 
 /// What the peer's first octets come to. [2.2]
@@ -29,6 +31,9 @@ struct HeaderStep {
 /// Judges the peer's header. Nothing is judged before all eight octets are there, unless the stream has `ended`: then
 /// what came is judged as it is. `input` may be longer than a header.
 HeaderStep judge_header(const HeaderPolicy& policy, std::span<const std::byte> input, bool ended = false);
+
+/// Whether somebody begins with TLS, as far as the first two octets tell.
+bool is_tls_record(std::span<const std::byte> octets);
 
 /// Names what somebody speaks by the first octets: "HTTP", "a TLS record", "AMQP 0-9-1", or the octets themselves.
 std::string name_first_octets(std::span<const std::byte> octets);

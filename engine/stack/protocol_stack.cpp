@@ -1,22 +1,12 @@
 #include <aprotic/engine/stack/protocol_stack.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include <fmt/core.h>
 
 namespace aprotic::engine::stack {
-namespace {
-
-HeaderPolicy first_policy(EngineRole role, const ConnectionOptions& options) {
-    if (role == EngineRole::server) {
-        return {role, !options.sasl_server.required, options.sasl_server.offer};
-    }
-    const bool sasl = options.sasl.enabled || !options.sasl.username.empty();
-    return {role, !sasl, sasl};
-}
-
-}  // namespace
 
 ProtocolStack::ProtocolStack(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed,
                              bool private_stream)
@@ -25,14 +15,62 @@ ProtocolStack::ProtocolStack(EngineRole role, ConnectionOptions options, Instant
       private_stream_(private_stream),
       open_deadline_(now + options_.connect_timeout),
       endpoint_(role, options_, now, seed),
-      policy_(first_policy(role, options_)) {}
+      now_(now) {
+    const bool at_once = role_ == EngineRole::client && options_.tls.context && !options_.tls.by_header;
+    policy_ = first_policy(at_once);
+    if (at_once) make_tls();
+}
+
+/// Which headers are agreed to at first, and again on a stream that TLS has made.
+HeaderPolicy ProtocolStack::first_policy(bool encrypted) const {
+    const bool tls_first = options_.tls.context && !encrypted;
+    HeaderPolicy policy;
+    policy.role = role_;
+    policy.encrypted = encrypted;
+    policy.tls = tls_first;
+    if (role_ == EngineRole::server) {
+        const bool clear = !tls_first || !options_.tls.required;
+        policy.amqp = clear && !options_.sasl_server.required;
+        policy.sasl = clear && options_.sasl_server.offer;
+    } else {
+        const SaslClientOptions& sasl = options_.sasl;
+        const bool uses_sasl = sasl.enabled || !sasl.username.empty() || sasl.token || !sasl.own_mechanisms.empty();
+        policy.amqp = !tls_first && !uses_sasl;
+        policy.sasl = !tls_first && uses_sasl;
+    }
+    return policy;
+}
 
 // --- the stream's side ---------------------------------------------------------------------------------------------
 
-std::span<std::byte> ProtocolStack::prepare_read() { return endpoint_.prepare_read(); }
+std::span<std::byte> ProtocolStack::prepare_read() {
+    const std::span<std::byte> room = endpoint_.prepare_read();
+    return !tls_ || room.empty() ? room : tls_->prepare_input();
+}
 
 void ProtocolStack::commit_read(std::size_t n, Instant now) {
     start(now);
+    now_ = now;
+    const bool in_handshake = stage_ != Stage::amqp;
+    if (tls_) {
+        tls_->commit_input(n);
+        pump_input(now);
+    } else {
+        recv_plain(n, now);
+    }
+    if (in_handshake) bound_handshake(n, now);
+}
+
+void ProtocolStack::bound_handshake(std::size_t n, Instant now) {
+    handshake_octets_ += n;
+    if (stage_ == Stage::amqp || endpoint_.ended()) return;
+    const std::size_t max = options_.limits.handshake_bytes_max;
+    if (handshake_octets_ <= max) return;
+    end_early(Errc::protocol_violation, Initiator::us,
+              fmt::format("the peer sent more than limits.handshake_bytes_max ({})", max), now);
+}
+
+void ProtocolStack::recv_plain(std::size_t n, Instant now) {
     endpoint_.commit_read(n, now);
     if (stage_ == Stage::amqp) {
         endpoint_.recv_input(now);
@@ -41,7 +79,10 @@ void ProtocolStack::commit_read(std::size_t n, Instant now) {
     }
 }
 
-void ProtocolStack::close_read(std::error_code why, Instant now) {
+void ProtocolStack::close_read(std::error_code why, Instant now) { end_input(why, now); }
+
+void ProtocolStack::end_input(std::error_code why, Instant now) {
+    now_ = now;
     if (waits_for_open()) {
         const auto unread = endpoint_.inbox().unread();
         if (stage_ == Stage::header && !unread.empty()) {
@@ -58,10 +99,22 @@ void ProtocolStack::close_read(std::error_code why, Instant now) {
 
 std::size_t ProtocolStack::prepare_write(std::span<codec::ConstBuffer> out, Instant now) {
     start(now);
-    return endpoint_.prepare_write(out, now);
+    now_ = now;
+    return tls_ ? prepare_encrypted(out, now) : endpoint_.prepare_write(out, now);
+}
+
+void ProtocolStack::commit_write(std::size_t n, Instant now) {
+    now_ = now;
+    if (!tls_) return endpoint_.commit_write(n, now);
+    const std::size_t clear = std::min(n, clear_left_);
+    if (clear > 0) endpoint_.commit_write(clear, now);
+    clear_left_ -= clear;
+    tls_->commit_output(n - clear);
 }
 
 void ProtocolStack::close_write(std::error_code why, Instant now) {
+    now_ = now;
+    write_closed_ = true;
     if (waits_for_open()) {
         end_early(Errc::connection_lost, Initiator::transport, fmt::format("the connection broke ({})", why.message()),
                   now);
@@ -69,7 +122,19 @@ void ProtocolStack::close_write(std::error_code why, Instant now) {
     endpoint_.close_write(why, now);
 }
 
+bool ProtocolStack::wants_close() const {
+    if (!endpoint_.wants_close()) return false;
+    return !tls_ || write_closed_ || (tls_->output_ended() && !tls_->has_output());
+}
+
+std::optional<Instant> ProtocolStack::poll_timeout() const {
+    if (wants_close()) return std::nullopt;
+    return last_write_ ? last_write_ : endpoint_.poll_timeout();
+}
+
 void ProtocolStack::handle_timeout(Instant now) {
+    now_ = now;
+    if (last_write_ && now >= *last_write_) write_closed_ = true;
     if (now >= open_deadline_ && waits_for_open()) {
         const std::chrono::duration<double> limit = options_.connect_timeout;
         end_early(Errc::connect_timed_out, Initiator::us, fmt::format("connect_timeout ({:g} s) passed", limit.count()),
@@ -79,8 +144,12 @@ void ProtocolStack::handle_timeout(Instant now) {
 }
 
 std::optional<Event> ProtocolStack::poll_event() {
-    if (authenticated_) return Event(*std::exchange(authenticated_, std::nullopt));
-    return endpoint_.poll_event();
+    while (true) {
+        if (authenticated_) return Event(*std::exchange(authenticated_, std::nullopt));
+        if (auto event = endpoint_.poll_event()) return event;
+        // What was decrypted no further because the application had too much to do.
+        if (!tls_ || !tls_->has_input() || !pump_input(now_)) return std::nullopt;
+    }
 }
 
 void ProtocolStack::close(std::optional<codec::ErrorCondition> error) {
@@ -100,14 +169,25 @@ void ProtocolStack::start(Instant now) {
     if (started_) return;
     started_ = true;
     if (role_ == EngineRole::server) return;
-    // [2.2-b] The client speaks at once. Behind an AMQP header it need not wait for the answer either. [2.4.2]
-    send_header(policy_.sasl ? codec::ProtocolId::sasl : codec::ProtocolId::amqp);
+    if (tls_) tls_->start();
+    say_first_header(now);
+}
+
+/// [2.2-b] The client speaks at once. Behind an AMQP header it need not wait for the answer either. [2.4.2]
+void ProtocolStack::say_first_header(Instant now) {
+    send_header(policy_.tls    ? codec::ProtocolId::tls
+                : policy_.sasl ? codec::ProtocolId::sasl
+                               : codec::ProtocolId::amqp);
     flush_output();
     if (policy_.amqp) endpoint_.start_output(now);
 }
 
 void ProtocolStack::advance_handshake(Instant now) {
     while (!endpoint_.ended()) {
+        if (take_tls_hello()) {
+            pump_input(now);
+            return;
+        }
         const bool moved = stage_ == Stage::header ? take_header(now) : take_sasl_frames(now);
         flush_output();
         if (!moved) return;
@@ -118,6 +198,15 @@ void ProtocolStack::advance_handshake(Instant now) {
             return;
         }
     }
+}
+
+/// [5.2-f] A server knows by the first octet that TLS begins without a header.
+bool ProtocolStack::take_tls_hello() {
+    const bool may_come = role_ == EngineRole::server && stage_ == Stage::header && policy_.tls;
+    const auto unread = endpoint_.inbox().unread();
+    if (!may_come || !is_tls_record(unread)) return false;
+    start_tls();
+    return true;
 }
 
 bool ProtocolStack::take_header(Instant now) {
@@ -133,15 +222,25 @@ bool ProtocolStack::take_header(Instant now) {
         abort({Errc::header_mismatch, Initiator::us, {}, std::move(step.text)}, now);
         return false;
     }
+    if (step.header.is(codec::ProtocolId::tls)) {
+        flush_output();
+        start_tls();
+        if (role_ == EngineRole::client) {
+            tls_->start();
+            say_first_header(now);  // [5.2-d]
+        }
+        pump_input(now);
+        return false;
+    }
     if (step.header.is(codec::ProtocolId::amqp)) {
-        if (!sasl_) authenticated_.emplace();
+        if (!sasl_) authenticated_ = Authenticated{{.tls = surroundings().tls}};
         stage_ = Stage::amqp;
         return true;
     }
     if (role_ == EngineRole::client) {
-        sasl_ = std::make_unique<SaslClient>(options_.sasl, options_.hostname, private_stream_, output_);
+        sasl_ = std::make_unique<SaslClient>(options_.sasl, options_.hostname, surroundings(), output_);
     } else {
-        sasl_ = std::make_unique<SaslServer>(options_.sasl_server, output_);
+        sasl_ = std::make_unique<SaslServer>(options_.sasl_server, surroundings(), output_);
     }
     sasl_->set_trace(trace_);
     sasl_->start();
@@ -161,7 +260,8 @@ bool ProtocolStack::take_sasl_frames(Instant now) {
     }
     authenticated_ = Authenticated{sasl_->identity()};
     // [5.3.3-e] New headers follow, and now only AMQP's will do.
-    policy_ = {role_, true, false};
+    policy_.amqp = true;
+    policy_.sasl = policy_.tls = false;
     stage_ = Stage::header;
     if (role_ == EngineRole::client) {
         send_header(codec::ProtocolId::amqp);
@@ -184,7 +284,10 @@ void ProtocolStack::flush_output() {
 
 // --- ends ----------------------------------------------------------------------------------------------------------
 
-void ProtocolStack::abort(Failure failure, Instant now) { endpoint_.abort(std::move(failure), now); }
+void ProtocolStack::abort(Failure failure, Instant now) {
+    if (tls_) tls_->abandon_handshake();
+    endpoint_.abort(std::move(failure), now);
+}
 
 void ProtocolStack::end_early(Errc code, Initiator initiator, const std::string& what, Instant now) {
     abort({code, initiator, {}, fmt::format("{} {}", what, progress())}, now);
@@ -197,9 +300,15 @@ bool ProtocolStack::waits_for_open() const {
 /// Continues "the peer ended the connection …" with where in the handshake that was and what the cause may be. Many
 /// servers drop the stream without a word for what the user could change.
 std::string ProtocolStack::progress() const {
+    if (tls_ && tls_->status() == TlsLayer::Status::handshaking) return tls_->progress();
     if (stage_ == Stage::sasl) return sasl_->progress();
     if (role_ == EngineRole::server) {
         return stage_ == Stage::header ? "before the client's protocol header came" : "before the client's open came";
+    }
+    if (stage_ == Stage::header && !sasl_ && (policy_.tls || policy_.encrypted)) {
+        return policy_.tls ? "before the server answered our TLS header: it may only do TLS without it (tls.by_header)"
+                           : "before the server answered our protocol header: it may have refused our certificate, or "
+                             "not be an AMQP 1.0 server";
     }
     if (stage_ == Stage::header && !sasl_) {
         return policy_.sasl

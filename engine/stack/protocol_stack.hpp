@@ -12,12 +12,14 @@
 #include <aprotic/engine/core/connection_endpoint.hpp>
 #include <aprotic/engine/stack/header_exchange.hpp>
 #include <aprotic/engine/stack/sasl_layer.hpp>
+#include <aprotic/engine/stack/tls_layer.hpp>
 
 namespace aprotic::engine::stack {
 
-/// The layers of one connection in their fixed order, `header -> [sasl] -> amqp`, over a ConnectionEndpoint. Bytes are
-/// read into and written out of the endpoint's own buffers all the time: while the handshake lasts this class takes
-/// headers and SASL frames off the inbox and puts its own into the outbox; afterwards it is out of the way.
+/// The layers of one connection in their fixed order, `[tls] -> header -> [sasl] -> amqp`, over a ConnectionEndpoint.
+/// Without TLS bytes are read into and written out of the endpoint's own buffers all the time: while the handshake
+/// lasts this class takes headers and SASL frames off the inbox and puts its own into the outbox; afterwards it is out
+/// of the way. With TLS the stream's bytes are the TLS layer's, and what it decrypts goes into the inbox.
 ///
 /// The contract is engine::Engine's. Commands go to connection(), but close() comes here.
 class ProtocolStack {
@@ -28,10 +30,10 @@ public:
     void commit_read(std::size_t n, Instant now);
     void close_read(std::error_code why, Instant now);
     std::size_t prepare_write(std::span<codec::ConstBuffer> out, Instant now);
-    void commit_write(std::size_t n, Instant now) { endpoint_.commit_write(n, now); }
+    void commit_write(std::size_t n, Instant now);
     void close_write(std::error_code why, Instant now);
-    bool wants_close() const { return endpoint_.wants_close(); }
-    std::optional<Instant> poll_timeout() const { return endpoint_.poll_timeout(); }
+    bool wants_close() const;
+    std::optional<Instant> poll_timeout() const;
     void handle_timeout(Instant now);
     std::optional<Event> poll_event();
 
@@ -44,16 +46,32 @@ private:
     /// What the peer's next octets are.
     enum class Stage { header, sasl, amqp };
 
+    HeaderPolicy first_policy(bool encrypted) const;
     void start(Instant now);
+    void say_first_header(Instant now);
+    void recv_plain(std::size_t n, Instant now);
+    void bound_handshake(std::size_t n, Instant now);
     void advance_handshake(Instant now);
+    bool take_tls_hello();
     bool take_header(Instant now);
     bool take_sasl_frames(Instant now);
     void send_header(const codec::ProtocolHeader& header);
     void flush_output();
     void abort(Failure failure, Instant now);
     void end_early(Errc code, Initiator initiator, const std::string& what, Instant now);
+    void end_input(std::error_code why, Instant now);
     bool waits_for_open() const;
     std::string progress() const;
+
+    // protocol_stack_tls.cpp
+    void make_tls();
+    /// Bytes so far were clear, all that follow are TLS, those in the inbox already too.
+    void start_tls();
+    /// Decrypts what has come; false when there was nothing.
+    bool pump_input(Instant now);
+    void pump_output(Instant now);
+    std::size_t prepare_encrypted(std::span<codec::ConstBuffer> out, Instant now);
+    SaslSurroundings surroundings() const;
 
     EngineRole role_;
     ConnectionOptions options_;
@@ -65,10 +83,17 @@ private:
     HeaderPolicy policy_;
     bool started_ = false;
     bool closing_ = false;
-    codec::Encoder output_;            // of the handshake, on its way to the outbox
-    std::unique_ptr<SaslLayer> sasl_;  // once both SASL headers were exchanged; kept for its identity
+    std::size_t handshake_octets_ = 0;  // what has come before the first AMQP frame
+    codec::Encoder output_;             // of the handshake, on its way to the outbox
+    std::unique_ptr<SaslLayer> sasl_;   // once both SASL headers were exchanged; kept for its identity
     std::optional<Authenticated> authenticated_;
     TraceSink* trace_ = nullptr;
+
+    std::unique_ptr<TlsLayer> tls_;
+    std::size_t clear_left_ = 0;  // octets at the front of the outbox that went before TLS
+    bool write_closed_ = false;
+    Instant now_;                        // of the latest call that told the time
+    std::optional<Instant> last_write_;  // when what TLS still has to say is given up
 };
 
 }  // namespace aprotic::engine::stack

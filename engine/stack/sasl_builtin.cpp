@@ -1,22 +1,36 @@
 #include <aprotic/engine/stack/sasl_mechanism.hpp>
 
+#include <algorithm>
+#include <cctype>
+
 #include <aprotic/codec/bytes.hpp>
 #include <aprotic/codec/decoder.hpp>
+#include <aprotic/engine/stack/header_exchange.hpp>
 
 namespace aprotic::engine::stack {
 namespace {
 
-/// RFC 4616: authorization identity, NUL, user, NUL, password.
-class PlainClient final : public ClientMechanism {
-public:
-    explicit PlainClient(const SaslClientOptions& options) : options_(options) {}
+using Client = SaslClientExchange;
+using Server = SaslServerExchange;
 
+/// One message says all, whenever the server asks for it. Some servers take no notice of the initial response and ask
+/// again. [5.3.2-i]
+class SingleMessage : public Client {
+public:
     std::optional<std::string> initial_response() override { return message(); }
-    // Some servers take no notice of the initial response and ask again. [5.3.2-i]
     std::optional<std::string> respond(std::string_view) override { return message(); }
 
 private:
-    std::string message() const {
+    virtual std::string message() const = 0;
+};
+
+/// RFC 4616: authorization identity, NUL, user, NUL, password.
+class PlainClient final : public SingleMessage {
+public:
+    explicit PlainClient(const SaslClientOptions& options) : options_(options) {}
+
+private:
+    std::string message() const override {
         std::string text = options_.authorization_id;
         text += '\0';
         text += options_.username;
@@ -28,12 +42,12 @@ private:
     const SaslClientOptions& options_;
 };
 
-class PlainServer final : public ServerMechanism {
+class PlainServer final : public Server {
 public:
     explicit PlainServer(const SaslServerOptions& options) : options_(options) {}
 
     Step step(std::optional<std::string_view> response) override {
-        if (!response) return {Step::Kind::challenge, {}};
+        if (!response) return {Step::Kind::challenge, {}, {}};
         const std::size_t first = response->find('\0');
         if (first == std::string_view::npos) return {};
         const std::size_t second = response->find('\0', first + 1);
@@ -46,7 +60,7 @@ public:
         if (!codec::is_utf8(codec::as_bytes(*response))) return {};
         const bool for_itself = authorization.empty() || authorization == user;
         const bool right = for_itself && options_.verify_password && options_.verify_password(user, password);
-        return {right ? Step::Kind::accepted : Step::Kind::denied, std::string(user)};
+        return {right ? Step::Kind::accepted : Step::Kind::denied, std::string(user), {}};
     }
 
 private:
@@ -54,38 +68,233 @@ private:
 };
 
 /// RFC 4505. The trace information says nothing about us, but some servers want to see some.
-class AnonymousClient final : public ClientMechanism {
-public:
-    std::optional<std::string> initial_response() override { return "anonymous"; }
-    std::optional<std::string> respond(std::string_view) override { return "anonymous"; }
+class AnonymousClient final : public SingleMessage {
+    std::string message() const override { return "anonymous"; }
 };
 
-class AnonymousServer final : public ServerMechanism {
+class AnonymousServer final : public Server {
 public:
-    Step step(std::optional<std::string_view>) override { return {Step::Kind::accepted, {}}; }
+    Step step(std::optional<std::string_view>) override { return {Step::Kind::accepted, {}, {}}; }
 };
+
+/// RFC 4422, appendix A: who we are was proved below, so all that can be said is whom to act for.
+class ExternalClient final : public SingleMessage {
+public:
+    explicit ExternalClient(const SaslClientOptions& options) : options_(options) {}
+
+private:
+    std::string message() const override { return options_.authorization_id; }
+
+    const SaslClientOptions& options_;
+};
+
+class ExternalServer final : public Server {
+public:
+    ExternalServer(const SaslServerOptions& options, const SaslSurroundings& around)
+        : options_(options), around_(around) {}
+
+    Step step(std::optional<std::string_view> response) override {
+        if (!response) return {Step::Kind::challenge, {}, {}};
+        const TlsStatus& peer = *around_.tls;
+        const auto user = options_.user_of_certificate ? options_.user_of_certificate(peer)
+                                                       : std::optional<std::string>(peer.common_name);
+        if (!user || user->empty()) return {Step::Kind::denied, peer.subject, {}};
+        const bool for_itself = response->empty() || *response == *user;
+        return {for_itself ? Step::Kind::accepted : Step::Kind::denied, *user, {}};
+    }
+
+private:
+    const SaslServerOptions& options_;
+    const SaslSurroundings& around_;
+};
+
+constexpr char separator = '\1';  // of RFC 7628 and of what came before it
+constexpr std::string_view bearer = "auth=Bearer ";
+
+/// What both token mechanisms have in common: a server that does not take the token says why in a challenge, and the
+/// client answers that so that the exchange can end.
+class TokenClient : public Client {
+public:
+    TokenClient(const SaslClientOptions& options, std::string acknowledgement)
+        : options_(options), acknowledgement_(std::move(acknowledgement)) {}
+
+    std::optional<std::string> initial_response() override { return message(options_.token()); }
+    std::optional<std::string> respond(std::string_view challenge) override {
+        if (challenge.empty()) return initial_response();
+        reason_ = printable(challenge, 200);
+        return acknowledgement_;
+    }
+    std::string reason() const override { return reason_; }
+
+protected:
+    virtual std::string message(std::string token) const = 0;
+
+    const SaslClientOptions& options_;
+
+private:
+    std::string acknowledgement_;
+    std::string reason_;
+};
+
+/// RFC 7628.
+class BearerClient final : public TokenClient {
+public:
+    BearerClient(const SaslClientOptions& options, std::string host)
+        : TokenClient(options, std::string(1, separator)), host_(std::move(host)) {}
+
+private:
+    std::string message(std::string token) const override {
+        std::string text = "n,";
+        const std::string& acts_for = options_.authorization_id.empty() ? options_.username : options_.authorization_id;
+        if (!acts_for.empty()) {
+            text += "a=";
+            for (const char c : acts_for) {  // RFC 5801: the two that would end the name
+                if (c == ',') {
+                    text += "=2C";
+                } else if (c == '=') {
+                    text += "=3D";
+                } else {
+                    text += c;
+                }
+            }
+        }
+        text += ',';
+        text += separator;
+        if (!host_.empty()) text.append("host=").append(host_) += separator;
+        text.append(bearer).append(token) += separator;
+        return text += separator;
+    }
+
+    std::string host_;
+};
+
+class XOAuth2Client final : public TokenClient {
+public:
+    explicit XOAuth2Client(const SaslClientOptions& options) : TokenClient(options, {}) {}
+
+private:
+    std::string message(std::string token) const override {
+        std::string text = "user=" + options_.username;
+        text += separator;
+        text.append(bearer).append(token) += separator;
+        return text += separator;
+    }
+};
+
+class TokenServer final : public Server {
+public:
+    explicit TokenServer(const SaslServerOptions& options) : options_(options) {}
+
+    Step step(std::optional<std::string_view> response) override {
+        if (refused_) return {Step::Kind::denied, {}, {}};
+        if (!response) return {Step::Kind::challenge, {}, {}};
+        const std::size_t begin = response->find(std::string(1, separator).append(bearer));
+        if (begin == std::string_view::npos) return refuse();
+        const std::string_view token = response->substr(begin + 1 + bearer.size());
+        const std::size_t end = token.find(separator);
+        // The last thing is an empty pair.
+        if (end == std::string_view::npos || response->substr(response->size() - 2) != "\1\1") return refuse();
+        const auto user = options_.verify_token(token.substr(0, end));
+        if (!user) return refuse();
+        const auto claimed = claimed_user(*response);
+        if (!claimed || (!claimed->empty() && *claimed != *user)) return refuse();
+        return {Step::Kind::accepted, *user, {}};
+    }
+
+private:
+    Step refuse() {
+        refused_ = true;
+        return {Step::Kind::challenge, R"({"status":"invalid_token"})", {}};
+    }
+
+    /// Whom the client wants to be; empty when it does not say, absent when it cannot be understood.
+    static std::optional<std::string> claimed_user(std::string_view response) {
+        constexpr std::string_view user = "user=";
+        if (response.starts_with(user)) return std::string(response.substr(user.size(), response.find(separator) - 5));
+        // "n," or "y,": no channel binding, which is all that we could check.
+        if (!response.starts_with("n,") && !response.starts_with("y,")) return std::nullopt;
+        const std::string_view rest = response.substr(2);
+        const std::size_t comma = rest.find(',');
+        if (comma == std::string_view::npos || comma > rest.find(separator)) return std::nullopt;
+        std::string_view encoded = rest.substr(0, comma);
+        if (encoded.empty()) return std::string();
+        if (!encoded.starts_with("a=")) return std::nullopt;
+        encoded.remove_prefix(2);
+        std::string name;
+        while (!encoded.empty()) {
+            const bool comma_here = encoded.starts_with("=2C");
+            if (comma_here || encoded.starts_with("=3D")) {
+                name += comma_here ? ',' : '=';
+                encoded.remove_prefix(3);
+            } else if (encoded.front() == '=') {
+                return std::nullopt;
+            } else {
+                name += encoded.front();
+                encoded.remove_prefix(1);
+            }
+        }
+        return name;
+    }
+
+    const SaslServerOptions& options_;
+    bool refused_ = false;
+};
+
+template <class Exchange, class... Arguments>
+auto made(const Arguments&... arguments) {
+    return [arguments...] { return std::make_unique<Exchange>(arguments...); };
+}
 
 }  // namespace
 
-std::span<const Mechanism> builtin_mechanisms() noexcept {
-    static constexpr Mechanism mechanisms[] = {
-        {"PLAIN", true, true,
-         [](const SaslServerOptions& options) { return static_cast<bool>(options.verify_password); },
-         [](const SaslClientOptions& options) -> std::unique_ptr<ClientMechanism> {
-             return std::make_unique<PlainClient>(options);
-         },
-         [](const SaslServerOptions& options) -> std::unique_ptr<ServerMechanism> {
-             return std::make_unique<PlainServer>(options);
-         }},
-        {"ANONYMOUS", false, false, [](const SaslServerOptions& options) { return options.allow_anonymous; },
-         [](const SaslClientOptions&) -> std::unique_ptr<ClientMechanism> {
-             return std::make_unique<AnonymousClient>();
-         },
-         [](const SaslServerOptions&) -> std::unique_ptr<ServerMechanism> {
-             return std::make_unique<AnonymousServer>();
-         }},
+bool same_name(std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
+}
+
+std::vector<SaslMechanism> client_mechanisms(const SaslClientOptions& options, const SaslSurroundings& around) {
+    std::vector<SaslMechanism> found;
+    const auto listed = [&](std::string_view name) {
+        return std::ranges::any_of(options.mechanisms, [&](const auto& each) { return same_name(each, name); });
     };
-    return mechanisms;
+    const auto add = [&](SaslMechanism mechanism) {
+        if (options.mechanisms.empty() || listed(mechanism.name)) found.push_back(std::move(mechanism));
+    };
+    for (const SaslMechanism& own : options.own_mechanisms) {
+        if (own.make_client) add(own);
+    }
+    const std::reference_wrapper to(options);
+    const bool has_token = static_cast<bool>(options.token);
+    const bool nobody = options.username.empty() && !has_token;
+    // Who gave a name or a token means that, and not the certificate, unless that was said too.
+    if ((nobody && around.has_certificate) || listed("EXTERNAL"))
+        add({"EXTERNAL", false, made<ExternalClient>(to), {}});
+    if (has_token) {
+        add({"OAUTHBEARER", true, made<BearerClient>(to, around.host), {}});
+        if (!options.username.empty()) add({"XOAUTH2", true, made<XOAuth2Client>(to), {}});
+    }
+    if (!options.username.empty() && !(has_token && options.password.empty()))
+        add({"PLAIN", true, made<PlainClient>(to), {}});
+    // Who gave a user name does not want to come in as nobody.
+    if (nobody || listed("ANONYMOUS")) add({"ANONYMOUS", false, made<AnonymousClient>(), {}});
+    return found;
+}
+
+std::vector<SaslMechanism> server_mechanisms(const SaslServerOptions& options, const SaslSurroundings& around) {
+    std::vector<SaslMechanism> found;
+    for (const SaslMechanism& own : options.own_mechanisms) {
+        if (own.make_server) found.push_back(own);
+    }
+    const std::reference_wrapper to(options);
+    if (options.allow_external && around.tls && around.tls->verified)
+        found.push_back({"EXTERNAL", false, {}, made<ExternalServer>(to, std::reference_wrapper(around))});
+    if (options.verify_token) {
+        found.push_back({"OAUTHBEARER", true, {}, made<TokenServer>(to)});
+        found.push_back({"XOAUTH2", true, {}, made<TokenServer>(to)});
+    }
+    if (options.verify_password) found.push_back({"PLAIN", true, {}, made<PlainServer>(to)});
+    if (options.allow_anonymous) found.push_back({"ANONYMOUS", false, {}, made<AnonymousServer>()});
+    return found;
 }
 
 }  // namespace aprotic::engine::stack

@@ -1,8 +1,6 @@
 #include <aprotic/engine/stack/sasl_layer.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <type_traits>
 
 #include <fmt/core.h>
@@ -35,11 +33,6 @@ void trace_received(TraceSink& sink, const codec::FrameView& frame) {
     } else {
         sink.frame(false, frame.frame);
     }
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
 }
 
 std::string join(const std::vector<codec::Symbol>& names) {
@@ -123,6 +116,14 @@ void SaslLayer::fail_malformed(std::error_code why) {
 
 // --- client --------------------------------------------------------------------------------------------------------
 
+SaslClient::SaslClient(const SaslClientOptions& options, std::optional<std::string> hostname, SaslSurroundings around,
+                       codec::Encoder& output)
+    : SaslLayer(output),
+      options_(options),
+      hostname_(std::move(hostname)),
+      around_(std::move(around)),
+      usable_(client_mechanisms(options_, around_)) {}
+
 void SaslClient::recv(const codec::FrameView& frame) {
     const auto decode_to = [&](auto body, auto handler) {
         if (body) {
@@ -144,12 +145,11 @@ void SaslClient::recv(const codec::FrameView& frame) {
 
 void SaslClient::recv_mechanisms(const codec::SaslMechanisms& offered) {
     bool in_the_clear = false;
-    for (const Mechanism& mechanism : builtin_mechanisms()) {
+    for (const SaslMechanism& mechanism : usable_) {
         const auto& names = offered.sasl_server_mechanisms;
         if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return name == mechanism.name; }))
             continue;
-        if (!allows(mechanism)) continue;
-        if (mechanism.sends_password && !private_stream_ && !options_.allow_cleartext_password) {
+        if (mechanism.sends_password && !around_.private_stream && !options_.allow_cleartext_password) {
             in_the_clear = true;
             continue;
         }
@@ -158,21 +158,20 @@ void SaslClient::recv_mechanisms(const codec::SaslMechanisms& offered) {
     }
     if (chosen_ == nullptr && in_the_clear) {
         return fail(Errc::cleartext_refused, Initiator::us,
-                    fmt::format("the password of {} would go over an unencrypted connection: use TLS, or set "
+                    fmt::format("the {} of {} would go over an unencrypted connection: use TLS (amqps), or set "
                                 "sasl.allow_cleartext_password",
-                                who()));
+                                options_.token ? "token" : "password", who()));
     }
     if (chosen_ == nullptr) {
-        std::string allowed;
-        for (const Mechanism& mechanism : builtin_mechanisms()) {
-            if (allows(mechanism)) allowed += fmt::format("{}{}", allowed.empty() ? "" : ", ", mechanism.name);
-        }
+        std::string usable;
+        for (const SaslMechanism& mechanism : usable_)
+            usable += fmt::format("{}{}", usable.empty() ? "" : ", ", mechanism.name);
         return fail(Errc::no_common_mechanism, Initiator::us,
                     fmt::format("the server offers the SASL mechanisms {}; usable for {} would be {} (sasl.mechanisms, "
                                 "sasl.username)",
-                                join(offered.sasl_server_mechanisms), who(), allowed.empty() ? "none" : allowed));
+                                join(offered.sasl_server_mechanisms), who(), usable.empty() ? "none" : usable));
     }
-    exchange_ = chosen_->make_client(options_);
+    exchange_ = chosen_->make_client();
     codec::SaslInit init;
     init.mechanism = codec::Symbol(chosen_->name);
     if (auto response = exchange_->initial_response()) init.initial_response = codec::Binary(std::move(*response));
@@ -183,8 +182,10 @@ void SaslClient::recv_mechanisms(const codec::SaslMechanisms& offered) {
 void SaslClient::recv_challenge(const codec::SaslChallenge& challenge) {
     auto response = exchange_->respond(challenge.challenge.text());
     if (!response) {
+        const std::string reason = exchange_->reason();
         return fail(Errc::authentication_failed, Initiator::us,
-                    fmt::format("the server's {} challenge is not acceptable", chosen_->name));
+                    fmt::format("the server's {} challenge is not acceptable{}{}", chosen_->name,
+                                reason.empty() ? "" : ": ", reason));
     }
     codec::SaslResponse frame;
     frame.response = codec::Binary(std::move(*response));
@@ -193,40 +194,43 @@ void SaslClient::recv_challenge(const codec::SaslChallenge& challenge) {
 
 void SaslClient::recv_outcome(const codec::SaslOutcome& outcome) {
     if (outcome.code == codec::SaslCode::ok) {
-        return succeed({std::string(chosen_->name), chosen_->proves_a_user ? options_.username : std::string()});
+        if (!exchange_->finish(outcome.additional_data ? outcome.additional_data->text() : std::string_view())) {
+            const std::string reason = exchange_->reason();
+            return fail(Errc::authentication_failed, Initiator::us,
+                        fmt::format("the server says ok but has not proved by {} that it knows {}{}{}", chosen_->name,
+                                    who(), reason.empty() ? "" : ": ", reason));
+        }
+        return succeed({chosen_->name, chosen_->name == "ANONYMOUS" ? std::string() : options_.username, around_.tls});
     }
-    // [5.3.3-g] 1 to 3 stay what they are without a change; 4 is worth another try.
-    const char* advice = "the server's fault, trying again will not help";
-    if (outcome.code == codec::SaslCode::auth) {
-        advice =
-            chosen_->proves_a_user ? "check sasl.username and sasl.password" : "set sasl.username and sasl.password";
-    } else if (outcome.code == codec::SaslCode::sys_temp) {
-        advice = "temporary, try again later";
-    }
+    std::string reason = exchange_->reason();
+    if (!reason.empty()) reason = fmt::format(" ({})", reason);
     fail(Errc::authentication_failed, Initiator::peer,
-         fmt::format("the server refused {} by {} with outcome {}: {}", who(), chosen_->name,
-                     codec::name_of(outcome.code), advice));
+         fmt::format("the server refused {} by {} with outcome {}{}: {}", who(), chosen_->name,
+                     codec::name_of(outcome.code), reason, advice(outcome.code)));
 }
 
-bool SaslClient::allows(const Mechanism& mechanism) const {
-    const auto named = [&](const std::string& name) { return same_name(name, mechanism.name); };
-    const bool listed = std::any_of(options_.mechanisms.begin(), options_.mechanisms.end(), named);
-    if (!options_.mechanisms.empty() && !listed) return false;
-    if (mechanism.proves_a_user) return !options_.username.empty();
-    // Who gave a user name does not want to come in as nobody, unless that was said too.
-    return options_.username.empty() || listed;
+/// [5.3.3-g] Codes 1 to 3 stay what they are without a change; 4 is worth another try.
+std::string SaslClient::advice(codec::SaslCode code) const {
+    if (code == codec::SaslCode::sys_temp) return "temporary, try again later";
+    if (code != codec::SaslCode::auth) return "the server's fault, trying again will not help";
+    if (chosen_->name == "ANONYMOUS") return "set sasl.username and sasl.password";
+    if (chosen_->name == "EXTERNAL") return "our certificate (tls, certificate_file) is not that of somebody it knows";
+    if (options_.token && chosen_->name != "PLAIN") return "check what sasl.token gives";
+    return "check sasl.username and sasl.password";
 }
 
 void SaslClient::send_oversized() {
     fail(Errc::invalid_option, Initiator::us,
          fmt::format(
-             "what {} needs to prove does not fit a SASL frame of {} bytes: shorten sasl.username, sasl.password or "
-             "hostname",
+             "what {} needs to prove does not fit a SASL frame of {} bytes: shorten sasl.username, sasl.password, the "
+             "token or hostname",
              who(), codec::protocol::min_max_frame_size));
 }
 
 std::string SaslClient::who() const {
-    return options_.username.empty() ? "an anonymous user" : fmt::format("user '{}'", options_.username);
+    if (!options_.username.empty()) return fmt::format("user '{}'", options_.username);
+    if (options_.token) return "the bearer of the token";
+    return around_.has_certificate ? "the owner of the certificate" : "an anonymous user";
 }
 
 std::string SaslClient::progress() const {
@@ -238,14 +242,17 @@ std::string SaslClient::progress() const {
 
 // --- server --------------------------------------------------------------------------------------------------------
 
+SaslServer::SaslServer(const SaslServerOptions& options, SaslSurroundings around, codec::Encoder& output)
+    : SaslLayer(output), around_(std::move(around)), offered_(server_mechanisms(options, around_)) {}
+
 void SaslServer::start() {
     codec::SaslMechanisms mechanisms;
-    for (const Mechanism& mechanism : builtin_mechanisms()) {
-        if (mechanism.offered(options_)) mechanisms.sasl_server_mechanisms.emplace_back(mechanism.name);
-    }
+    for (const SaslMechanism& mechanism : offered_) mechanisms.sasl_server_mechanisms.emplace_back(mechanism.name);
     // [5.3.2-a] The list must not be empty. A server that lets nobody in names a mechanism and refuses it.
     if (mechanisms.sasl_server_mechanisms.empty()) mechanisms.sasl_server_mechanisms.emplace_back("PLAIN");
-    send(mechanisms);
+    if (!send(mechanisms)) {
+        fail(Errc::invalid_option, Initiator::us, "the names of the mechanisms do not fit a SASL frame: offer fewer");
+    }
 }
 
 void SaslServer::recv(const codec::FrameView& frame) {
@@ -263,42 +270,46 @@ void SaslServer::recv(const codec::FrameView& frame) {
 }
 
 void SaslServer::recv_init(const codec::SaslInit& init) {
-    for (const Mechanism& mechanism : builtin_mechanisms()) {
-        if (init.mechanism == mechanism.name && mechanism.offered(options_)) chosen_ = &mechanism;
+    for (const SaslMechanism& mechanism : offered_) {
+        if (init.mechanism == mechanism.name) chosen_ = &mechanism;
     }
     if (chosen_ == nullptr) {
-        // [5.3.3-b]
-        codec::SaslOutcome outcome;
-        outcome.code = codec::SaslCode::auth;
-        send(outcome);
-        return fail(Errc::no_common_mechanism, Initiator::us,
-                    fmt::format("the peer chose the SASL mechanism {}, which is not offered",
-                                printable(init.mechanism.view())));
+        return deny(Errc::no_common_mechanism, fmt::format("the peer chose the SASL mechanism {}, which is not offered",
+                                                           printable(init.mechanism.view())));
     }
-    exchange_ = chosen_->make_server(options_);
+    exchange_ = chosen_->make_server();
     step(init.initial_response ? std::optional(init.initial_response->text()) : std::nullopt);
 }
 
 void SaslServer::step(std::optional<std::string_view> response) {
-    ServerMechanism::Step next = exchange_->step(response);
-    if (next.kind == ServerMechanism::Step::Kind::challenge) {
-        codec::SaslChallenge challenge;
-        challenge.challenge = codec::Binary(std::move(next.text));
-        send(challenge);
-        return;
+    using Kind = SaslServerExchange::Step::Kind;
+    SaslServerExchange::Step next = exchange_->step(response);
+    switch (next.kind) {
+        case Kind::challenge: {
+            codec::SaslChallenge challenge;
+            challenge.challenge = codec::Binary(std::move(next.text));
+            if (!send(challenge)) deny(Errc::authentication_failed, "our challenge does not fit a SASL frame");
+            return;
+        }
+        case Kind::accepted: {
+            codec::SaslOutcome outcome;
+            if (!next.additional_data.empty()) outcome.additional_data = codec::Binary(std::move(next.additional_data));
+            if (!send(outcome)) return deny(Errc::authentication_failed, "our last word does not fit a SASL frame");
+            return succeed({chosen_->name, std::move(next.text), around_.tls});
+        }
+        case Kind::denied: break;
     }
-    const bool accepted = next.kind == ServerMechanism::Step::Kind::accepted;
-    // [5.3.3-j] One code for every way of being wrong.
+    deny(Errc::authentication_failed,
+         fmt::format("the peer failed to authenticate by {}{}", chosen_->name,
+                     next.text.empty() ? std::string() : fmt::format(" as user '{}'", printable(next.text))));
+}
+
+/// [5.3.3-b, -j] One code for every way of being wrong.
+void SaslServer::deny(Errc code, std::string text) {
     codec::SaslOutcome outcome;
-    outcome.code = accepted ? codec::SaslCode::ok : codec::SaslCode::auth;
+    outcome.code = codec::SaslCode::auth;
     send(outcome);
-    if (accepted) {
-        succeed({std::string(chosen_->name), std::move(next.text)});
-    } else {
-        fail(Errc::authentication_failed, Initiator::us,
-             fmt::format("the peer failed to authenticate by {}{}", chosen_->name,
-                         next.text.empty() ? std::string() : fmt::format(" as user '{}'", printable(next.text))));
-    }
+    fail(code, Initiator::us, std::move(text));
 }
 
 std::string SaslServer::progress() const {

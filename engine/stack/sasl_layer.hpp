@@ -65,10 +65,9 @@ private:
 /// Waits for the server's mechanisms, picks the strongest that both sides may use, and proves who we are.
 class SaslClient final : public SaslLayer {
 public:
-    /// `options` and `output` must outlive it. `private_stream`: nobody else can read what we write.
-    SaslClient(const SaslClientOptions& options, std::optional<std::string> hostname, bool private_stream,
-               codec::Encoder& output)
-        : SaslLayer(output), options_(options), hostname_(std::move(hostname)), private_stream_(private_stream) {}
+    /// `options` and `output` must outlive it.
+    SaslClient(const SaslClientOptions& options, std::optional<std::string> hostname, SaslSurroundings around,
+               codec::Encoder& output);
 
     std::string progress() const override;
 
@@ -77,22 +76,23 @@ private:
     void recv_mechanisms(const codec::SaslMechanisms& offered);
     void recv_challenge(const codec::SaslChallenge& challenge);
     void recv_outcome(const codec::SaslOutcome& outcome);
-    bool allows(const Mechanism& mechanism) const;
     void send_oversized();
     std::string who() const;
+    std::string advice(codec::SaslCode code) const;
 
     const SaslClientOptions& options_;
     std::optional<std::string> hostname_;
-    bool private_stream_;
-    const Mechanism* chosen_ = nullptr;
-    std::unique_ptr<ClientMechanism> exchange_;
+    SaslSurroundings around_;
+    std::vector<SaslMechanism> usable_;
+    const SaslMechanism* chosen_ = nullptr;
+    std::unique_ptr<SaslClientExchange> exchange_;
 };
 
 /// Offers what the options allow and lets in who proves to be somebody.
 class SaslServer final : public SaslLayer {
 public:
     /// `options` and `output` must outlive it.
-    SaslServer(const SaslServerOptions& options, codec::Encoder& output) : SaslLayer(output), options_(options) {}
+    SaslServer(const SaslServerOptions& options, SaslSurroundings around, codec::Encoder& output);
 
     void start() override;
     std::string progress() const override;
@@ -101,10 +101,12 @@ private:
     void recv(const codec::FrameView& frame) override;
     void recv_init(const codec::SaslInit& init);
     void step(std::optional<std::string_view> response);
+    void deny(Errc code, std::string text);
 
-    const SaslServerOptions& options_;
-    const Mechanism* chosen_ = nullptr;
-    std::unique_ptr<ServerMechanism> exchange_;
+    SaslSurroundings around_;
+    std::vector<SaslMechanism> offered_;
+    const SaslMechanism* chosen_ = nullptr;
+    std::unique_ptr<SaslServerExchange> exchange_;
 };
 
 }  // namespace aprotic::engine::stack

@@ -1,50 +1,30 @@
 #pragma once
 
-#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <aprotic/engine/security.hpp>
 
 namespace aprotic::engine::stack {
 
-/// One authentication from the client's side.
-class ClientMechanism {
-public:
-    virtual ~ClientMechanism() = default;
-    /// What goes into sasl-init. Absent and empty differ on the wire. [5.3.2-h]
-    virtual std::optional<std::string> initial_response() = 0;
-    /// The answer to a challenge; absent when the challenge is not acceptable.
-    virtual std::optional<std::string> respond(std::string_view challenge) = 0;
+/// What SASL stands on: the stream below, and where it leads.
+struct SaslSurroundings {
+    bool private_stream = false;     ///< nobody else can read what we write
+    std::optional<TlsStatus> tls{};  ///< nullopt: not encrypted
+    bool has_certificate = false;    ///< ours, which a server may ask for
+    std::string host{};              ///< client: the peer's; empty: not known
 };
 
-/// One authentication from the server's side.
-class ServerMechanism {
-public:
-    struct Step {
-        enum class Kind { challenge, accepted, denied };
-        Kind kind = Kind::denied;
-        std::string text;  ///< the challenge, or the user who was accepted or denied, if it was said
-    };
+/// The mechanisms that a client may use, strongest first, whatever the server offers. What the mechanisms are made of
+/// (`options`) must outlive them.
+std::vector<SaslMechanism> client_mechanisms(const SaslClientOptions& options, const SaslSurroundings& around);
 
-    virtual ~ServerMechanism() = default;
-    /// The client's initial response, if it sent one, or its answer to a challenge.
-    virtual Step step(std::optional<std::string_view> response) = 0;
-};
+/// The mechanisms that a server offers, strongest first. `options` and `around` must outlive them.
+std::vector<SaslMechanism> server_mechanisms(const SaslServerOptions& options, const SaslSurroundings& around);
 
-/// What there is to know of a mechanism before it is used.
-struct Mechanism {
-    std::string_view name;
-    bool sends_password;  ///< in a form that a listener could read
-    bool proves_a_user;   ///< needs a user name, and is what somebody who gave one means
-    bool (*offered)(const SaslServerOptions&);
-    std::unique_ptr<ClientMechanism> (*make_client)(const SaslClientOptions&);
-    std::unique_ptr<ServerMechanism> (*make_server)(const SaslServerOptions&);
-};
-
-/// The mechanisms built in, strongest first. The options given to make_… must outlive what is made.
-std::span<const Mechanism> builtin_mechanisms() noexcept;
+/// Names of mechanisms are compared without regard to case where people write them.
+bool same_name(std::string_view a, std::string_view b);
 
 }  // namespace aprotic::engine::stack

@@ -8,7 +8,7 @@
 namespace aprotic::engine {
 namespace {
 
-constexpr std::string_view expected = "expected amqp://[USER[:PASSWORD]@]HOST[:PORT] or unix:PATH";
+constexpr std::string_view expected = "expected amqp://[USER[:PASSWORD]@]HOST[:PORT], amqps:// likewise, or unix:PATH";
 
 /// Empty when a percent sign is not followed by two hexadecimal digits.
 std::optional<std::string> percent_decoded(std::string_view text) {
@@ -38,8 +38,10 @@ codec::Result<ConnectUrl, std::string> ConnectUrl::parse(std::string_view url) {
         result.address = *address;
         return result;
     }
-    constexpr std::string_view scheme = "amqp://";
-    if (url.starts_with("amqps://")) return fmt::format("amqps:// needs TLS, which is not built in: {}", expected);
+    constexpr std::string_view plain = "amqp://";
+    constexpr std::string_view encrypted = "amqps://";
+    result.encrypted = url.starts_with(encrypted);
+    const std::string_view scheme = result.encrypted ? encrypted : plain;
     if (!url.starts_with(scheme)) {
         // What stands before "://" is no secret; the rest may be.
         const std::size_t end = url.find("://");
@@ -70,7 +72,7 @@ codec::Result<ConnectUrl, std::string> ConnectUrl::parse(std::string_view url) {
         result.password = *password;
     }
     if (rest.empty() || rest.front() == ':') return fmt::format("the URL has no host: {}", expected);
-    auto address = Address::parse(rest);
+    auto address = Address::parse(rest, result.encrypted ? 5671 : 5672);
     if (!address) return address.error();
     if (address->kind != Address::Kind::tcp) return fmt::format("\"{}\" is no host: {}", rest, expected);
     if (address->port == 0) return fmt::format("port 0 cannot be connected to: {}", expected);

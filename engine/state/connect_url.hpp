@@ -8,9 +8,10 @@
 
 namespace aprotic::engine {
 
-/// `amqp://[user[:password]@]host[:port]` or `unix:PATH`, taken apart.
+/// `amqp://[user[:password]@]host[:port]`, `amqps://…` or `unix:PATH`, taken apart.
 struct ConnectUrl {
     Address address;
+    bool encrypted = false;  ///< amqps
     std::string username;
     std::string password;
 

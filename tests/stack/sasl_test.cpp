@@ -22,6 +22,9 @@ namespace {
 constexpr auto captured_init =
     "\x00\x00\x00\x23\x02\x01\x00\x00\x00\x53\x41\xc0\x16\x02\xa3\x05PLAIN\xa0\x0c\0guest\0guest"sv;
 
+/// On a stream that is private, or is not.
+SaslSurroundings around(bool private_stream) { return {.private_stream = private_stream}; }
+
 std::string octets_of(const codec::Encoder& output) { return std::string(codec::as_text(output.written())); }
 
 template <class T, class Self>
@@ -73,7 +76,7 @@ struct Recorder final : engine::TraceSink {
 TEST_CASE("a client proves itself by PLAIN with the octets other implementations send", "[5.3.3-d]") {
     const auto options = guest();
     codec::Encoder output;
-    SaslClient client(options, std::nullopt, true, output);
+    SaslClient client(options, std::nullopt, around(true), output);
     client.start();
     CHECK(output.size() == 0);
 
@@ -93,7 +96,7 @@ TEST_CASE("one mechanism may come as a bare symbol or as an array of any width",
                              "\0\0\0\x18\2\1\0\0\0\x53\x40\xc0\x0b\x01\xe0\x08\x01\xa3\x05PLAIN"sv,
                              "\0\0\0\x1e\2\1\0\0\0\x53\x40\xc0\x11\x01\xf0\0\0\0\x0b\0\0\0\x01\xa3\x05PLAIN"sv}) {
         codec::Encoder output;
-        SaslClient client(options, std::nullopt, true, output);
+        SaslClient client(options, std::nullopt, around(true), output);
         feed(client, frame);
         INFO(client.failure().text);
         CHECK(octets_of(output) == captured_init);
@@ -104,7 +107,7 @@ TEST_CASE("a client without a user name goes in as nobody", "[5.3.2-f]") {
     SaslClientOptions options;
     options.enabled = true;
     codec::Encoder output;
-    SaslClient client(options, "host", true, output);
+    SaslClient client(options, "host", around(true), output);
     feed(client, peer::sasl_mechanisms({"PLAIN", "ANONYMOUS"}));
     const auto init = only_frame<codec::SaslInit>(output);
     CHECK(init.mechanism == "ANONYMOUS");
@@ -117,7 +120,7 @@ TEST_CASE("a client without a user name goes in as nobody", "[5.3.2-f]") {
 TEST_CASE("a client answers challenges, also empty ones", "[5.3.2-i]") {
     const auto options = guest();
     codec::Encoder output;
-    SaslClient client(options, std::nullopt, true, output);
+    SaslClient client(options, std::nullopt, around(true), output);
     feed(client, peer::sasl_mechanisms({"PLAIN"}));
     output.truncate(0);
     for (int i = 0; i < 3; ++i) {
@@ -131,7 +134,7 @@ TEST_CASE("a client never uses a mechanism that was not offered or not allowed",
     codec::Encoder output;
     SECTION("nothing it knows") {
         const auto options = guest();
-        SaslClient client(options, std::nullopt, true, output);
+        SaslClient client(options, std::nullopt, around(true), output);
         feed(client, peer::sasl_mechanisms({"X-FOO", "GSSAPI"}));
         CHECK(client.status() == SaslLayer::Status::failed);
         CHECK(client.failure().code == Errc::no_common_mechanism);
@@ -142,21 +145,21 @@ TEST_CASE("a client never uses a mechanism that was not offered or not allowed",
     }
     SECTION("a user is not let fall to nobody") {
         const auto options = guest();
-        SaslClient client(options, std::nullopt, true, output);
+        SaslClient client(options, std::nullopt, around(true), output);
         feed(client, peer::sasl_mechanisms({"ANONYMOUS"}));
         CHECK(client.failure().code == Errc::no_common_mechanism);
     }
     SECTION("unless that was said too") {
         auto options = guest();
         options.mechanisms = {"plain", "anonymous"};
-        SaslClient client(options, std::nullopt, true, output);
+        SaslClient client(options, std::nullopt, around(true), output);
         feed(client, peer::sasl_mechanisms({"ANONYMOUS"}));
         CHECK(only_frame<codec::SaslInit>(output).mechanism == "ANONYMOUS");
     }
     SECTION("the list of what is allowed") {
         auto options = guest();
         options.mechanisms = {"EXTERNAL"};
-        SaslClient client(options, std::nullopt, true, output);
+        SaslClient client(options, std::nullopt, around(true), output);
         feed(client, peer::sasl_mechanisms({"PLAIN", "ANONYMOUS"}));
         CHECK(client.failure().code == Errc::no_common_mechanism);
     }
@@ -166,7 +169,7 @@ TEST_CASE("a password does not go out readable unless that was allowed", "[5.3.2
     auto options = guest();
     codec::Encoder output;
     {
-        SaslClient client(options, std::nullopt, false, output);
+        SaslClient client(options, std::nullopt, around(false), output);
         feed(client, peer::sasl_mechanisms({"PLAIN"}));
         CHECK(client.failure().code == Errc::cleartext_refused);
         CHECK(contains(client.failure().text, "sasl.allow_cleartext_password"));
@@ -174,7 +177,7 @@ TEST_CASE("a password does not go out readable unless that was allowed", "[5.3.2
         CHECK(output.size() == 0);
     }
     options.allow_cleartext_password = true;
-    SaslClient client(options, std::nullopt, false, output);
+    SaslClient client(options, std::nullopt, around(false), output);
     feed(client, peer::sasl_mechanisms({"PLAIN"}));
     CHECK(octets_of(output) == captured_init);
 }
@@ -183,7 +186,7 @@ TEST_CASE("every outcome but ok is a failure, and tells what kind", "[5.3.3-f] [
     const auto outcome = [](std::string_view frame) {
         const auto options = guest();
         codec::Encoder output;
-        SaslClient client(options, std::nullopt, true, output);
+        SaslClient client(options, std::nullopt, around(true), output);
         feed(client, peer::sasl_mechanisms({"PLAIN"}));
         feed(client, frame);
         CHECK(client.status() == SaslLayer::Status::failed);
@@ -213,8 +216,8 @@ TEST_CASE("what comes out of turn ends the exchange", "[5.3-c] [5.3-g] [5.3-h] [
     const auto options = guest();
     const auto users = guests_only();
     codec::Encoder output;
-    SaslClient client(options, std::nullopt, true, output);
-    SaslServer server(users, output);
+    SaslClient client(options, std::nullopt, around(true), output);
+    SaslServer server(users, {}, output);
 
     SECTION("an outcome before there was a choice") {
         CHECK(contains(fails(client, text(peer::sasl_outcome(codec::SaslCode::ok)).text()), "sasl-outcome"));
@@ -249,7 +252,7 @@ TEST_CASE("what comes out of turn ends the exchange", "[5.3-c] [5.3-g] [5.3-h] [
 TEST_CASE("channel and extended header of a SASL frame mean nothing", "[5.3-d]") {
     const auto users = guests_only();
     codec::Encoder output;
-    SaslServer server(users, output);
+    SaslServer server(users, {}, output);
     std::string octets(captured_init);
     octets[7] = 9;
     octets.insert(8, "abcd");
@@ -263,7 +266,7 @@ TEST_CASE("credentials too long for a SASL frame are refused before anything is 
     auto options = guest();
     options.password = std::string(600, 'p');
     codec::Encoder output;
-    SaslClient client(options, std::nullopt, true, output);
+    SaslClient client(options, std::nullopt, around(true), output);
     feed(client, peer::sasl_mechanisms({"PLAIN"}));
     CHECK(client.failure().code == Errc::invalid_option);
     CHECK_FALSE(contains(client.failure().text, "ppp"));
@@ -275,7 +278,7 @@ TEST_CASE("credentials too long for a SASL frame are refused before anything is 
 TEST_CASE("a server speaks first, of what its options allow", "[5.3.2-a]") {
     const auto offered = [](const SaslServerOptions& options) {
         codec::Encoder output;
-        SaslServer server(options, output);
+        SaslServer server(options, {}, output);
         server.start();
         return only_frame<codec::SaslMechanisms>(output).sasl_server_mechanisms;
     };
@@ -311,7 +314,7 @@ TEST_CASE("a server lets the right password in, and only that", "[5.3.3-d] [5.3.
     const auto users = guests_only();
     for (const Row& row : rows) {
         codec::Encoder output;
-        SaslServer server(users, output);
+        SaslServer server(users, {}, output);
         feed(server, peer::sasl_init("PLAIN").initial_response(row.response));
         const auto outcome = only_frame<codec::SaslOutcome>(output);
         CHECK(outcome.code == (row.right ? codec::SaslCode::ok : codec::SaslCode::auth));
@@ -329,7 +332,7 @@ TEST_CASE("a server lets the right password in, and only that", "[5.3.3-d] [5.3.
 TEST_CASE("a client may send its first response later", "[5.3.2-h]") {
     const auto users = guests_only();
     codec::Encoder output;
-    SaslServer server(users, output);
+    SaslServer server(users, {}, output);
     feed(server, peer::sasl_init("PLAIN"));
     CHECK(only_frame<codec::SaslChallenge>(output).challenge.empty());
     feed(server, peer::sasl_response("\0guest\0guest"sv));
@@ -341,7 +344,7 @@ TEST_CASE("a mechanism that was not offered fails", "[5.3.3-b]") {
     for (const char* name : {"BOGUS", "PLAIN", ""}) {
         const SaslServerOptions anonymous_only;
         codec::Encoder output;
-        SaslServer server(anonymous_only, output);
+        SaslServer server(anonymous_only, {}, output);
         feed(server, peer::sasl_init(name).initial_response("\0guest\0guest"sv));
         CHECK(only_frame<codec::SaslOutcome>(output).code == codec::SaslCode::auth);
         CHECK(server.failure().code == Errc::no_common_mechanism);
@@ -351,7 +354,7 @@ TEST_CASE("a mechanism that was not offered fails", "[5.3.3-b]") {
 TEST_CASE("ANONYMOUS needs no response", "[5.3.2-h]") {
     const SaslServerOptions options;
     codec::Encoder output;
-    SaslServer server(options, output);
+    SaslServer server(options, {}, output);
     feed(server, peer::sasl_init("ANONYMOUS"));
     CHECK(server.status() == SaslLayer::Status::succeeded);
     CHECK(server.identity().user.empty());
@@ -361,7 +364,7 @@ TEST_CASE("ANONYMOUS needs no response", "[5.3.2-h]") {
 TEST_CASE("nothing behind the end of the exchange is consumed", "[5.3.3-e] [5.3.3-l]") {
     const SaslServerOptions options;
     codec::Encoder output;
-    SaslServer server(options, output);
+    SaslServer server(options, {}, output);
     const codec::Bytes init = peer::sasl_init("ANONYMOUS").encode(0);
     const std::string both = std::string(init.text()) + "AMQP\0\1\0\0";
     CHECK(feed(server, both) == init.size());
@@ -373,11 +376,11 @@ TEST_CASE("no secret reaches the trace", "[5.3.3]") {
     const auto options = guest();
     const auto users = guests_only();
     codec::Encoder output;
-    SaslClient client(options, std::nullopt, true, output);
+    SaslClient client(options, std::nullopt, around(true), output);
     client.set_trace(&recorder);
     feed(client, peer::sasl_mechanisms({"PLAIN"}));
     feed(client, peer::sasl_challenge(""));
-    SaslServer server(users, output);
+    SaslServer server(users, {}, output);
     server.set_trace(&recorder);
     feed(server, peer::sasl_init("PLAIN"));
     feed(server, peer::sasl_response("\0guest\0guest"sv));

@@ -1,0 +1,97 @@
+#pragma once
+
+#include "stack/engines.hpp"
+#include "support/certificates.hpp"
+
+#include <aprotic/engine/tls.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace aprotic::test {
+
+inline const Authority& authority() {
+    static const Authority made;
+    return made;
+}
+
+inline const Identity& server_identity() {
+    static const Identity made = authority().issue({.common_name = "The Server", .hosts = {"host.test", "10.1.2.3"}});
+    return made;
+}
+
+inline engine::TlsOptions tls_server(const Identity& identity = server_identity()) {
+    engine::TlsOptions options;
+    options.certificate_pem = identity.certificate;
+    options.key_pem = identity.key;
+    return options;
+}
+
+inline engine::TlsOptions tls_client() {
+    engine::TlsOptions options;
+    options.ca_pem = authority().certificate();
+    return options;
+}
+
+/// A client and a server engine whose bytes cross in pieces.
+struct TlsPair {
+    TlsPair(engine::ConnectionOptions client_with, engine::ConnectionOptions server_with, std::size_t piece = SIZE_MAX)
+        : client(make_machine(engine::EngineRole::client, std::move(client_with), false)),
+          server(make_machine(engine::EngineRole::server, std::move(server_with), false)),
+          chunk(piece) {
+        static_cast<void>(client->open());
+        static_cast<void>(server->open());
+    }
+    TlsPair(const engine::TlsOptions& client_tls, const engine::TlsOptions& server_tls, std::size_t piece = SIZE_MAX)
+        : TlsPair(with(client_options(), engine::TlsContext::make_client(client_tls)),
+                  with(server_options(), engine::TlsContext::make_server(server_tls)), piece) {}
+
+    static engine::ConnectionOptions with(engine::ConnectionOptions options, const engine::TlsContext::Made& made) {
+        if (!made) FAIL(made.error().text);
+        options.tls.context = *made;
+        options.tls.server_name = "host.test";
+        return options;
+    }
+
+    bool move(Machine& from, Machine& to, std::string& seen, std::string& waiting) {
+        const auto bytes = from.take_output(chunk);
+        seen += codec::as_text(bytes);
+        waiting += codec::as_text(bytes);
+        const std::size_t n = std::min(chunk, waiting.size());
+        const std::size_t fed = to.feed(codec::as_bytes(std::string_view(waiting).substr(0, n)));
+        waiting.erase(0, fed);
+        if (waiting.empty() && from.closed() && !std::exchange(&from == &client ? client_gone : server_gone, true))
+            to.end_of_input();
+        return !bytes.empty() || fed > 0;
+    }
+    void settle() {
+        while (move(client, server, client_said, to_server) | move(server, client, server_said, to_client)) {
+        }
+    }
+    bool open() {
+        settle();
+        return client->remote_open() != nullptr && server->remote_open() != nullptr;
+    }
+    std::string client_failure() {
+        settle();
+        return client.failure() ? client.failure()->text : "";
+    }
+    std::string server_failure() {
+        settle();
+        return server.failure() ? server.failure()->text : "";
+    }
+
+    Machine client;
+    Machine server;
+    std::size_t chunk;
+    std::string client_said;
+    std::string server_said;
+    std::string to_server;
+    std::string to_client;
+    bool client_gone = false;
+    bool server_gone = false;
+};
+
+}  // namespace aprotic::test
