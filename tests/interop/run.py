@@ -10,8 +10,11 @@ import json
 import os
 import queue
 import re
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -170,6 +173,103 @@ def proton_transactions(options):
     check(broker.stop() == 0, "the broker did not end cleanly")
 
 
+class Keys(object):
+    """A CA and certificates of it, made by OpenSSL's own command for the length of a scenario."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="aprotic-interop-")
+        self.run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                 "-subj", "/CN=Interop CA", "-keyout", self.path("ca.key"), "-out", self.path("ca.pem"))
+        for name, extension in (("server", "subjectAltName=DNS:localhost,IP:127.0.0.1"), ("me", "basicConstraints=CA:FALSE")):
+            with open(self.path(name + ".ext"), "w") as out:
+                out.write(extension)
+            self.run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=" + name,
+                     "-keyout", self.path(name + ".key"), "-out", self.path(name + ".csr"))
+            self.run("x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.path("ca.pem"), "-CAkey",
+                     self.path("ca.key"), "-CAcreateserial", "-days", "2", "-extfile", self.path(name + ".ext"), "-out",
+                     self.path(name + ".pem"))
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    @staticmethod
+    def run(*arguments):
+        subprocess.run(("openssl",) + arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def say_by_s_client(at, keys, octets, *arguments):
+    """What our broker answers OpenSSL's client."""
+    command = ("openssl", "s_client", "-connect", at, "-CAfile", keys.path("ca.pem"), "-verify_return_error",
+               "-servername", "localhost", "-quiet") + arguments
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:
+        client.stdin.write(octets)
+        client.stdin.flush()
+        said = client.stdout.read(len(octets))
+        client.kill()
+    return said
+
+
+def proton_tls(options):
+    need_modules("proton")
+    program = need_program(options.aprotic, "aprotic")
+    if not shutil.which("openssl"):
+        raise Missing("no openssl command")
+    keys = Keys()
+    script = os.path.join(HERE, "proton_tls.py")
+    ours = ("--tls-cert", keys.path("server.pem"), "--tls-key", keys.path("server.key"))
+    try:
+        # A password over TLS, and what has no place on such a port.
+        broker = Program("aprotic broker", program, "broker", "--listen", "127.0.0.1:0", "--user", "me:secret", *ours)
+        at = broker.wait_for(r"^listening on (\S+)").group(1)
+        url = "amqps://me:secret@" + at
+        peer = Program("Proton Python", PYTHON, script, "client", url, "unicast.tls", "500", keys.path("ca.pem"))
+        print(peer.wait_end(120)[-1])
+        header = b"AMQP\x03\x01\x00\x00"
+        for version in ("-tls1_2", "-tls1_3"):
+            check(say_by_s_client(at, keys, header, version, "-alpn", "amqp") == header,
+                  "openssl s_client %s is not understood" % version)
+        check(say_by_s_client(at, keys, header, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0") == b"", "TLS 1.1 is spoken")
+        plain = subprocess.run((program, "send", "amqp://me:secret@" + at, "unicast.tls", "x"), capture_output=True,
+                               text=True, timeout=30)
+        check(plain.returncode == 3 and "amqps" in plain.stderr, "a plain client: %s" % plain.stderr)
+        check(broker.stop() == 0, "the broker did not end cleanly")
+
+        # A certificate instead of a password.
+        broker = Program("aprotic broker", program, "broker", "--listen", "127.0.0.1:0", "--tls-client-ca",
+                         keys.path("ca.pem"), *ours)
+        at = broker.wait_for(r"^listening on (\S+)").group(1)
+        peer = Program("Proton Python", PYTHON, script, "client", "amqps://" + at, "unicast.tls", "100",
+                       keys.path("ca.pem"), keys.path("me.pem"), keys.path("me.key"))
+        print(peer.wait_end(120)[-1])
+        check(broker.stop() == 0, "the broker did not end cleanly")
+
+        # The other way round: our client and a server of Proton's.
+        port = free_port()
+        server = Program("Proton server", PYTHON, script, "server", str(port), keys.path("server.pem"),
+                         keys.path("server.key"), keys.path("ca.pem"))
+        server.wait_for(r"^listening")
+        us = (program, "send", "amqps://localhost:%d" % port, "anywhere", "hello", "--tls-ca", keys.path("ca.pem"))
+        sent = subprocess.run(us + ("--tls-cert", keys.path("me.pem"), "--tls-key", keys.path("me.key")),
+                              capture_output=True, text=True, timeout=60)
+        check(sent.returncode == 0, "our client: %s" % sent.stderr)
+        server.wait_for(r"^got 5 ")
+        refused = subprocess.run(us, capture_output=True, text=True, timeout=60)
+        check(refused.returncode == 3 and "certificate" in refused.stderr, "without a certificate: %s" % refused.stderr)
+        stranger = subprocess.run(us[:-2], capture_output=True, text=True, timeout=60)
+        check(stranger.returncode == 3 and "Interop CA" in stranger.stderr, "with a CA unknown: %s" % stranger.stderr)
+    finally:
+        keys.remove()
+
+
 def proton_cpp(options):
     program = need_program(options.proton_peer, "proton_peer (libqpid-proton-cpp12-dev)")
     broker, at = start_our_broker(options)
@@ -281,7 +381,7 @@ def python_servers(options, start_broker, multicast):
 SCENARIOS = {
     "proton-python": proton_python,
     "proton-cpp": proton_cpp,
-    "proton-transactions": proton_transactions,
+    "proton-tls": proton_tls, "proton-transactions": proton_transactions,
     "oslo-client": lambda options: python_client(options, start_our_broker, True),
     "oslo-servers": lambda options: python_servers(options, start_our_broker, True),
     # That broker has queues only: no message goes to two servers.
