@@ -94,6 +94,9 @@ private:
         options.sasl_server.verify_password = [](std::string_view user, std::string_view password) {
             return user == "guest" && password == "guest";
         };
+        options.sasl_server.verify_token = [](std::string_view token) {
+            return token == "token" ? std::optional<std::string>("guest") : std::nullopt;
+        };
         return options;
     }
 

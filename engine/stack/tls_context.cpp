@@ -17,10 +17,11 @@ namespace aprotic::engine {
 namespace stack {
 
 std::string take_openssl_error() {
-    const unsigned long code = ERR_peek_last_error();
+    // A failed system call, such as opening a file, comes first and has errno for a reason.
+    const unsigned long first = ERR_peek_error();
+    const unsigned long code = ERR_SYSTEM_ERROR(first) ? first : ERR_peek_last_error();
     ERR_clear_error();
     if (code == 0) return "no reason given";
-    // A failed system call, such as opening a file, has errno for a reason.
     if (ERR_SYSTEM_ERROR(code)) return std::generic_category().message(ERR_GET_REASON(code));
     const char* const reason = ERR_reason_error_string(code);
     return reason != nullptr ? reason : fmt::format("OpenSSL error {:#x}", code);
@@ -251,8 +252,7 @@ codec::Result<OpenSslPtr<SSL_CTX>, Failure> set_up(EngineRole role, const TlsOpt
 
     const Source certificate{"certificate_file", options.certificate_file, "certificate_pem", options.certificate_pem};
     const bool separate_key = !options.key_file.empty() || !options.key_pem.empty();
-    const Source key{"key_file", separate_key ? options.key_file : options.certificate_file,  //
-                     "key_pem", separate_key ? options.key_pem : options.certificate_pem};
+    const Source key = separate_key ? Source{"key_file", options.key_file, "key_pem", options.key_pem} : certificate;
     if (!certificate.empty()) {
         if (auto done = load_certificate(context, certificate); !done) return done.error();
         if (auto done = load_key(context, key, options.key_password, certificate.name()); !done) return done.error();

@@ -132,7 +132,9 @@ int TlsLayer::Impl::on_verified(int fine, X509_STORE_CTX* store) {
     const auto* const ssl =
         static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
     Impl& self = of(ssl);
-    if (fine != 1 && self.certificate_fault.code == X509_V_OK) self.certificate_fault = certificate_fault_of(*store);
+    const bool matters = (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0;
+    if (fine != 1 && matters && self.certificate_fault.code == X509_V_OK)
+        self.certificate_fault = certificate_fault_of(*store);
     return fine;
 }
 
@@ -231,13 +233,18 @@ TlsLayer::TlsLayer(std::shared_ptr<const TlsContext> context, const std::string&
     : impl_(std::make_unique<Impl>(std::move(context), server_name)) {
     impl_->set_up();
 }
-TlsLayer::~TlsLayer() = default;
+TlsLayer::~TlsLayer() {
+    // A stream that just ends is no reason to forget the session; OpenSSL thinks it is.
+    if (impl_->status != Status::failed && impl_->connection)
+        SSL_set_shutdown(impl_->connection.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
 
 void TlsLayer::start() { impl_->shake_hands(); }
 
 std::span<std::byte> TlsLayer::prepare_input() {
     Impl& self = *impl_;
-    if (self.begin < self.end) return {};
+    // A peer who asks for new keys again and again must take our answers first.
+    if (self.begin < self.end || self.output.size() >= 2 * output_max) return {};
     if (self.input.size() < input_size) self.input.resize(input_size);
     self.begin = self.end = 0;
     return self.input;

@@ -80,9 +80,32 @@ TEST_CASE("a URL comes back as text without its passwords") {
     CHECK(parsed(url.to_string_with_passwords()) == url);
 }
 
+TEST_CASE("amqps is the same over TLS, on its own port") {
+    const auto url = parsed("AMQPS://u:p@h,[::1],g:99/v?ssl_ca_file=%2Fca.pem&ssl_key_password=hidden");
+    CHECK(url.scheme == "amqps");
+    REQUIRE(url.hosts.size() == 3);
+    CHECK(url.hosts[0].port == 5671);
+    CHECK(url.hosts[1].port == 5671);
+    CHECK(url.hosts[2].port == 99);
+    CHECK(url.to_string() == "amqps://u:***@h:5671,[::1]:5671,g:99/v?ssl_ca_file=%2Fca.pem&ssl_key_password=***");
+    CHECK(parsed(url.to_string_with_passwords()) == url);
+    CHECK(parsed("amqps://").hosts[0].port == 5671);
+    TransportOptions options;
+    REQUIRE(apply_url_options(options, url));
+    CHECK(options.ssl_ca_file == "/ca.pem");
+    CHECK(options.ssl_key_password == "hidden");
+}
+
+TEST_CASE("TLS settings that cannot be used are refused at once, with the file") {
+    CHECK_THROWS_WITH(Transport("amqps://h/?ssl_ca_file=/nowhere/ca.pem"), Catch::Contains("/nowhere/ca.pem"));
+    CHECK_THROWS_WITH(Transport("amqp://h/?ssl_cert_file=/nowhere/me.pem&ssl_key_password=hidden"),
+                      Catch::Contains("/nowhere/me.pem") && !Catch::Contains("hidden"));
+}
+
 TEST_CASE("a refused URL says what was expected") {
     CHECK_THAT(refusal("localhost"), Catch::Contains("no scheme"));
-    CHECK_THAT(refusal("rabbit://h"), Catch::Contains("'rabbit' is not a scheme known here: amqp://, amqps:// or embedded:"));
+    CHECK_THAT(refusal("rabbit://h"),
+               Catch::Contains("'rabbit' is not a scheme known here: amqp://, amqps:// or embedded:"));
     CHECK_THAT(refusal("amqp:h"), Catch::Contains("amqp://host:port/ was expected"));
     CHECK_THAT(refusal("amqp://h:port"), Catch::Contains("'port' is no port of host 'h'"));
     CHECK_THAT(refusal("amqp://h:0"), Catch::Contains("from 1 to 65535"));

@@ -78,11 +78,13 @@ std::optional<std::string> let_in(const engine::ConnectionOptions& options, cons
         stage.peer.expect_header(codec::ProtocolId::sasl);
         stage.peer.expect_sasl_mechanisms();
         stage.peer.send(peer::sasl_init(mechanism).initial_response(response));
-        if (stage.engine.has_ended()) return;
-        stage.peer.send(peer::sasl_response("\1"));
-        if (stage.engine.has_ended()) return;
-        stage.peer.send_header();
-        user = stage.engine.expect_event<Authenticated>().identity.user;
+        try {
+            user = stage.engine.expect_event<Authenticated>().identity.user;
+        } catch (const peer::ScriptError&) {
+            // Refused at once, or after the client has taken note of why.
+            if (!stage.engine.has_ended()) stage.peer.send(peer::sasl_response("\1"));
+            CHECK(stage.engine.has_ended());
+        }
     });
     return user;
 }

@@ -1,3 +1,4 @@
+#include <array>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -277,7 +278,9 @@ TEST_CASE("a client's certificate is who it is, by EXTERNAL", "[5.3.2-h]") {
         wrong.certificate_pem = stranger.certificate;
         wrong.key_pem = stranger.key;
         TlsPair pair(wrong, server);
+        INFO(pair.client_failure());
         CHECK(contains(pair.client_failure(), "refused our certificate"));
+        INFO(pair.server_failure());
         CHECK(pair.server.failure()->code == Errc::certificate_refused);
     }
 }
@@ -558,6 +561,8 @@ TEST_CASE("last words that nobody reads are given up", "[5.2-e]") {
     TlsPair silent(tls_client(), tls_server());
     REQUIRE(silent.open());
     silent.client.end_of_input();
+    std::array<codec::ConstBuffer, 4> last_words;
+    CHECK(silent.client->prepare_write(last_words, silent.client.now()) == 1);
     CHECK_FALSE(silent.client.closed());
     silent.client.pass(5s);
     CHECK(silent.client.closed());
