@@ -3,7 +3,7 @@
 
 packages_to_build=(g++ cmake ninja-build libasio-dev libfmt-dev nlohmann-json3-dev libcli11-dev libssl-dev)
 packages_to_test=(ccache catch2 amqp-specs python3 valgrind)
-packages_for_interop=(python3-oslo.messaging python3-pyngus python3-qpid-proton
+packages_for_interop=(openssl python3-oslo.messaging python3-pyngus python3-qpid-proton
     libqpid-proton-cpp12-dev libqpid-proton11-dev libqpid-proton11-dev-examples)
 
 need_packages() {

@@ -58,6 +58,7 @@ std::string alert_text(int alert, const char* reason, bool is_client) {
         case SSL_AD_CERTIFICATE_EXPIRED:
         case SSL_AD_CERTIFICATE_UNKNOWN:
         case SSL_AD_UNKNOWN_CA:
+        case SSL_AD_DECRYPT_ERROR:  // its signature
         case SSL_AD_ACCESS_DENIED:
             return fmt::format(
                 "the {} refused our certificate ({}): see tls.certificate_file here and whom it trusts "

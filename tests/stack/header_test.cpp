@@ -55,11 +55,11 @@ TEST_CASE("a server answers what it does not take with what it takes", "[2.2-e] 
         {server, "AMQP\0\2\0\0"sv, codec::ProtocolId::amqp, "AMQP 2.0.0"},
         {server, amqp_0_9_1, codec::ProtocolId::amqp, "AMQP 0-9-1"},
         {server, "AMQP\1\1\0\x0a"sv, codec::ProtocolId::amqp, "AMQP 0-10"},
-        {server, "AMQP\2\1\0\0"sv, codec::ProtocolId::amqp, "over TLS"},
+        {server, "AMQP\2\1\0\0"sv, codec::ProtocolId::amqp, "wants TLS"},
         {server, "AMQP\xff\1\0\0"sv, codec::ProtocolId::amqp, "unknown protocol id 255"},
         {server, "AMQP\3\2\0\0"sv, codec::ProtocolId::sasl, "AMQP 2.0.0 with SASL"},
         {server, "GET / HTTP/1.1\r\n"sv, codec::ProtocolId::amqp, "HTTP"},
-        {server, "\x16\x03\x01\x02\x00\x01\x00\x01"sv, codec::ProtocolId::amqp, "a TLS record"},
+        {server, "\x16\x03\x01\x02\x00\x01\x00\x01"sv, codec::ProtocolId::amqp, "wants TLS"},
         {server, "SSH-2.0-x"sv, codec::ProtocolId::amqp, "SSH"},
         {server, "amqp\0\1\0\0"sv, codec::ProtocolId::amqp, "\"amqp\\x00\\x01\\x00\\x00\""},
         {server, "\0\0\0\0\0\0\0\0"sv, codec::ProtocolId::amqp, "\\x00"},
@@ -99,5 +99,5 @@ TEST_CASE("an answer shorter than a header is named when the stream has ended", 
     CHECK(judge(plain_client, alert).status == HeaderStep::Status::need_more);
     const HeaderStep step = judge(plain_client, alert, true);
     CHECK(step.status == HeaderStep::Status::refused);
-    CHECK(contains(step.text, "a TLS record"));
+    CHECK(contains(step.text, "insists on TLS"));
 }
