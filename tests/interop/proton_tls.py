@@ -64,6 +64,10 @@ class Server(MessagingHandler):
         event.container.listen("amqps://127.0.0.1:%d" % self.port)
         print("listening", flush=True)
 
+    def on_link_opening(self, event):
+        event.link.source.copy(event.link.remote_source)
+        event.link.target.copy(event.link.remote_target)
+
     def on_message(self, event):
         print("got %d as %s" % (len(event.message.body), event.transport.user), flush=True)
 
