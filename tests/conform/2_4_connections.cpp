@@ -35,10 +35,11 @@ Line& closed_by_peer(Context& t) {
     Line& line = t.opened();
     line.send(t.open());
     line.ordinary([&] {
-        const Heard heard = line.accept_one_of({closes(), drops()});
+        const Heard heard = line.accept_one_of({closes(), drops(), ignores()});
         if (heard.kind == Heard::Kind::end) t.skip("the peer does not say close before it ends the stream");
+        if (!heard.is(codec::descriptor::close)) t.skip("the peer does not close for a second open");
     });
-    t.outcome.ways.clear();
+    t.outcome = {};
     return line;
 }
 
@@ -326,7 +327,7 @@ Cases closing() {
              [](Context& t) {
                  Line& line = t.opened();
                  line.send(t.open(), peer::close());
-                 line.accept_one_of({closes(), drops()});
+                 line.accept_one_of({closes(), closes_in_order().lenient(), drops()});
                  line.expect_end("both sides have closed");
              }},
         {.id = "2.4.6-b",
@@ -370,7 +371,9 @@ Cases idling() {
                  Line& line = t.opened(t.open().idle_time_out(2000));
                  const double pause = longest_pause(line, 5);
                  t.note("longest pause " + text_of(pause));
-                 line.require(pause <= 2.0, "no pause above 2000 ms between frames", "a pause of " + text_of(pause));
+                 // What is announced should be half of what is really waited for, and a clock is not exact.
+                 line.require(pause <= 4.0, "no pause above 2000 ms between frames", "a pause of " + text_of(pause));
+                 if (pause > 2.2) t.took("pauses too long, but not twice as long", Grade::lenient);
              }},
         {.id = "2.4.5-e",
          .level = Level::should,

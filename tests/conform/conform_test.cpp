@@ -133,6 +133,14 @@ TEST_CASE("an ordinary step that fails leaves the question open") {
     CHECK(contains(result.actual, "begin"));
 }
 
+TEST_CASE("where a case has ended the peer the others are not held against it") {
+    const Run run = judged({"framing errors kill"}, {"2.3-b"});
+    REQUIRE(run.results.size() == 4);
+    CHECK(run.count(Verdict::crashed) == 1);
+    CHECK(run.count(Verdict::inconclusive) == 3);
+    CHECK(contains(run.results.back().actual, run.results.front().subject->id));
+}
+
 TEST_CASE("what the profile does not claim is not asked, and said so") {
     Faults faults;
     Profile profile = plain_profile();

@@ -49,6 +49,12 @@ void Line::raw(std::span<const std::byte> octets) {
     channel_->write(octets);
 }
 
+void Line::raw_open(std::string_view octets) {
+    frame_size_max = codec::protocol::frame_size_max_default;
+    open_sent_ = true;
+    raw(octets);
+}
+
 bool Line::take(Heard& heard) {
     const auto octets = [&](std::size_t size) {
         const auto end = heard_.begin() + static_cast<std::ptrdiff_t>(size);

@@ -62,6 +62,11 @@ public:
     }
     void raw(std::span<const std::byte> octets);
     void raw(std::string_view octets) { raw(codec::as_bytes(octets)); }
+    /// An open that no builder makes, as octets of a frame: the line takes what the peer may send from then on for as
+    /// large as it likes.
+    void raw_open(std::string_view octets);
+    /// A session of ours is on this channel, begun by octets that no builder makes.
+    void claim(std::uint16_t channel) { channels_.insert(channel); }
     /// Says that nothing more comes from us.
     void half_close() { channel_->end_of_stream(); }
 

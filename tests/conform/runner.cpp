@@ -58,7 +58,9 @@ private:
             result.actual = std::move(finding.actual);
         }
         for (auto& line : context.lines()) result.closing = line.finish();
-        if (subject.negative || is_failure(result.verdict)) check_life(result, subject.negative);
+        // What could not even be asked proves nothing about what it does to the peer.
+        if (result.verdict != Verdict::inconclusive && (subject.negative || is_failure(result.verdict)))
+            check_life(result, subject.negative);
         result.seconds = seconds_now() - began;
         result.ways = std::move(context.outcome.ways);
         result.notes = std::move(context.outcome.notes);
@@ -147,8 +149,18 @@ std::vector<Result> run(std::vector<const Case*> cases, const Connector& connect
                           [](const Case* one) { return std::ranges::count(one->tags, "control") != 0; });
     Runner runner(connect, profile, options);
     std::vector<Result> results;
+    std::string gone;  // the case after which nobody was there any more
     for (const Case* subject : cases) {
-        results.push_back(runner.judge(*subject));
+        if (gone.empty()) {
+            results.push_back(runner.judge(*subject));
+            const bool crashed = results.back().verdict == Verdict::crashed;
+            if (crashed && !try_sasl(connect, profile, options.timing, profile.sasl).empty()) gone = subject->id;
+        } else {
+            results.push_back({.subject = subject,
+                               .verdict = Verdict::inconclusive,
+                               .expected = "the peer is there",
+                               .actual = "it has gone since " + gone});
+        }
         if (options.after) options.after(results.back());
     }
     return results;

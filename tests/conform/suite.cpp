@@ -48,8 +48,8 @@ const Cases& all_cases() {
     static const Cases cases = [] {
         Cases all;
         for (auto* table :
-             {type_encodings, version_negotiation, framing, connections, sessions, links, performatives, definitions,
-              message_format, delivery_state, sources_and_targets, transactions, sasl, known_bugs})
+             {type_encodings, type_notation, version_negotiation, framing, connections, sessions, links, performatives,
+              definitions, message_format, delivery_state, sources_and_targets, transactions, sasl, known_bugs})
             for (auto& one : table()) all.push_back(std::move(one));
         std::ranges::stable_sort(all,
                                  [](const Case& a, const Case& b) { return section_before(a.section(), b.section()); });

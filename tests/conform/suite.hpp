@@ -49,6 +49,7 @@ const Cases& all_cases();
 
 // One table per file.
 Cases type_encodings();       // 1
+Cases type_notation();        // 1.3
 Cases version_negotiation();  // 2.2
 Cases framing();              // 2.3
 Cases connections();          // 2.4
