@@ -162,7 +162,6 @@ Fault ConnectionEndpoint::recv_session_frame(const codec::FrameView& frame) {
         auto end = frame.as<codec::End>();
         if (!end) return undecodable(end.error(), "end cannot be read");
         remote_channels_.erase(frame.channel, *session);
-        session->free_remote_channel();
         session->recv_end(std::move(*end));
         return {};
     }

@@ -216,7 +216,11 @@ const codec::DeliveryState* LinkEndpoint::partial_state() const noexcept {
 
 void LinkEndpoint::drop_partial() {
     skipping_ = false;
-    if (partial_ != nullptr) take_back(*partial_);
+    if (partial_ != nullptr && partial_->complete) {
+        partial_ = nullptr;  // it was being resumed, and the application has had it [2.6.13]
+    } else if (partial_ != nullptr) {
+        take_back(*partial_);
+    }
 }
 
 IncomingDelivery LinkEndpoint::take(Delivery& delivery) {

@@ -88,8 +88,6 @@ public:
 
     SessionId id() const noexcept { return id_; }
     std::uint16_t channel() const noexcept { return channel_; }
-    std::optional<std::uint16_t> remote_channel() const noexcept { return remote_channel_; }
-    void free_remote_channel() noexcept { remote_channel_.reset(); }
     SessionState state() const noexcept { return state_; }
     bool awaits_begin() const noexcept { return local_ && !remote_begun_ && state_ != SessionState::ended; }
     /// Frames of links may be written.
@@ -128,7 +126,7 @@ private:
     EndpointContext& context_;
     SessionId id_;
     std::uint16_t channel_;
-    std::optional<std::uint16_t> remote_channel_;
+    std::optional<std::uint16_t> remote_channel_;  // also when the peer has ended: our begin, still to come, names it
     SessionOptions options_;
     SessionState state_ = SessionState::unmapped;
     bool local_ = true;  // we began it

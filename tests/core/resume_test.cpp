@@ -511,6 +511,28 @@ TEST_CASE("what is decided about a delivery before the end of its link is heard 
     scene.peer.expect(peer::disposition(codec::Role::receiver, 2).settled().accepted());
 }
 
+TEST_CASE("a delivery whose resumption breaks off is not forgotten", "[2.6.13-a]") {
+    Scene scene;
+    const SessionId session = scene.begin();
+    const LinkId before = scene.attach(session, resumable(receiving()));
+    scene.machine->set_credit(before, 10).value();
+    scene.peer.expect_flow();
+    scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("a").payload("message"));
+    scene.receive();
+    const auto suspended = suspend(scene, before);
+    const LinkId link = scene.machine->attach(session, resumable(receiving(), suspended)).value();
+    scene.peer.expect_attach();
+    auto answer = peer::attach(codec::Role::sender, 0, "link");
+    answer.performative.unsettled = codec::Map{{key("a"), codec::Value()}};
+    scene.peer.send(answer);
+    scene.machine.skip_to_event<LinkOpened>();
+    scene.peer.skip_flows = true;
+    scene.peer.send(peer::transfer(0).delivery_id(1).delivery_tag("a").resume().more().payload("mess"));
+    const auto again = suspend(scene, link);
+    REQUIRE(again->deliveries.size() == 1);
+    CHECK(again->deliveries[0].tag == tag("a"));
+}
+
 TEST_CASE("a resumed delivery is taken back", "[3.4.6-f]") {
     Scene scene;
     const SessionId session = scene.begin();

@@ -58,6 +58,18 @@ TEST_CASE("the peer's begin is answered by itself on a channel of ours", "[2.5.1
     scene.peer.expect_begin().on_channel(1).with(&codec::Begin::remote_channel, std::optional<std::uint16_t>(7));
 }
 
+TEST_CASE("a session that the peer has ended before our begin is answered all the same", "[2.5.1-b][2.5.2-a]") {
+    Scene scene;
+    scene.begin();
+    scene.machine.events_held = true;
+    scene.peer.send(peer::begin().on_channel(7));
+    scene.peer.send(peer::end().on_channel(7));
+    scene.machine.events_held = false;
+    scene.peer.expect_begin().on_channel(1).with(&codec::Begin::remote_channel, std::optional<std::uint16_t>(7));
+    scene.peer.expect_end().on_channel(1);
+    scene.peer.expect_nothing();
+}
+
 TEST_CASE("more sessions than the peer takes fail here", "[2.7.1-k][2.7.1-m]") {
     Scene scene(options(), peer::open().channel_max(0));
     scene.begin();
