@@ -79,6 +79,13 @@ public:
         queue->resume(*this);
     }
 
+    /// What is not sent before this returns the drain leaves out. [2.6.7-i]
+    void on_drain(Sender&) override {
+        stalled_ = false;
+        queue->resume(*this);
+        queue->dispatch();
+    }
+
     void on_flow_properties(Sender&, const codec::Map& properties) override {
         const auto* const value = properties.find("txn-id");
         if (value == nullptr) return;

@@ -56,8 +56,10 @@ public:
     /// The node is gone: nobody is told any more.
     void orphan();
 
-private:
+    /// Hands out what there is now, as far as consumers have room.
     void dispatch();
+
+private:
     void dispatch_soon();
     void show(Consumer& consumer);
     void arm(Instant expires);

@@ -31,6 +31,18 @@ TEST_CASE("a queue accepts and keeps a message that nobody waits for") {
     REQUIRE(world.node("unicast.t")->messages == 0);
 }
 
+TEST_CASE("a drain takes what is there before it gives credit back", "[2.6.7-i]") {
+    World world;
+    world.send_all(world.sender("unicast.t"), {"1", "2", "3"});
+    auto inbox = std::make_shared<Inbox>();
+    const auto receiver = world.receiver("unicast.t", inbox, with_credit(0));
+    receiver.add_credit(10);
+    receiver.drain();
+    world.settle();
+    REQUIRE(inbox->texts == Texts{"1", "2", "3"});
+    REQUIRE(receiver.credit() == 0);
+}
+
 TEST_CASE("a node made by a pattern goes when it has neither links nor messages") {
     World world;
     auto tx = world.sender("unicast.t");
