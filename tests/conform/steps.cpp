@@ -1,0 +1,155 @@
+#include "conform/steps.hpp"
+
+#include <algorithm>
+
+namespace aprotic::conform {
+
+std::string text_of(const codec::Performative& performative) { return codec::to_string(performative); }
+
+Receiver::Receiver(Context& t, const peer::AttachFrame& ours) : Receiver(t.opened(), ours) {}
+
+Receiver::Receiver(Line& on, const peer::AttachFrame& ours) : line(on), begin(on.begin()) {
+    attach = *line.attach_receiver(ours);
+    next_incoming_id = begin.next_outgoing_id;
+    delivery_count = attach.initial_delivery_count.value_or(0);
+}
+
+peer::FlowFrame Receiver::flow(std::uint32_t credit) const {
+    auto frame = peer::flow();
+    frame.next_incoming_id(next_incoming_id).handle(0).delivery_count(delivery_count).link_credit(credit);
+    return frame;
+}
+
+std::optional<Arrived> Receiver::next(Duration patience, std::string_view why) {
+    Arrived arrived;
+    for (;;) {
+        const Heard heard = line.hear(arrived.frames > 0 ? line.timing.answer : patience);
+        if (heard.kind == Heard::Kind::nothing && arrived.frames == 0) return std::nullopt;
+        const bool passed_over =
+            heard.kind == Heard::Kind::frame &&
+            (heard.view.empty() || heard.is(codec::descriptor::flow) || heard.is(codec::descriptor::disposition));
+        if (passed_over) continue;
+        auto transfer = heard.as<codec::Transfer>();
+        if (!transfer || transfer->handle != attach.handle) line.fail("deliveries: " + std::string(why), heard);
+        ++next_incoming_id;
+        arrived.settled = arrived.settled || transfer->settled.value_or(false);
+        arrived.aborted = arrived.aborted || transfer->aborted;
+        arrived.octets += codec::as_text(heard.view.payload);
+        const bool more = transfer->more && !transfer->aborted;
+        if (arrived.frames++ == 0) {
+            arrived.first = std::move(*transfer);
+            ++delivery_count;
+        } else if (transfer->delivery_id && transfer->delivery_id != arrived.first.delivery_id) {
+            line.fail("frames of one delivery until it is whole [2.6.14-c]", heard);
+        }
+        if (!more) return arrived;
+    }
+}
+
+Arrived Receiver::take(std::string_view why) {
+    auto arrived = next(line.timing.answer, why);
+    if (!arrived) line.fail("a delivery: " + std::string(why), Heard());
+    return std::move(*arrived);
+}
+
+std::vector<Arrived> Receiver::take_all() {
+    std::vector<Arrived> all;
+    while (auto arrived = next(line.timing.quiet * 4, "or nothing")) all.push_back(std::move(*arrived));
+    return all;
+}
+
+void Receiver::settle(const Arrived& delivery, codec::DeliveryState state) {
+    line.send(peer::disposition(codec::Role::receiver, delivery.id()).settled().state(std::move(state)));
+}
+
+void Receiver::expect_deliveries(std::size_t wanted, const std::string& why) {
+    const std::size_t came = take_all().size();
+    line.require(came == wanted, std::to_string(wanted) + " deliveries: " + why, std::to_string(came) + " deliveries");
+}
+
+codec::Flow Receiver::expect_flow(std::string_view why) {
+    for (;;) {
+        auto flow = line.expect<codec::Flow>(why);
+        if (flow->handle == attach.handle) return std::move(flow.performative);
+    }
+}
+
+codec::Message message_in(Receiver& receiver, const Arrived& delivery) {
+    auto message = codec::decode_message(codec::as_bytes(delivery.octets));
+    if (!message) receiver.line.fail("a delivery that is a message", message.error().message());
+    return std::move(*message);
+}
+
+std::string text_in(Receiver& receiver, const Arrived& delivery) {
+    const codec::Message message = message_in(receiver, delivery);
+    const auto* value = std::get_if<codec::Value>(&message.body);
+    return std::string(value == nullptr ? "" : value->to_text().value_or(""));
+}
+
+codec::Disposition outcome_of(Line& line, std::uint32_t id) {
+    for (;;) {
+        auto disposition = line.expect<codec::Disposition>("it tells the outcome of delivery " + std::to_string(id));
+        const auto& d = *disposition;
+        const bool meant = d.role == codec::Role::receiver && id - d.first <= d.last.value_or(d.first) - d.first;
+        if (meant && (d.settled || (d.state && codec::is_terminal(*d.state))))
+            return std::move(disposition.performative);
+    }
+}
+
+bool is_accepted(const std::optional<codec::DeliveryState>& state) {
+    return state && std::holds_alternative<codec::Accepted>(*state);
+}
+
+void expect_accepted(Line& line, std::uint32_t id, const std::string& why) {
+    const auto outcome = outcome_of(line, id);
+    line.require(is_accepted(outcome.state), "accepted: " + why, text_of(outcome));
+}
+
+Heard answer_to_delivery(Line& line, const Reactions& reactions) {
+    line.may_probe = false;
+    return line.accept_one_of(reactions);
+}
+
+namespace {
+
+template <class State>
+Reaction disposes(std::string name, std::function<bool(const State&)> fits = {}) {
+    return answers<codec::Disposition>(std::move(name), [fits = std::move(fits)](const codec::Disposition& d) {
+        const auto* state = d.state ? std::get_if<State>(&*d.state) : nullptr;
+        return state != nullptr && (!fits || fits(*state));
+    });
+}
+
+}  // namespace
+
+Reaction accepts_delivery() { return disposes<codec::Accepted>("accepts the delivery"); }
+
+Reaction releases_delivery() { return disposes<codec::Released>("releases the delivery"); }
+
+Reaction rejects_delivery(Conditions conditions) {
+    std::string name = "rejects the delivery";
+    for (const auto condition : conditions)
+        name += (condition == *conditions.begin() ? " with " : " or ") + std::string(condition);
+    const std::vector<std::string> wanted(conditions.begin(), conditions.end());
+    return disposes<codec::Rejected>(name, [wanted](const codec::Rejected& rejected) {
+        return wanted.empty() || (rejected.error && std::ranges::count(wanted, rejected.error->condition.str()) != 0);
+    });
+}
+
+Reactions refuses_link(Conditions conditions) {
+    return {detaches(conditions), detaches().lenient(), ends().lenient(), closes().lenient(), drops()};
+}
+
+peer::AttachFrame sender_to(codec::AttachTarget target, std::uint32_t handle, std::string name) {
+    auto ours = peer::attach(codec::Role::sender, handle, std::move(name));
+    ours.performative.target = std::move(target);
+    return ours;
+}
+
+peer::AttachFrame receiver_from(codec::Source source, std::uint32_t handle, std::string name) {
+    auto ours = peer::attach(codec::Role::receiver, handle, std::move(name));
+    ours.source(std::move(source));
+    return ours;
+}
+
+}  // namespace aprotic::conform

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <aprotic/codec/message.hpp>
+
+#include "conform/context.hpp"
+
+/// What cases about links and deliveries do again and again.
+namespace aprotic::conform {
+
+/// A delivery of the peer's, its frames put together.
+struct Arrived {
+    codec::Transfer first{};
+    std::string octets{};
+    unsigned frames = 0;
+    bool settled = false;
+    bool aborted = false;
+
+    std::uint32_t id() const { return first.delivery_id.value_or(0); }
+    std::string tag() const { return first.delivery_tag ? std::string(first.delivery_tag->text()) : std::string(); }
+};
+
+/// A receiver of ours, on handle 0 of channel 0, which keeps the flow state of link and session.
+class Receiver {
+public:
+    /// On a connection of its own. What fails in this is none of the case's question.
+    Receiver(Context& t, const peer::AttachFrame& ours);
+    Receiver(Context& t, const std::string& address) : Receiver(t, t.receiver(address)) {}
+    /// On a line that has no session yet; `ours` has handle 0.
+    Receiver(Line& on, const peer::AttachFrame& ours);
+
+    /// A flow for the link with what has come so far.
+    peer::FlowFrame flow(std::uint32_t credit) const;
+    void grant(std::uint32_t credit) { line.send(flow(credit)); }
+    /// The next delivery, whole; fails the case when none comes.
+    Arrived take(std::string_view why);
+    /// What comes until nothing comes for a while.
+    std::vector<Arrived> take_all();
+    void settle(const Arrived& delivery, codec::DeliveryState state);
+    /// Grants this much and requires that just this many deliveries come.
+    void expect_deliveries(std::size_t wanted, const std::string& why);
+    /// The next flow for this link.
+    codec::Flow expect_flow(std::string_view why);
+
+    Line& line;
+    codec::Begin begin;
+    codec::Attach attach;
+    std::uint32_t next_incoming_id = 0;
+    std::uint32_t delivery_count = 0;  ///< as the flows of ours say it
+
+private:
+    std::optional<Arrived> next(Duration patience, std::string_view why);
+};
+
+/// The message that a delivery brought; fails the case when it is none.
+codec::Message message_in(Receiver& receiver, const Arrived& delivery);
+/// Its body where that is one string.
+std::string text_in(Receiver& receiver, const Arrived& delivery);
+
+/// What the peer says of delivery `id` of ours in the end: an outcome, or that it is settled.
+codec::Disposition outcome_of(Line& line, std::uint32_t id);
+bool is_accepted(const std::optional<codec::DeliveryState>& state);
+/// Sends these frames' delivery `id` and requires that it is accepted.
+void expect_accepted(Line& line, std::uint32_t id, const std::string& why);
+/// How a delivery of ours is answered. Nobody is asked for a sign of life, since outcomes may take their time.
+Heard answer_to_delivery(Line& line, const Reactions& reactions);
+
+/// A disposition with this state, settled or not.
+Reaction accepts_delivery();
+Reaction rejects_delivery(Conditions conditions = {});
+Reaction releases_delivery();
+/// Attach without our terminus, behind which a detach with an error has to come.
+Reactions refuses_link(Conditions conditions);
+
+std::string text_of(const codec::Performative& performative);
+
+/// A sender's attach for a target that is not just an address, or a receiver's for such a source.
+peer::AttachFrame sender_to(codec::AttachTarget target, std::uint32_t handle = 0, std::string name = "sender");
+peer::AttachFrame receiver_from(codec::Source source, std::uint32_t handle = 0, std::string name = "receiver");
+
+}  // namespace aprotic::conform
