@@ -30,20 +30,6 @@ Case link_name(const std::string& which, const std::string& name) {
             }};
 }
 
-template <class Frame>
-Case unattached(const std::string& name, Frame frame) {
-    return {.id = "2.6.2-e/" + name,
-            .rule = "What names a handle without a link ends the session with unattached-handle.",
-            .sends = name + " for handle 77, which was never attached",
-            .accepts = "end with unattached-handle; close and other errors are not strict",
-            .negative = true,
-            .run = [frame](Context& t) {
-                Line& line = t.mapped();
-                line.send(frame);
-                line.accept_one_of({ends({unattached_handle}), ends().lenient(), closes().lenient(), drops()});
-            }};
-}
-
 Cases names_and_handles() {
     return {
         {.id = "2.6.1-a",
@@ -169,8 +155,6 @@ Cases names_and_handles() {
                      line.expect<codec::Detach>();
                  }
              }},
-        unattached("transfer", peer::transfer(77).delivery_id(0).delivery_tag("t").message_format(0)),
-        unattached("detach", peer::detach(77)),
         {.id = "2.6.2-e/after-detach",
          .rule = "A handle has no link once it was detached.",
          .sends = "a sender, detach, and when the answer has come a transfer",

@@ -231,7 +231,7 @@ Cases outcomes() {
                                  wire::described(codec::descriptor::received, wire::hex("45"))}))));
                  line.accept_one_of(refuses_malformed());
              }},
-        {.id = "2.7.6-e",
+        {.id = "2.7.6-e/no-effect",
          .rule = "A disposition without state that settles nothing has no effect.",
          .sends = "a disposition without state and settled; then accepted",
          .accepts = "the queue is empty",
