@@ -67,7 +67,9 @@ struct TlsPair {
         return !bytes.empty() || fed > 0;
     }
     void settle() {
-        while (move(client, server, client_said, to_server) | move(server, client, server_said, to_client)) {
+        for (bool moved = true; moved;) {
+            moved = move(client, server, client_said, to_server);
+            moved = move(server, client, server_said, to_client) || moved;
         }
     }
     bool open() {
