@@ -32,8 +32,8 @@ namespace aprotic::engine {
 /// or Errc::wrong_state and change nothing. Commands may be given before the peer has answered anything (pipelining).
 class Engine {
 public:
-    /// `options` must have passed validate(). `seed` feeds generated link names. `encrypted`: the stream under us hides
-    /// what it carries or stays on this machine, so that PLAIN may be used on it.
+    /// `options` must have passed validate(). `seed` feeds generated link names. `private_stream`: the stream under us
+    /// hides what it carries or stays on this machine, so that PLAIN may be used on it.
     Engine(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed, bool private_stream = false);
     ~Engine();
     Engine(Engine&&) noexcept;

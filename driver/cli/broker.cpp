@@ -1,6 +1,5 @@
 #include <aprotic/driver/cli/tool.hpp>
 
-#include <map>
 #include <memory>
 #include <vector>
 
@@ -25,21 +24,11 @@ struct BrokerCommand {
         if (!topic_patterns.empty()) options.topic_patterns = topic_patterns;
         options.queues = queues;
         options.topics = topics;
-        if (!users.empty()) {
-            std::map<std::string, std::string, std::less<>> passwords;
-            for (const auto& user : users) {
-                const auto colon = user.find(':');
-                if (colon == 0 || colon == std::string::npos)
-                    return out.fail(Exit::usage, "--user expects NAME:PASSWORD, not '" + user + "'");
-                passwords[user.substr(0, colon)] = user.substr(colon + 1);
-            }
-            auto& sasl = options.connection.sasl_server;
-            sasl.required = true;
-            sasl.allow_anonymous = false;
-            sasl.verify_password = [passwords](std::string_view name, std::string_view password) {
-                const auto found = passwords.find(name);
-                return found != passwords.end() && found->second == password;
-            };
+        for (const auto& user : users) {
+            const auto colon = user.find(':');
+            if (colon == 0 || colon == std::string::npos)
+                return out.fail(Exit::usage, "--user expects NAME:PASSWORD, not '" + user + "'");
+            options.users[user.substr(0, colon)] = user.substr(colon + 1);
         }
         if (!tls.certificate_file.empty()) {
             if (!tls.ca_file.empty()) tls.client_certificate = engine::ClientCertificate::required;

@@ -80,9 +80,8 @@ public:
     }
 
     /// What is not sent before this returns the drain leaves out. [2.6.7-i]
-    void on_drain(Sender&) override {
-        stalled_ = false;
-        queue->resume(*this);
+    void on_drain(Sender& sender) override {
+        on_credit(sender);
         queue->dispatch();
     }
 

@@ -10,7 +10,7 @@
 namespace aprotic::engine {
 
 /// Memory of what comes and goes with every message: what is given back is used again, so that a steady flow of
-/// messages asks the heap for nothing. Any thread.
+/// messages asks the heap for nothing. It keeps a bounded amount, which the pools of std::pmr do not. Any thread.
 class Recycler {
 public:
     Recycler() = default;

@@ -46,6 +46,21 @@ std::shared_ptr<SuspendedLink> suspend(Scene& scene, LinkId link) {
     return detached.suspended;
 }
 
+/// A receiver that has taken messages a and b and has decided about neither.
+struct Taken {
+    explicit Taken(Scene& scene, bool resumed = true)
+        : session(scene.begin()), link(scene.attach(session, resumed ? resumable(receiving()) : receiving())) {
+        scene.machine->set_credit(link, 2).value();
+        scene.peer.expect_flow();
+        for (const std::uint32_t id : {0U, 1U}) {
+            scene.peer.send(peer::transfer(0).delivery_id(id).delivery_tag(id == 0 ? "a" : "b").payload("m"));
+            scene.receive();
+        }
+    }
+    SessionId session;
+    LinkId link;
+};
+
 /// A sender with messages a, b … of which the peer has seen every frame.
 struct Sent {
     explicit Sent(Scene& scene, const std::vector<std::string>& tags)
@@ -403,16 +418,9 @@ TEST_CASE("a receiver remembers what it has taken and tells its states", "[2.6.1
 
 TEST_CASE("a delivery is settled before the sender resumes it", "[2.6.13-d]") {
     Scene scene;
-    const SessionId session = scene.begin();
-    const LinkId before = scene.attach(session, resumable(receiving()));
-    scene.machine->set_credit(before, 10).value();
-    scene.peer.expect_flow();
-    for (std::uint32_t id = 0; id < 2; ++id) {
-        scene.peer.send(peer::transfer(0).delivery_id(id).delivery_tag(id == 0 ? "a" : "b").payload("m"));
-        scene.receive();
-    }
-    const auto suspended = suspend(scene, before);
-    const LinkId link = scene.machine->attach(session, resumable(receiving(), suspended)).value();
+    const Taken before(scene);
+    const auto suspended = suspend(scene, before.link);
+    const LinkId link = scene.machine->attach(before.session, resumable(receiving(), suspended)).value();
     scene.peer.expect_attach();
     scene.machine->settle(scene.machine->find_delivery(link, tag("a")).value(), codec::Accepted{}).value();
     scene.machine->update(scene.machine->find_delivery(link, tag("b")).value(), codec::Accepted{}).value();
@@ -437,16 +445,9 @@ TEST_CASE("a delivery is settled before the sender resumes it", "[2.6.13-d]") {
 
 TEST_CASE("a receiver without credit lends what is resumed one", "[2.6.13-d]") {
     Scene scene;
-    const SessionId session = scene.begin();
-    const LinkId before = scene.attach(session, resumable(receiving()));
-    scene.machine->set_credit(before, 2).value();
-    scene.peer.expect_flow();
-    for (std::uint32_t id = 0; id < 2; ++id) {
-        scene.peer.send(peer::transfer(0).delivery_id(id).delivery_tag(id == 0 ? "a" : "b").payload("m"));
-        scene.receive();
-    }
-    const auto suspended = suspend(scene, before);
-    const LinkId link = scene.machine->attach(session, resumable(receiving(), suspended)).value();
+    const Taken before(scene);
+    const auto suspended = suspend(scene, before.link);
+    const LinkId link = scene.machine->attach(before.session, resumable(receiving(), suspended)).value();
     scene.peer.expect_attach();
     auto answer = peer::attach(codec::Role::sender, 0, "link");
     answer.performative.unsettled = codec::Map{{key("a"), codec::Value()}, {key("b"), codec::Value()}};
@@ -474,19 +475,12 @@ TEST_CASE("a receiver without credit lends what is resumed one", "[2.6.13-d]") {
 TEST_CASE("what is decided about a delivery before the end of its link is heard of is told when it is resumed",
           "[2.6.13-a][2.6.13-d]") {
     Scene scene;
-    const SessionId session = scene.begin();
     const bool resumed = GENERATE(true, false);
-    const LinkId before = scene.attach(session, resumed ? resumable(receiving()) : receiving());
-    scene.machine->set_credit(before, 10).value();
-    scene.peer.expect_flow();
-    for (std::uint32_t id = 0; id < 2; ++id) {
-        scene.peer.send(peer::transfer(0).delivery_id(id).delivery_tag(id == 0 ? "a" : "b").payload("m"));
-        scene.receive();
-    }
-    const DeliveryId a = scene.machine->find_delivery(before, tag("a")).value();
-    const DeliveryId b = scene.machine->find_delivery(before, tag("b")).value();
+    const Taken before(scene, resumed);
+    const DeliveryId a = scene.machine->find_delivery(before.link, tag("a")).value();
+    const DeliveryId b = scene.machine->find_delivery(before.link, tag("b")).value();
     scene.machine.events_held = true;
-    scene.machine->detach(before, false).value();
+    scene.machine->detach(before.link, false).value();
     scene.peer.expect_detach().respond();
     const auto settled = scene.machine->settle(a, codec::Accepted{});
     const auto updated = scene.machine->update(b, codec::Released{});
@@ -499,7 +493,7 @@ TEST_CASE("what is decided about a delivery before the end of its link is heard 
     }
     const auto suspended = scene.machine.skip_to_event<LinkDetached>().suspended;
     REQUIRE(suspended);
-    scene.machine->attach(session, resumable(receiving(), suspended)).value();
+    scene.machine->attach(before.session, resumable(receiving(), suspended)).value();
     const auto attach = scene.peer.expect_attach();
     const codec::Map unsettled = {{key("a"), accepted()}, {key("b"), codec::to_value(codec::Released{})}};
     CHECK(attach->unsettled == unsettled);
