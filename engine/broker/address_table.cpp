@@ -27,11 +27,11 @@ std::string_view shortened(std::string_view text) {
 
 bool separates(char c) { return c == '.' || c == '/'; }
 
+}  // namespace
+
 ErrorCondition failed(std::string_view symbol, std::string text) {
     return {codec::Symbol(symbol), std::move(text), {}};
 }
-
-}  // namespace
 
 std::optional<Match> match(std::string_view pattern, std::string_view address) {
     if (address.starts_with(pattern)) return Match{pattern.size(), 0};

@@ -15,6 +15,8 @@
 
 namespace aprotic::engine::broker {
 
+codec::ErrorCondition failed(std::string_view symbol, std::string text);
+
 /// Which addresses exist and which come into being when they are first used.
 class AddressTable {
 public:

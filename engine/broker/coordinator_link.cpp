@@ -15,8 +15,6 @@ using codec::ErrorCondition;
 using codec::Symbol;
 namespace condition = codec::condition;
 
-ErrorCondition failed(std::string_view symbol, std::string text) { return {Symbol(symbol), std::move(text), {}}; }
-
 /// One control link and the transactions declared on it.
 class CoordinatorLink final : public ReceiverHandler, private TransactionOwner {
 public:

@@ -44,8 +44,6 @@ void grant(Terminus& terminus, const Node& node) {
 
 }  // namespace
 
-ErrorCondition failed(std::string_view symbol, std::string text) { return {Symbol(symbol), std::move(text), {}}; }
-
 ErrorCondition gone(const Node& node) {
     return failed(codec::condition::resource_deleted, fmt::format("the node '{}' has gone", node.identity().address));
 }

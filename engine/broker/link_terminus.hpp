@@ -12,7 +12,6 @@ namespace aprotic::engine::broker {
 
 // What the links of both directions have in common: finding their node, and saying what it is.
 
-codec::ErrorCondition failed(std::string_view symbol, std::string text);
 /// What a link of a node that has gone is told.
 codec::ErrorCondition gone(const Node& node);
 

@@ -59,7 +59,7 @@ double longest_pause(Line& line, double watch) {
     return longest;
 }
 
-std::string text_of(double seconds) { return std::to_string(static_cast<long>(seconds * 1000)) + " ms"; }
+std::string milliseconds(double seconds) { return std::to_string(static_cast<long>(seconds * 1000)) + " ms"; }
 
 Cases opening() {
     return {
@@ -370,9 +370,10 @@ Cases idling() {
              [](Context& t) {
                  Line& line = t.opened(t.open().idle_time_out(2000));
                  const double pause = longest_pause(line, 5);
-                 t.note("longest pause " + text_of(pause));
+                 t.note("longest pause " + milliseconds(pause));
                  // What is announced should be half of what is really waited for, and a clock is not exact.
-                 line.require(pause <= 4.0, "no pause above 2000 ms between frames", "a pause of " + text_of(pause));
+                 line.require(pause <= 4.0, "no pause above 2000 ms between frames",
+                              "a pause of " + milliseconds(pause));
                  if (pause > 2.2) t.took("pauses too long, but not twice as long", Grade::lenient);
              }},
         {.id = "2.4.5-e",

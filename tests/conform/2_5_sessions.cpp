@@ -2,14 +2,13 @@
 
 #include "conform/clock.hpp"
 #include "conform/context.hpp"
+#include "conform/steps.hpp"
 #include "conform/suite.hpp"
 
 namespace aprotic::conform {
 namespace {
 
 using namespace codec::condition;
-
-std::string text_of(const auto& performative) { return codec::to_string(codec::Performative(performative)); }
 
 /// A frame on a channel on which no session was begun. The specification names no reaction, only that there is none in
 /// order.

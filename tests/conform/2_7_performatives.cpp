@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "conform/context.hpp"
+#include "conform/steps.hpp"
 #include "conform/suite.hpp"
 #include "conform/wire.hpp"
 
@@ -8,8 +9,6 @@ namespace aprotic::conform {
 namespace {
 
 using namespace codec::condition;
-
-std::string text_of(const auto& performative) { return codec::to_string(codec::Performative(performative)); }
 
 codec::Map nested_properties() {
     codec::Map properties;

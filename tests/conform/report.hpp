@@ -36,6 +36,9 @@ std::string summary_of(const Run& run);
 /// Text in lines of at most 110 characters with `indent` before each.
 std::string wrapped(std::string_view text, std::string_view indent);
 
+/// A time as a number, with so many digits behind the point.
+std::string decimal(double seconds, int digits);
+
 // ---- reports --------------------------------------------------------------------------------------------------------
 
 /// A few lines about one result; more when it is not as it should be.

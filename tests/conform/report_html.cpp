@@ -1,18 +1,10 @@
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
 #include "conform/markup.hpp"
 #include "conform/report.hpp"
 
 namespace aprotic::conform {
 namespace {
-
-std::string seconds(double value, int digits) {
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.*f s", digits, value);
-    return text.data();
-}
 
 std::string badge(Verdict verdict) {
     const std::string name(name_of(verdict));
@@ -63,7 +55,7 @@ std::string conversation(const Result& result) {
     for (const auto& exchange : exchanges_of(result)) {
         const std::string from =
             exchange.ours ? "<span class=\"us\">suite →</span>" : "<span class=\"them\">← peer</span>";
-        text += from + " " + seconds(exchange.seconds, 3) + ", connection " + std::to_string(exchange.line) + "\n" +
+        text += from + " " + decimal(exchange.seconds, 3) + " s, connection " + std::to_string(exchange.line) + "\n" +
                 escaped(exchange.hex) + "\n" + escaped(exchange.text) + "\n";
     }
     return text.empty() ? text : "<dt>Conversation</dt><dd><pre>" + text + "</pre></dd>\n";
@@ -111,7 +103,7 @@ std::string html_of(const Run& run) {
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>AMQP 1.0: " +
         escaped(run.peer) + "</title>\n" + std::string(page_style()) + "</head><body>\n<h1>" + escaped(run.peer) +
         " and AMQP 1.0</h1>\n<p class=\"sub\">" + escaped(run.address) + " · " + escaped(run.date) + " · " +
-        std::to_string(run.results.size()) + " cases in " + seconds(run.seconds, 1) + "</p>\n<div class=\"tiles\">\n";
+        std::to_string(run.results.size()) + " cases in " + decimal(run.seconds, 1) + " s</p>\n<div class=\"tiles\">\n";
     text += tile(total.ok, "ok") + tile(total.non_strict, "not strict") + tile(total.failed, "failed") +
             tile(total.recorded, "recorded") + tile(total.not_judged, "not judged") + "</div>\n";
     text +=

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
 #include <aprotic/codec/json.hpp>
 
@@ -21,12 +19,6 @@ std::string list_of(const std::vector<std::string>& texts) {
     return "[" + out + "]";
 }
 
-std::string seconds(double value) {
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.4f", value);
-    return text.data();
-}
-
 std::string json_of(const Result& result) {
     const Case& subject = *result.subject;
     std::string text = "{\"id\":" + quoted(subject.id) + ",\"section\":" + quoted(subject.section()) +
@@ -39,12 +31,12 @@ std::string json_of(const Result& result) {
         {"heard", &result.heard},       {"closing", &result.closing}, {"known", &result.known}};
     for (const auto& [name, value] : texts)
         if (!value->empty()) text += ",\"" + std::string(name) + "\":" + quoted(*value);
-    text += ",\"seconds\":" + seconds(result.seconds) + ",\"runs\":" + std::to_string(result.runs) +
+    text += ",\"seconds\":" + decimal(result.seconds, 4) + ",\"runs\":" + std::to_string(result.runs) +
             ",\"other-verdicts\":" + std::to_string(result.other_verdicts) + ",\"exchange\":[";
     bool first = true;
     for (const auto& exchange : exchanges_of(result, SIZE_MAX)) {
         text += std::string(first ? "" : ",") + "{\"line\":" + std::to_string(exchange.line) +
-                ",\"seconds\":" + seconds(exchange.seconds) +
+                ",\"seconds\":" + decimal(exchange.seconds, 4) +
                 ",\"from\":" + (exchange.ours ? "\"suite\"" : "\"peer\"") + ",\"octets\":" + quoted(exchange.hex) + "}";
         first = false;
     }
@@ -56,7 +48,7 @@ std::string json_of(const Result& result) {
 std::string json_of(const Run& run) {
     std::string text = "{\"suite\":\"aprotic conform\",\"peer\":" + quoted(run.peer) +
                        ",\"address\":" + quoted(run.address) + ",\"date\":" + quoted(run.date) +
-                       ",\"seconds\":" + seconds(run.seconds) + ",\"strict\":" + (run.strict ? "true" : "false") +
+                       ",\"seconds\":" + decimal(run.seconds, 4) + ",\"strict\":" + (run.strict ? "true" : "false") +
                        ",\"failed\":" + (run.failed() ? "true" : "false") + ",\"sections\":[";
     bool first = true;
     for (const auto& score : scores_of(run)) {

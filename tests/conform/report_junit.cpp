@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <map>
 
 #include "conform/markup.hpp"
@@ -9,16 +7,10 @@
 namespace aprotic::conform {
 namespace {
 
-std::string seconds(double value) {
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.3f", value);
-    return text.data();
-}
-
 std::string junit_of(const Run& run, const Result& result) {
     const Case& subject = *result.subject;
     std::string text = "    <testcase classname=\"amqp10." + subject.section() + "\" name=\"" + escaped(subject.id) +
-                       "\" time=\"" + seconds(result.seconds) + "\">\n";
+                       "\" time=\"" + decimal(result.seconds, 3) + "\">\n";
     std::string properties;
     const auto property = [&](std::string_view name, std::string_view value) {
         properties += "        <property name=\"" + std::string(name) + "\" value=\"" + escaped(value) + "\"/>\n";
@@ -52,7 +44,7 @@ std::string junit_of(const Run& run) {
     };
     std::string text =
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"aprotic conform: " + escaped(run.peer) +
-        "\" time=\"" + seconds(run.seconds) + "\">\n";
+        "\" time=\"" + decimal(run.seconds, 3) + "\">\n";
     for (const auto& [section, results] : sections) {
         const Chapter chapter = chapter_of(section);
         text += "  <testsuite name=\"" + section + " " + escaped(chapter.title) + "\" tests=\"" +

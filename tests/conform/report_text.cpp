@@ -23,12 +23,6 @@ std::string hex_of(std::span<const std::byte> octets, std::size_t octets_max) {
     return text;
 }
 
-std::string number(double value) {
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.3f", value);
-    return text.data();
-}
-
 std::string block(std::string_view title, std::string_view text) {
     return text.empty() ? std::string() : "      " + std::string(title) + "\n" + wrapped(text, "        ");
 }
@@ -99,6 +93,12 @@ std::string summary_of(const Run& run) {
     return text.empty() ? "no cases" : text;
 }
 
+std::string decimal(double seconds, int digits) {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.*f", digits, seconds);
+    return text.data();
+}
+
 std::string wrapped(std::string_view text, std::string_view indent) {
     constexpr std::size_t width = 110;
     std::string out;
@@ -143,7 +143,7 @@ std::string text_of(const Result& result, bool with_log) {
     text += "      conversation:\n";
     for (const auto& exchange : exchanges_of(result)) {
         text += "        " + std::to_string(exchange.line) + (exchange.ours ? " -> " : " <- ") +
-                number(exchange.seconds) + " s  " + exchange.hex + "\n" + wrapped(exchange.text, "             ");
+                decimal(exchange.seconds, 3) + " s  " + exchange.hex + "\n" + wrapped(exchange.text, "             ");
     }
     return text;
 }
@@ -162,7 +162,7 @@ std::string text_of(const Run& run) {
         if (score.not_judged > 0) line += ", " + std::to_string(score.not_judged) + " not judged";
         text += line + "\n";
     }
-    return text + "\n" + std::to_string(run.results.size()) + " cases in " + number(run.seconds) +
+    return text + "\n" + std::to_string(run.results.size()) + " cases in " + decimal(run.seconds, 3) +
            " s: " + summary_of(run) + "\n";
 }
 
