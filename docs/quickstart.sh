@@ -23,7 +23,7 @@ progress() { grep -aoE '^\[[0-9]+ of [0-9]+\]' "$build_log" | tail -n 1 || true;
 shown=
 while kill -0 "$build" 2>/dev/null; do
     now=$(progress)
-    if [[ "$now" != "$shown" ]] && { [[ -t 1 ]] || [[ "$now" == *"0 of "* ]]; }; then
+    if [[ "$now" != "$shown" ]] && { [[ -t 1 ]] || [[ "$now" == *[05]" of "* ]]; }; then
         shown=$now
         if [[ -t 1 ]]; then printf '\r    %s ' "$now"; else echo "    $now"; fi
     fi
