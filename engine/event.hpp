@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <variant>
+#include <vector>
 
 #include <aprotic/codec/delivery_state.hpp>
 #include <aprotic/codec/performatives.hpp>
@@ -66,6 +67,8 @@ struct LinkDetached {
     std::optional<codec::ErrorCondition> error;
     /// A resumable link that was not closed: what it takes to attach it again. Else null.
     std::shared_ptr<SuspendedLink> suspended{};
+    /// A sender's deliveries of which no frame was built: the peer has certainly seen nothing of them.
+    std::vector<DeliveryId> unsent{};
 };
 /// The peer detached first and waits for ours: release what hangs on the link, then Engine::detach. Follows nothing
 /// twice.

@@ -231,6 +231,7 @@ std::optional<Event> ConnectionEndpoint::deliver(Event event) {
         APROTIC_ASSERT(link != nullptr);
         const bool known = link->known();
         if (!detached->closed) detached->suspended = link->suspend();
+        detached->unsent = link->unsent();
         link->release();
         context_.links.erase(detached->link);
         if (!known) return std::nullopt;

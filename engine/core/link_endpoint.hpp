@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <aprotic/codec/bytes.hpp>
 #include <aprotic/codec/message.hpp>
@@ -110,6 +111,8 @@ public:
     void sent_settled(Delivery& delivery);
     /// What the application needs to attach the link again; null if it is not resumable.
     std::shared_ptr<SuspendedLink> suspend();
+    /// Deliveries of which no frame was built, on this link or one that it was attached in place of.
+    std::vector<DeliveryId> unsent() const;
     /// Forgets everything; the link is about to be destroyed.
     void release();
 

@@ -127,6 +127,16 @@ bool LinkEndpoint::retract(Delivery& delivery) {
     return true;
 }
 
+std::vector<DeliveryId> LinkEndpoint::unsent() const {
+    std::vector<DeliveryId> found;
+    if (!is_sender()) return found;
+    waiting_.for_each([&](const Delivery& delivery) {
+        const bool sent_before = delivery.memory && delivery.memory->restored;
+        if (!delivery.numbered && !sent_before) found.push_back(delivery.id);
+    });
+    return found;
+}
+
 codec::Result<void> LinkEndpoint::set_available(std::uint32_t available) {
     if (!is_sender() || !alive()) return make_error_code(Errc::wrong_state);
     available_ = available;

@@ -103,6 +103,7 @@ void ConnectionState::handle(LinkDetached& event) {
     const auto& link = entry.mapped();
     if (link->remote) link->opened(*link->remote);
     link->left = std::move(event.suspended);
+    link->never_sent(event.unsent);
     if (link->closing) return link->end({});  // its own detach, or the answer to the peer's
     // It went with what it lived in. Should that be the connection, the reason is a few events behind.
     cut_off_.emplace_back(link, std::move(event));

@@ -320,6 +320,7 @@ void ConnectionState::attach(const std::shared_ptr<LinkState>& link) {
     const auto attach_with = [&](const LinkOptions& with) {
         return session ? pump_->engine().attach(*session, with) : codec::Result<LinkId>(session.error());
     };
+    if (link->resuming) link->before_attach(*link->resuming);
     const auto id = link->resuming ? attach_with(link->resumed_options()) : attach_with(link->options);
     if (!id) {
         link->end_later(
@@ -337,6 +338,7 @@ void ConnectionState::accept_link(const std::shared_ptr<LinkState>& link, LinkId
     const auto accept_with = [&](const LinkOptions& with) {
         return engine() ? engine()->accept(id, with) : codec::Result<void>(make_error_code(Errc::no_such_endpoint));
     };
+    if (link->resuming) link->before_attach(*link->resuming);
     const auto accepted = link->resuming ? accept_with(link->resumed_options()) : accept_with(link->options);
     if (!accepted) {
         link->end_later(Failure{.code = accepted.error(),

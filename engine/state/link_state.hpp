@@ -78,6 +78,8 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     /// end() from outside of the user's own call.
     void end_later(std::optional<Failure> why);
 
+    /// The link is about to be attached in place of another.
+    virtual void before_attach(const SuspendedLink&) {}
     /// `resumed`: what the link was attached again with, or null.
     virtual void after_attach(const std::shared_ptr<SuspendedLink>&) {}
     virtual void after_open() {}
@@ -85,6 +87,8 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     virtual void flow_properties(const codec::Map&) {}
     virtual void delivery_received(DeliveryId) {}
     virtual void delivery_updated(const DeliveryUpdated&) {}
+    /// The engine gives these up without having sent anything of them.
+    virtual void never_sent(const std::vector<DeliveryId>&) {}
     /// The link goes away: gives back what can be given back while the engine still knows it.
     virtual void before_detach() {}
     /// Ends what hangs on the link. `why` says why, also after an orderly close.

@@ -249,16 +249,18 @@ void ReceiverState::forget_user() {
 
 // --- a link in place of another --------------------------------------------------------------------------------------
 
+void ReceiverState::before_attach(const SuspendedLink& link) {
+    const auto before = link.suspension ? link.suspension->receiver.lock() : nullptr;
+    if (!before) return;
+    const std::lock_guard lock(before->mutex);
+    before->successor_ = std::static_pointer_cast<ReceiverState>(shared_from_this());
+}
+
 void ReceiverState::after_attach(const std::shared_ptr<SuspendedLink>& resumed) {
     if (resumed) {
         for (const auto& delivery : resumed->deliveries) {
             const bool answered = delivery.settled || (delivery.state && codec::is_terminal(*delivery.state));
             if (!answered) ++held_;
-        }
-        const auto before = resumed->suspension ? resumed->suspension->receiver.lock() : nullptr;
-        if (before) {
-            const std::lock_guard lock(before->mutex);
-            before->successor_ = std::static_pointer_cast<ReceiverState>(shared_from_this());
         }
     }
     const std::uint32_t first =
@@ -277,13 +279,14 @@ void ReceiverState::settle_resumed(const codec::DeliveryTag& tag, codec::Deliver
 void ReceiverState::settle_suspended(const codec::DeliveryTag& tag, codec::DeliveryState outcome) {
     std::shared_ptr<ReceiverState> next;
     {
+        // Who attaches the link again may be on another thread; from then on the deliveries are its own.
         const std::lock_guard lock(mutex);
         next = successor_;
+        const auto link = next ? nullptr : resuming ? resuming : left ? left : suspended_as_.lock();
+        SuspendedDelivery* const delivery = link ? find_delivery(*link, tag) : nullptr;
+        if (delivery != nullptr) delivery->state = std::move(outcome);
     }
-    if (next) return next->settle_resumed(tag, std::move(outcome));
-    const auto link = resuming ? resuming : left ? left : suspended_as_.lock();
-    SuspendedDelivery* const delivery = link ? find_delivery(*link, tag) : nullptr;
-    if (delivery != nullptr) delivery->state = std::move(outcome);
+    if (next) next->settle_resumed(tag, std::move(outcome));
 }
 
 // --- what the user hears ---------------------------------------------------------------------------------------------

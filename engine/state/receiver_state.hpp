@@ -84,6 +84,7 @@ struct ReceiverState final : LinkState {
     bool drain_acquisition();
     void end_acquisition();
 
+    void before_attach(const SuspendedLink& link) override;
     void after_attach(const std::shared_ptr<SuspendedLink>& resumed) override;
     void flowed() override;
     void delivery_received(DeliveryId delivery) override;

@@ -45,6 +45,13 @@ void SenderState::before_detach() {
     }
 }
 
+void SenderState::never_sent(const std::vector<DeliveryId>& deliveries) {
+    for (const DeliveryId delivery : deliveries) {
+        auto entry = unfinished_.extract(delivery);
+        if (entry) returned_.push_back(std::move(entry.mapped()));
+    }
+}
+
 void SenderState::after_end(const Failure& why) {
     budget_.close();
     if (deadline_timer_ != 0) loop->reactor.cancel_timer(std::exchange(deadline_timer_, 0));

@@ -64,6 +64,7 @@ struct SenderState final : LinkState {
     void flowed() override;
     void flow_properties(const codec::Map& properties) override;
     void delivery_updated(const DeliveryUpdated& event) override;
+    void never_sent(const std::vector<DeliveryId>& deliveries) override;
     void before_detach() override;
     void after_end(const Failure& why) override;
     void forget_user() override;

@@ -93,6 +93,20 @@ TEST_CASE("sessions begun before anybody knew how many the peer takes end", "[2.
     scene.peer.expect_nothing();
 }
 
+TEST_CASE("with a session's end it is told which messages had not begun to leave", "[2.5.2-c]") {
+    Scene scene;
+    const LinkId link = scene.sender(scene.begin(peer::begin().incoming_window(1)));
+    scene.peer.send(peer::flow().incoming_window(1).handle(0).delivery_count(0).link_credit(10));
+    scene.machine.expect_event<LinkFlowed>();
+    scene.machine->send(link, octets("first")).value();
+    const DeliveryId second = scene.machine->send(link, octets("second")).value();
+    scene.peer.expect_transfer();
+    scene.peer.send(peer::end().on_channel(0));
+    const auto detached = scene.machine.expect_event<LinkDetached>();
+    CHECK(detached.link == link);
+    CHECK(detached.unsent == std::vector{second});
+}
+
 TEST_CASE("our end is answered and the channel is free again", "[2.5.2-a][2.5.1-g]") {
     Scene scene;
     for (int i = 0; i < 100; ++i) {

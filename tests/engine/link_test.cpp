@@ -1,4 +1,6 @@
 #include "engine/pair.hpp"
+#include "engine/stream_channel.hpp"
+#include "peer/peer.hpp"
 
 using namespace aprotic;
 using namespace aprotic::engine;
@@ -113,6 +115,33 @@ TEST_CASE("when the peer closes a link, what waited is not sent and what was on 
     CHECK(pair.server_receiver_log->kept.size() == 1);
     pair.server_receiver_log->kept[0].accept();  // too late, and harmless
     pair.settle();
+}
+
+TEST_CASE("when the peer ends a session, what its window held back is not sent", "[2.5.2-c]") {
+    sim::SimReactor reactor;
+    Container container(reactor, "client");
+    auto [near, far] = make_memory_streams(reactor);
+    StreamChannel channel(reactor, std::move(far));
+    peer::Peer peer(channel);
+    const Connection client = container.adopt(std::move(near), false);
+    peer.answer_open();
+    const Sender sender = client.open_sender("to");
+    reactor.settle();
+    peer.expect_begin().respond([](auto& begin) { begin.performative.incoming_window = 1; });
+    peer.expect_attach().respond();
+    peer.send(peer::flow().incoming_window(1).handle(0).delivery_count(0).link_credit(10));
+    const Tracker on_wire = sender.send("m"), held_back = sender.send("m");
+    reactor.settle();
+    peer.expect_transfer();
+    peer.send(peer::end().error("amqp:session:errant-link", "no"));
+    REQUIRE(on_wire.outcome());
+    CHECK(on_wire.outcome()->kind == Outcome::Kind::in_doubt);
+    REQUIRE(held_back.outcome());
+    CHECK(held_back.outcome()->kind == Outcome::Kind::not_sent);
+    CHECK(held_back.outcome()->failure->code == Errc::ended_by_peer);
+    client.close();
+    reactor.settle();
+    channel.close();
 }
 
 TEST_CASE("a full queue refuses on the reactor's thread, and takes again when there is room") {

@@ -38,7 +38,8 @@ struct Resuming {
     Resuming() { connect(); }
     ~Resuming() { reactor.settle(); }
 
-    void connect() {
+    void connect() { connect_from(client_container); }
+    void connect_from(Container& container) {
         auto [near, far] = make_memory_streams(reactor);
         auto log = std::make_shared<ConnectionLog>();
         log->take_receiver = [this](LinkRequest request) {
@@ -58,7 +59,7 @@ struct Resuming {
         auto losable = std::make_unique<LosableStream>(std::move(far));
         far_stream = losable.get();
         server = server_container.adopt(std::move(losable), true, {}, log);
-        client = client_container.adopt(std::move(near), false);
+        client = container.adopt(std::move(near), false);
     }
     /// The connection is lost between two frames.
     void cut() {
@@ -76,11 +77,14 @@ struct Resuming {
         return client.open_sender("to", options, std::move(handler));
     }
     Receiver open_receiver(std::shared_ptr<SuspendedLink> left = nullptr) {
+        return open_receiver(client, std::move(left));
+    }
+    static Receiver open_receiver(Connection& connection, std::shared_ptr<SuspendedLink> left) {
         ReceiverOptions options{.credit = 10};
         options.link.name = "resumable";
         options.link.resumable = true;
         options.link.suspended = std::move(left);
-        return client.open_receiver("from", options);
+        return connection.open_receiver("from", options);
     }
 
     sim::SimReactor reactor;
@@ -299,4 +303,34 @@ TEST_CASE("a receiver that is attached again does not see what it had accepted",
     REQUIRE(third.outcome());
     CHECK(third.outcome()->kind == Outcome::Kind::released);
     CHECK_FALSE(receiver.try_receive({}));
+}
+
+TEST_CASE("a link goes on in another container, and deliveries of before are settled there", "[2.6.13-a]") {
+    Resuming world;
+    Receiver receiver = world.open_receiver();
+    world.reactor.settle();
+    const Tracker early = world.out.send("early"), late = world.out.send("late");
+    world.reactor.settle();
+    Delivery one = std::move(*receiver.try_receive({})), two = std::move(*receiver.try_receive({}));
+    world.cut();
+    const auto left = receiver.take_suspended();
+    one.accept();
+    Container second(world.reactor, "client");
+    world.connect_from(second);
+    receiver = Resuming::open_receiver(world.client, left);
+    two.accept();
+    world.reactor.settle();
+    REQUIRE(early.outcome());
+    CHECK(early.outcome()->accepted());
+    REQUIRE(late.outcome());
+    CHECK(late.outcome()->accepted());
+    CHECK_FALSE(receiver.try_receive({}));
+    const Tracker after = world.out.send("after");
+    world.reactor.settle();
+    receiver.try_receive({})->accept();
+    world.reactor.settle();
+    CHECK(after.outcome()->accepted());
+    receiver = {};
+    world.client.close();
+    world.reactor.settle();
 }
