@@ -118,6 +118,13 @@ Connection Container::connect(std::string_view url, ConnectionOptions options,
         if (!context) throw std::invalid_argument(context.error().text);
         options.tls.context = *context;
     }
+    if (parsed->web_socket) {
+        options.web_socket.enabled = true;
+        if (!parsed->path.empty()) options.web_socket.path = parsed->path;
+        const std::uint16_t usual = parsed->encrypted ? 443 : 80;
+        if (options.web_socket.host.empty() && parsed->address.port != usual)
+            options.web_socket.host = parsed->address.to_string();
+    }
     return connect(parsed->address, std::move(options), std::move(handler));
 }
 
@@ -125,13 +132,22 @@ Connection Container::connect(const Address& to, ConnectionOptions options,
                               std::shared_ptr<ConnectionHandler> handler) {
     if (!options.hostname && to.kind == Address::Kind::tcp && !to.host.empty()) options.hostname = to.host;
     if (options.tls.server_name.empty() && to.kind == Address::Kind::tcp) options.tls.server_name = to.host;
+    Address first_hop = to;
+    if (!options.proxy.host.empty()) {
+        if (to.kind != Address::Kind::tcp)
+            throw std::invalid_argument("proxy.host is set, and the address is none that a proxy could reach");
+        if (options.proxy.server.empty()) options.proxy.server = to.to_string();
+        first_hop.kind = Address::Kind::tcp;
+        first_hop.host = options.proxy.host;
+        first_hop.port = options.proxy.port;
+    }
     if (auto fault = tls_fault(options, EngineRole::client); !fault.empty()) throw std::invalid_argument(fault);
     const auto connection =
         state_->make_connection(EngineRole::client, std::move(options), std::move(handler), to.to_string());
     Connection handle = ContainerState::make_handle(connection);
-    connection->run([state = state_, connection, to] {
+    connection->run([state = state_, connection, first_hop] {
         state->add(connection);
-        connection->connect(to);
+        connection->connect(first_hop);
     });
     return handle;
 }

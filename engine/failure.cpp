@@ -29,6 +29,8 @@ public:
             case Errc::connection_lost: return "the connection was lost";
             case Errc::tls_failed: return "TLS failed";
             case Errc::certificate_refused: return "the peer's certificate is not to be trusted";
+            case Errc::web_socket_failed: return "WebSocket failed";
+            case Errc::proxy_failed: return "the proxy gave no way to the server";
             case Errc::header_mismatch: return "the peer speaks another protocol or version";
             case Errc::authentication_failed: return "authentication failed";
             case Errc::no_common_mechanism: return "no SASL mechanism that both sides may use";

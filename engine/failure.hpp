@@ -33,6 +33,8 @@ enum class Errc {
     // handshake
     tls_failed,             ///< the TLS handshake or a record of it, or the peer refused our certificate [5.2]
     certificate_refused,    ///< the peer's certificate is not to be trusted [5.2-b]
+    web_socket_failed,      ///< the WebSocket handshake, or the peer broke its protocol
+    proxy_failed,           ///< the HTTP proxy did not give the way to the server
     header_mismatch,        ///< the peer speaks another protocol or version [2.2]
     authentication_failed,  ///< SASL outcome other than ok [5.3]
     no_common_mechanism,    ///< nothing both sides may use [5.3]

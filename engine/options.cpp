@@ -1,8 +1,34 @@
 #include <aprotic/engine/options.hpp>
 
+#include <algorithm>
+#include <string_view>
+
 #include <fmt/core.h>
 
 namespace aprotic::engine {
+
+namespace {
+
+/// What goes into the head of an HTTP message must not end its line.
+bool fits_line(std::string_view text, std::string_view but = {}) {
+    return std::ranges::all_of(
+        text, [but](char c) { return c >= ' ' && c != '\x7f' && but.find(c) == std::string_view::npos; });
+}
+
+std::string fault_of(const WebSocketOptions& options) {
+    if (!options.path.empty() && (!options.path.starts_with('/') || !fits_line(options.path, " #")))
+        return "web_socket.path must begin with '/' and have neither spaces nor '#'";
+    if (options.subprotocol.empty() || !fits_line(options.subprotocol, " ,;\""))
+        return "web_socket.subprotocol must be one word";
+    if (!fits_line(options.host, " /")) return "web_socket.host must be a host, with a port or without";
+    for (const auto& [name, value] : options.headers) {
+        if (name.empty() || !fits_line(name, " :") || !fits_line(value))
+            return "web_socket.headers: a name must be one word, and nothing may have line breaks";
+    }
+    return {};
+}
+
+}  // namespace
 
 codec::Result<void, std::string> validate(const ConnectionOptions& options) {
     // Every peer must take frames of this size, so no peer may be asked to send smaller ones. [2.3.1]
@@ -28,6 +54,10 @@ codec::Result<void, std::string> validate(const ConnectionOptions& options) {
     if (options.sasl_server.required && !options.sasl_server.offer) {
         return std::string("sasl_server.required needs sasl_server.offer");
     }
+    if (auto fault = fault_of(options.web_socket); !fault.empty()) return fault;
+    if (options.proxy.port == 0) return std::string("proxy.port is 0, expected a port to connect to");
+    if (options.proxy.username.empty() && !options.proxy.password.empty())
+        return std::string("proxy.password is set without proxy.username");
     return {};
 }
 

@@ -15,6 +15,7 @@
 #include <aprotic/codec/value.hpp>
 #include <aprotic/engine/security.hpp>
 #include <aprotic/engine/time.hpp>
+#include <aprotic/engine/web_socket.hpp>
 
 namespace aprotic::engine {
 
@@ -56,6 +57,8 @@ struct ConnectionOptions {
     std::vector<codec::Symbol> desired_capabilities{};
     codec::Map properties{};  ///< symbol keys
     ConnectionTls tls{};
+    WebSocketOptions web_socket{};
+    ProxyOptions proxy{};             ///< client role, with TCP; `hostname` and the certificate stay the server's
     SaslClientOptions sasl{};         ///< client role
     SaslServerOptions sasl_server{};  ///< server role
     /// From the first address tried to open received. Client role; the server gives a peer the same time to open.

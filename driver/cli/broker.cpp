@@ -17,6 +17,9 @@ struct BrokerCommand {
     std::vector<std::string> users;
     engine::TlsOptions tls;
     bool tls_optional = false;
+    bool web_socket = false;
+    std::string web_socket_path;
+    std::vector<std::string> web_socket_origins;
 
     Exit run(const Output& out) {
         engine::BrokerOptions options;
@@ -39,6 +42,9 @@ struct BrokerCommand {
         } else if (!tls.ca_file.empty() || !tls.key_file.empty() || tls_optional) {
             return out.fail(Exit::usage, "TLS needs a certificate: give --tls-cert");
         }
+        options.connection.web_socket.enabled = web_socket || !web_socket_path.empty() || !web_socket_origins.empty();
+        options.connection.web_socket.path = web_socket_path;
+        options.connection.web_socket.origins = web_socket_origins;
         const auto address = engine::Address::parse(listen);
         if (!address) return out.fail(Exit::usage, "--listen " + listen + ": " + address.error());
 
@@ -85,6 +91,12 @@ void add_broker(Tool& tool) {
                      "clients must have a certificate of this CA, PEM, and may come in with it (SASL EXTERNAL)")
         ->type_name("FILE");
     command->add_flag("--tls-optional", options->tls_optional, "take clients without TLS too");
+    command->add_flag("--websocket", options->web_socket, "take AMQP inside of WebSocket too, on the same port");
+    command->add_option("--websocket-path", options->web_socket_path, "only at this path")->type_name("PATH");
+    command
+        ->add_option("--websocket-origin", options->web_socket_origins,
+                     "from browsers only on pages of these, https://example.com or *")
+        ->type_name("ORIGIN");
 }
 
 }  // namespace aprotic::driver::cli

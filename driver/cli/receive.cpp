@@ -19,14 +19,14 @@ struct ReceiveCommand {
     std::optional<double> timeout;
     double connect_timeout = 10;
     bool allow_cleartext_password = false;
-    engine::TlsOptions tls;
+    Way way;
 
     Exit run(const Output& out) const {
         engine::Container container;
         engine::ConnectionOptions options;
         options.connect_timeout = to_duration(connect_timeout);
         options.sasl.allow_cleartext_password = allow_cleartext_password;
-        if (const auto done = use_tls(options, url, tls); !done) return out.fail(Exit::usage, done.error());
+        if (const auto done = use_way(options, url, way); !done) return out.fail(Exit::usage, done.error());
         engine::Connection connection;
         try {
             connection = container.connect(url, options);
@@ -104,7 +104,7 @@ void add_receive(Tool& tool) {
         ->capture_default_str();
     command->add_flag("--allow-cleartext-password", options->allow_cleartext_password,
                       "let a password leave this machine unencrypted");
-    add_tls(command, options->tls);
+    add_way(command, options->way);
     command->footer("Exit code 4 when --timeout passed before --count messages, or before any, had come.");
 }
 

@@ -62,7 +62,7 @@ struct SendCommand {
     bool settled = false;
     double timeout = 10;
     bool allow_cleartext_password = false;
-    engine::TlsOptions tls;
+    Way way;
 
     Exit run(const Output& out) const {
         const auto patience = to_duration(timeout);
@@ -70,7 +70,7 @@ struct SendCommand {
         engine::ConnectionOptions options;
         options.connect_timeout = patience;
         options.sasl.allow_cleartext_password = allow_cleartext_password;
-        if (const auto done = use_tls(options, url, tls); !done) return out.fail(Exit::usage, done.error());
+        if (const auto done = use_way(options, url, way); !done) return out.fail(Exit::usage, done.error());
         engine::Connection connection;
         try {
             connection = container.connect(url, options);
@@ -152,7 +152,7 @@ void add_send(Tool& tool) {
     command->add_flag("--settled", options->settled, "fire and forget: no outcome is waited for");
     command->add_flag("--allow-cleartext-password", options->allow_cleartext_password,
                       "let a password leave this machine unencrypted");
-    add_tls(command, options->tls);
+    add_way(command, options->way);
     add_timeout(command, options->timeout,
                 "longest wait for the connection, for credit and for an outcome (default: 10)");
 }

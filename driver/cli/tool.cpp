@@ -1,5 +1,6 @@
 #include <aprotic/driver/cli/tool.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <mutex>
@@ -67,6 +68,8 @@ Exit exit_of(engine::Errc code) {
         case engine::Errc::connection_lost:
         case engine::Errc::tls_failed:
         case engine::Errc::certificate_refused:
+        case engine::Errc::web_socket_failed:
+        case engine::Errc::proxy_failed:
         case engine::Errc::header_mismatch:
         case engine::Errc::authentication_failed:
         case engine::Errc::no_common_mechanism:
@@ -112,27 +115,39 @@ void add_timeout(CLI::App* command, double& seconds, const std::string& descript
     command->add_option("--timeout", seconds, description)->check(CLI::Range(0.001, 1e6))->type_name("SECONDS");
 }
 
-void add_tls(CLI::App* command, engine::TlsOptions& options) {
-    command->add_option("--tls-ca", options.ca_file, "whom to trust, PEM; without it the system's CA certificates")
+void add_way(CLI::App* command, Way& way) {
+    command->add_option("--proxy", way.proxy, "go through this HTTP proxy")->type_name("[USER:PASSWORD@]HOST:PORT");
+    engine::TlsOptions& tls = way.tls;
+    command->add_option("--tls-ca", tls.ca_file, "whom to trust, PEM; without it the system's CA certificates")
         ->type_name("FILE");
-    command->add_option("--tls-cert", options.certificate_file, "our certificate and its chain, PEM")
+    command->add_option("--tls-cert", tls.certificate_file, "our certificate and its chain, PEM")->type_name("FILE");
+    command->add_option("--tls-key", tls.key_file, "its key, PEM; without it the key is with the certificate")
         ->type_name("FILE");
-    command->add_option("--tls-key", options.key_file, "its key, PEM; without it the key is with the certificate")
-        ->type_name("FILE");
-    command->add_option("--tls-key-password", options.key_password, "of an encrypted key")->type_name("PASSWORD");
-    command->add_flag("--tls-insecure-skip-verification", options.insecure_skip_verification,
-                      "anybody may be the server");
+    command->add_option("--tls-key-password", tls.key_password, "of an encrypted key")->type_name("PASSWORD");
+    command->add_flag("--tls-insecure-skip-verification", tls.insecure_skip_verification, "anybody may be the server");
 }
 
-codec::Result<void, std::string> use_tls(engine::ConnectionOptions& connection, std::string_view url,
-                                         const engine::TlsOptions& options) {
-    const bool given = !options.ca_file.empty() || !options.certificate_file.empty() || !options.key_file.empty() ||
-                       options.insecure_skip_verification;
-    if (!url.starts_with("amqps://")) {
-        if (given) return std::string("the --tls options need a URL with amqps://");
+codec::Result<void, std::string> use_way(engine::ConnectionOptions& connection, std::string_view url, const Way& way) {
+    if (!way.proxy.empty()) {
+        const std::size_t at = way.proxy.rfind('@');
+        const std::size_t host = at == std::string::npos ? 0 : at + 1;
+        const std::string user = way.proxy.substr(0, host == 0 ? 0 : at);
+        const auto address = engine::Address::parse(std::string_view(way.proxy).substr(host), 8080);
+        if (!address) return "--proxy: " + address.error();
+        const std::size_t colon = std::min(user.find(':'), user.size());
+        connection.proxy.host = address->host;
+        connection.proxy.port = address->port;
+        connection.proxy.username = user.substr(0, colon);
+        connection.proxy.password = user.substr(std::min(colon + 1, user.size()));
+    }
+    const engine::TlsOptions& tls = way.tls;
+    if (!url.starts_with("amqps://") && !url.starts_with("wss://")) {
+        const bool given = !tls.ca_file.empty() || !tls.certificate_file.empty() || !tls.key_file.empty() ||
+                           tls.insecure_skip_verification;
+        if (given) return std::string("the --tls options need a URL with amqps:// or wss://");
         return {};
     }
-    auto context = engine::TlsContext::make_client(options);
+    auto context = engine::TlsContext::make_client(tls);
     if (!context) return context.error().text;
     connection.tls.context = *context;
     return {};

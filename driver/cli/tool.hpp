@@ -62,11 +62,15 @@ struct Tool {
 void add_timeout(CLI::App* command, double& seconds, const std::string& description);
 std::chrono::nanoseconds to_duration(double seconds);
 
-/// Adds the `--tls-…` options of a client.
-void add_tls(CLI::App* command, engine::TlsOptions& options);
-/// Puts them into `connection` where the URL is one for TLS. The error's text is for people.
-codec::Result<void, std::string> use_tls(engine::ConnectionOptions& connection, std::string_view url,
-                                         const engine::TlsOptions& options);
+/// How `send` and `receive` get to the server.
+struct Way {
+    std::string proxy{};
+    engine::TlsOptions tls{};
+};
+/// Adds `--proxy` and the `--tls-…` options of a client.
+void add_way(CLI::App* command, Way& way);
+/// Puts them into `connection`, those for TLS where the URL is one for that. The error's text is for people.
+codec::Result<void, std::string> use_way(engine::ConnectionOptions& connection, std::string_view url, const Way& way);
 
 /// Compact JSON text; octets that are not UTF-8 are replaced.
 std::string to_text(const Json& value);

@@ -12,13 +12,13 @@ ProtocolStack::ProtocolStack(EngineRole role, ConnectionOptions options, Instant
                              bool private_stream)
     : role_(role),
       options_(std::move(options)),
-      private_stream_(private_stream),
+      seed_(seed),
+      private_stream_(private_stream && options_.proxy.host.empty()),
       open_deadline_(now + options_.connect_timeout),
       endpoint_(role, options_, now, seed),
       now_(now) {
-    const bool at_once = role_ == EngineRole::client && options_.tls.context && !options_.tls.by_header;
-    policy_ = first_policy(at_once);
-    if (at_once) make_tls();
+    if (role_ == EngineRole::client) make_first_layers();
+    policy_ = first_policy(tls_ != nullptr);
 }
 
 /// Which headers are agreed to at first, and again on a stream that TLS has made.
@@ -45,15 +45,15 @@ HeaderPolicy ProtocolStack::first_policy(bool encrypted) const {
 
 std::span<std::byte> ProtocolStack::prepare_read() {
     const std::span<std::byte> room = endpoint_.prepare_read();
-    return !tls_ || room.empty() ? room : tls_->prepare_input();
+    return layers_.empty() || room.empty() ? room : layers_.prepare_input();
 }
 
 void ProtocolStack::commit_read(std::size_t n, Instant now) {
     start(now);
     now_ = now;
     const bool in_handshake = stage_ != Stage::amqp;
-    if (tls_) {
-        tls_->commit_input(n);
+    if (!layers_.empty()) {
+        layers_.commit_input(n);
         pump_input(now);
     } else {
         recv_plain(n, now);
@@ -100,16 +100,16 @@ void ProtocolStack::end_input(std::error_code why, Instant now) {
 std::size_t ProtocolStack::prepare_write(std::span<codec::ConstBuffer> out, Instant now) {
     start(now);
     now_ = now;
-    return tls_ ? prepare_encrypted(out, now) : endpoint_.prepare_write(out, now);
+    return layers_.empty() ? endpoint_.prepare_write(out, now) : prepare_wrapped(out, now);
 }
 
 void ProtocolStack::commit_write(std::size_t n, Instant now) {
     now_ = now;
-    if (!tls_) return endpoint_.commit_write(n, now);
+    if (layers_.empty()) return endpoint_.commit_write(n, now);
     const std::size_t clear = std::min(n, clear_left_);
     if (clear > 0) endpoint_.commit_write(clear, now);
     clear_left_ -= clear;
-    tls_->commit_output(n - clear);
+    layers_.commit_output(n - clear);
 }
 
 void ProtocolStack::close_write(std::error_code why, Instant now) {
@@ -124,7 +124,7 @@ void ProtocolStack::close_write(std::error_code why, Instant now) {
 
 bool ProtocolStack::wants_close() const {
     if (!endpoint_.wants_close()) return false;
-    return !tls_ || write_closed_ || (tls_->output_ended() && !tls_->has_output());
+    return layers_.empty() || write_closed_ || (layers_.output_ended() && !layers_.has_output());
 }
 
 std::optional<Instant> ProtocolStack::poll_timeout() const {
@@ -147,8 +147,8 @@ std::optional<Event> ProtocolStack::poll_event() {
     while (true) {
         if (authenticated_) return Event(*std::exchange(authenticated_, std::nullopt));
         if (auto event = endpoint_.poll_event()) return event;
-        // What was decrypted no further because the application had too much to do.
-        if (!tls_ || !tls_->has_input() || !pump_input(now_)) return std::nullopt;
+        // What was unwrapped no further because the application had too much to do.
+        if (layers_.empty() || !layers_.has_input() || !pump_input(now_)) return std::nullopt;
     }
 }
 
@@ -169,7 +169,7 @@ void ProtocolStack::start(Instant now) {
     if (started_) return;
     started_ = true;
     if (role_ == EngineRole::server) return;
-    if (tls_) tls_->start();
+    layers_.start();
     say_first_header(now);
 }
 
@@ -184,10 +184,7 @@ void ProtocolStack::say_first_header(Instant now) {
 
 void ProtocolStack::advance_handshake(Instant now) {
     while (!endpoint_.ended()) {
-        if (take_tls_hello()) {
-            pump_input(now);
-            return;
-        }
+        if (take_first_octets()) return;
         const bool moved = stage_ == Stage::header ? take_header(now) : take_sasl_frames(now);
         flush_output();
         if (!moved) return;
@@ -200,12 +197,18 @@ void ProtocolStack::advance_handshake(Instant now) {
     }
 }
 
-/// [5.2-f] A server knows by the first octet that TLS begins without a header.
-bool ProtocolStack::take_tls_hello() {
-    const bool may_come = role_ == EngineRole::server && stage_ == Stage::header && policy_.tls;
+/// [5.2-f] A server knows by the first octet that TLS begins without a header, and WebSocket too.
+bool ProtocolStack::take_first_octets() {
     const auto unread = endpoint_.inbox().unread();
-    if (!may_come || !is_tls_record(unread)) return false;
-    start_tls();
+    if (role_ != EngineRole::server || stage_ != Stage::header || sasl_) return false;
+    if (policy_.tls && is_tls_record(unread)) {
+        start_tls(now_);
+    } else if (options_.web_socket.enabled && !in_web_socket_ && is_http_request(unread)) {
+        start_layer(make_web_socket(), now_);
+    } else {
+        return false;
+    }
+    pump_input(now_);
     return true;
 }
 
@@ -224,7 +227,7 @@ bool ProtocolStack::take_header(Instant now) {
     }
     if (step.header.is(codec::ProtocolId::tls)) {
         flush_output();
-        start_tls();
+        start_tls(now);
         if (role_ == EngineRole::client) {
             tls_->start();
             say_first_header(now);  // [5.2-d]
@@ -285,7 +288,7 @@ void ProtocolStack::flush_output() {
 // --- ends ----------------------------------------------------------------------------------------------------------
 
 void ProtocolStack::abort(Failure failure, Instant now) {
-    if (tls_) tls_->abandon_handshake();
+    layers_.abandon_handshake();
     endpoint_.abort(std::move(failure), now);
 }
 
@@ -300,7 +303,7 @@ bool ProtocolStack::waits_for_open() const {
 /// Continues "the peer ended the connection …" with where in the handshake that was and what the cause may be. Many
 /// servers drop the stream without a word for what the user could change.
 std::string ProtocolStack::progress() const {
-    if (tls_ && tls_->status() == TlsLayer::Status::handshaking) return tls_->progress();
+    if (!layers_.empty() && layers_.status() == ByteLayer::Status::handshaking) return layers_.progress();
     if (stage_ == Stage::sasl) return sasl_->progress();
     if (role_ == EngineRole::server) {
         return stage_ == Stage::header ? "before the client's protocol header came" : "before the client's open came";

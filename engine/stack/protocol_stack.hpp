@@ -11,15 +11,18 @@
 #include <aprotic/codec/encoder.hpp>
 #include <aprotic/engine/core/connection_endpoint.hpp>
 #include <aprotic/engine/stack/header_exchange.hpp>
+#include <aprotic/engine/stack/layer_chain.hpp>
 #include <aprotic/engine/stack/sasl_layer.hpp>
 #include <aprotic/engine/stack/tls_layer.hpp>
+#include <aprotic/engine/stack/web_socket_layer.hpp>
 
 namespace aprotic::engine::stack {
 
-/// The layers of one connection in their fixed order, `[tls] -> header -> [sasl] -> amqp`, over a ConnectionEndpoint.
-/// Without TLS bytes are read into and written out of the endpoint's own buffers all the time: while the handshake
-/// lasts this class takes headers and SASL frames off the inbox and puts its own into the outbox; afterwards it is out
-/// of the way. With TLS the stream's bytes are the TLS layer's, and what it decrypts goes into the inbox.
+/// The layers of one connection in their order, `[proxy] -> [tls] -> [websocket] -> header -> [sasl] -> amqp`, over a
+/// ConnectionEndpoint. Without any of the first three, bytes are read into and written out of the endpoint's own
+/// buffers all the time: while the handshake lasts this class takes headers and SASL frames off the inbox and puts its
+/// own into the outbox; afterwards it is out of the way. With them the stream's bytes are the chain's, and what it
+/// unwraps goes into the inbox.
 ///
 /// The contract is engine::Engine's. Commands go to connection(), but close() comes here.
 class ProtocolStack {
@@ -52,7 +55,7 @@ private:
     void recv_plain(std::size_t n, Instant now);
     void bound_handshake(std::size_t n, Instant now);
     void advance_handshake(Instant now);
-    bool take_tls_hello();
+    bool take_first_octets();
     bool take_header(Instant now);
     bool take_sasl_frames(Instant now);
     void send_header(const codec::ProtocolHeader& header);
@@ -63,18 +66,23 @@ private:
     bool waits_for_open() const;
     std::string progress() const;
 
-    // protocol_stack_tls.cpp
-    void make_tls();
-    /// Bytes so far were clear, all that follow are TLS, those in the inbox already too.
-    void start_tls();
-    /// Decrypts what has come; false when there was nothing.
+    // protocol_stack_layers.cpp
+    std::unique_ptr<TlsLayer> make_tls();
+    std::unique_ptr<WebSocketLayer> make_web_socket();
+    /// The layers that a client begins with.
+    void make_first_layers();
+    /// Octets so far went without it, all that follow are the layer's, those in the inbox already too.
+    void start_layer(std::unique_ptr<ByteLayer> layer, Instant now);
+    void start_tls(Instant now);
+    /// Unwraps what has come; false when there was nothing.
     bool pump_input(Instant now);
     void pump_output(Instant now);
-    std::size_t prepare_encrypted(std::span<codec::ConstBuffer> out, Instant now);
+    std::size_t prepare_wrapped(std::span<codec::ConstBuffer> out, Instant now);
     SaslSurroundings surroundings() const;
 
     EngineRole role_;
     ConnectionOptions options_;
+    std::uint64_t seed_;
     bool private_stream_;
     Instant open_deadline_;
     core::ConnectionEndpoint endpoint_;
@@ -89,11 +97,13 @@ private:
     std::optional<Authenticated> authenticated_;
     TraceSink* trace_ = nullptr;
 
-    std::unique_ptr<TlsLayer> tls_;
-    std::size_t clear_left_ = 0;  // octets at the front of the outbox that went before TLS
+    LayerChain layers_;
+    TlsLayer* tls_ = nullptr;     // of the chain
+    bool in_web_socket_ = false;  // the chain has one
+    std::size_t clear_left_ = 0;  // octets at the front of the outbox that go before the first layer
     bool write_closed_ = false;
     Instant now_;                        // of the latest call that told the time
-    std::optional<Instant> last_write_;  // when what TLS still has to say is given up
+    std::optional<Instant> last_write_;  // when what the layers still have to say is given up
 };
 
 }  // namespace aprotic::engine::stack

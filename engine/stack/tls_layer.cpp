@@ -19,40 +19,15 @@
 namespace aprotic::engine::stack {
 namespace {
 
-constexpr std::size_t input_size = 32 * 1024;
-constexpr std::size_t output_max = 128 * 1024;
 constexpr std::size_t record_max = SSL3_RT_MAX_PLAIN_LENGTH;
-
-/// Bytes on their way out. What was shown stays where it is until it is committed.
-class Output {
-public:
-    void append(std::span<const std::byte> octets) { filling_.insert(filling_.end(), octets.begin(), octets.end()); }
-    std::span<const std::byte> front() {
-        if (shown_.size() == committed_) {
-            shown_.clear();
-            committed_ = 0;
-            std::swap(shown_, filling_);
-        }
-        return std::span(shown_).subspan(committed_);
-    }
-    void commit(std::size_t n) {
-        APROTIC_ASSERT(n <= shown_.size() - committed_);
-        committed_ += n;
-    }
-    std::size_t size() const noexcept { return shown_.size() - committed_ + filling_.size(); }
-
-private:
-    std::vector<std::byte> shown_;
-    std::size_t committed_ = 0;
-    std::vector<std::byte> filling_;
-};
 
 }  // namespace
 
 struct TlsLayer::Impl : ConnectionOwner {
-    Impl(std::shared_ptr<const TlsContext> its_settings, const std::string& name)
+    Impl(std::shared_ptr<const TlsContext> its_settings, const std::string& name, bool http)
         : ConnectionOwner{its_settings->impl(), name},
           settings(std::move(its_settings)),
+          carries_http(http),
           connection(context.make_connection()) {}
 
     bool is_client() const { return context.role == EngineRole::client; }
@@ -77,6 +52,7 @@ struct TlsLayer::Impl : ConnectionOwner {
     }
 
     const std::shared_ptr<const TlsContext> settings;
+    const bool carries_http;
     Status status = Status::handshaking;
     Failure failure;
     bool output_ended = false;
@@ -87,7 +63,7 @@ struct TlsLayer::Impl : ConnectionOwner {
     std::vector<std::byte> input;
     std::size_t begin = 0;  // of what is not decrypted yet
     std::size_t end = 0;
-    Output output;
+    LayerOutput output;
     std::vector<std::byte> record;  // gathered, to be encrypted as one
 
     OpenSslPtr<SSL> connection;  // last: gone before what its callbacks use
@@ -150,6 +126,10 @@ void TlsLayer::Impl::set_up() {
     SSL_set_verify(connection.get(), SSL_get_verify_mode(connection.get()), &on_verified);
     if (is_client()) {
         SSL_set_connect_state(connection.get());
+        if (carries_http) {
+            static constexpr std::array<unsigned char, 9> http = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+            SSL_set_alpn_protos(connection.get(), http.data(), http.size());
+        }
         name_server();
     } else {
         SSL_set_accept_state(connection.get());
@@ -229,8 +209,8 @@ void TlsLayer::Impl::encrypt(std::span<const std::byte> octets) {
 
 // --- the layer -----------------------------------------------------------------------------------------------------
 
-TlsLayer::TlsLayer(std::shared_ptr<const TlsContext> context, const std::string& server_name)
-    : impl_(std::make_unique<Impl>(std::move(context), server_name)) {
+TlsLayer::TlsLayer(std::shared_ptr<const TlsContext> context, const std::string& server_name, bool carries_http)
+    : impl_(std::make_unique<Impl>(std::move(context), server_name, carries_http)) {
     impl_->set_up();
 }
 TlsLayer::~TlsLayer() {
@@ -244,8 +224,8 @@ void TlsLayer::start() { impl_->shake_hands(); }
 std::span<std::byte> TlsLayer::prepare_input() {
     Impl& self = *impl_;
     // A peer who asks for new keys again and again must take our answers first.
-    if (self.begin < self.end || self.output.size() >= 2 * output_max) return {};
-    if (self.input.size() < input_size) self.input.resize(input_size);
+    if (self.begin < self.end || self.output.size() >= 2 * layer_output_max) return {};
+    if (self.input.size() < layer_input_size) self.input.resize(layer_input_size);
     self.begin = self.end = 0;
     return self.input;
 }
@@ -262,7 +242,7 @@ void TlsLayer::commit_input(std::size_t n) {
 void TlsLayer::feed(std::span<const std::byte> octets) {
     Impl& self = *impl_;
     APROTIC_ASSERT(self.end == 0);
-    self.input.resize(std::max(input_size, octets.size()));
+    self.input.resize(std::max(layer_input_size, octets.size()));
     codec::copy_bytes(std::span(self.input).first(octets.size()), octets);
     commit_input(octets.size());
 }
@@ -292,7 +272,7 @@ std::size_t TlsLayer::write(std::span<const std::byte> from) {
     if (self.status == Status::failed || self.output_ended) return from.size();
     if (self.status == Status::handshaking) return 0;
     std::size_t taken = 0;
-    while (taken < from.size() && self.output.size() < output_max && self.status != Status::failed) {
+    while (taken < from.size() && self.output.size() < layer_output_max && self.status != Status::failed) {
         const auto rest = from.subspan(taken);
         if (self.record.empty() && rest.size() >= record_max) {
             self.encrypt(rest.first(record_max));
@@ -329,7 +309,7 @@ void TlsLayer::end_output() {
 }
 
 bool TlsLayer::output_ended() const noexcept { return impl_->output_ended; }
-TlsLayer::Status TlsLayer::status() const noexcept { return impl_->status; }
+ByteLayer::Status TlsLayer::status() const noexcept { return impl_->status; }
 const Failure& TlsLayer::failure() const noexcept { return impl_->failure; }
 
 TlsStatus TlsLayer::agreed() const {

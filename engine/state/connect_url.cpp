@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstdint>
 #include <optional>
 
 #include <fmt/core.h>
@@ -8,7 +11,20 @@
 namespace aprotic::engine {
 namespace {
 
-constexpr std::string_view expected = "expected amqp://[USER[:PASSWORD]@]HOST[:PORT], amqps:// likewise, or unix:PATH";
+constexpr std::string_view expected =
+    "expected amqp://[USER[:PASSWORD]@]HOST[:PORT], amqps:// likewise, ws:// or wss:// likewise with a /PATH, or "
+    "unix:PATH";
+
+struct Scheme {
+    std::string_view name;
+    bool encrypted;
+    bool web_socket;
+    std::uint16_t port;
+};
+constexpr std::array<Scheme, 4> schemes{{{"amqp://", false, false, 5672},
+                                         {"amqps://", true, false, 5671},
+                                         {"ws://", false, true, 80},
+                                         {"wss://", true, true, 443}}};
 
 /// Empty when a percent sign is not followed by two hexadecimal digits.
 std::optional<std::string> percent_decoded(std::string_view text) {
@@ -28,6 +44,11 @@ std::optional<std::string> percent_decoded(std::string_view text) {
     return decoded;
 }
 
+/// Fit for the first line of a request: no space, no control character, no fragment.
+bool is_path(std::string_view text) {
+    return std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~' && c != '#'; });
+}
+
 }  // namespace
 
 codec::Result<ConnectUrl, std::string> ConnectUrl::parse(std::string_view url) {
@@ -38,20 +59,21 @@ codec::Result<ConnectUrl, std::string> ConnectUrl::parse(std::string_view url) {
         result.address = *address;
         return result;
     }
-    constexpr std::string_view plain = "amqp://";
-    constexpr std::string_view encrypted = "amqps://";
-    result.encrypted = url.starts_with(encrypted);
-    const std::string_view scheme = result.encrypted ? encrypted : plain;
-    if (!url.starts_with(scheme)) {
+    const auto scheme = std::ranges::find_if(schemes, [url](const Scheme& each) { return url.starts_with(each.name); });
+    if (scheme == schemes.end()) {
         // What stands before "://" is no secret; the rest may be.
         const std::size_t end = url.find("://");
         return end == std::string_view::npos
                    ? fmt::format("the URL has no scheme: {}", expected)
                    : fmt::format("the URL has the scheme \"{}\": {}", url.substr(0, end), expected);
     }
-    std::string_view rest = url.substr(scheme.size());
+    result.encrypted = scheme->encrypted;
+    result.web_socket = scheme->web_socket;
+    std::string_view rest = url.substr(scheme->name.size());
     if (const std::size_t slash = rest.find_first_of("/?#"); slash != std::string_view::npos) {
-        if (rest.substr(slash) != "/") {
+        if (result.web_socket && rest[slash] == '/' && is_path(rest.substr(slash))) {
+            result.path = rest.substr(slash);
+        } else if (rest.substr(slash) != "/") {
             return fmt::format("\"{}\" after the host is not understood: {}", rest.substr(slash), expected);
         }
         rest = rest.substr(0, slash);
@@ -72,7 +94,7 @@ codec::Result<ConnectUrl, std::string> ConnectUrl::parse(std::string_view url) {
         result.password = *password;
     }
     if (rest.empty() || rest.front() == ':') return fmt::format("the URL has no host: {}", expected);
-    auto address = Address::parse(rest, result.encrypted ? 5671 : 5672);
+    auto address = Address::parse(rest, scheme->port);
     if (!address) return address.error();
     if (address->kind != Address::Kind::tcp) return fmt::format("\"{}\" is no host: {}", rest, expected);
     if (address->port == 0) return fmt::format("port 0 cannot be connected to: {}", expected);

@@ -8,10 +8,12 @@
 
 namespace aprotic::engine {
 
-/// `amqp://[user[:password]@]host[:port]`, `amqps://…` or `unix:PATH`, taken apart.
+/// `amqp://[user[:password]@]host[:port]`, `amqps://…`, `ws://…/path`, `wss://…/path` or `unix:PATH`, taken apart.
 struct ConnectUrl {
     Address address;
-    bool encrypted = false;  ///< amqps
+    bool encrypted = false;   ///< amqps, wss
+    bool web_socket = false;  ///< ws, wss
+    std::string path;         ///< of a WebSocket, with its query
     std::string username;
     std::string password;
 

@@ -31,48 +31,6 @@ engine::ConnectionOptions server_with(const TlsOptions& tls = tls_server()) {
     return TlsPair::with(server_options(), TlsContext::make_server(tls));
 }
 
-/// Sends messages of these sizes both ways at once and checks what comes.
-void exchange(TlsPair& pair, const std::vector<std::size_t>& sizes) {
-    const auto session = pair.client->begin().value();
-    const auto sending = [&](Machine& from, codec::Role role) {
-        engine::LinkOptions options;
-        options.name = role == codec::Role::sender ? "to" : "fro";
-        options.role = role;
-        options.source.emplace();
-        options.target = codec::Target{};
-        return from->attach(session, options).value();
-    };
-    const auto to = sending(pair.client, codec::Role::sender);
-    const auto fro = sending(pair.client, codec::Role::receiver);
-    REQUIRE(pair.client->set_credit(fro, 100));
-    pair.settle();
-    engine::LinkId server_receives, server_sends;
-    for (int i = 0; i < 2; ++i) {
-        const auto asked = pair.server.skip_to_event<engine::LinkRequested>();
-        engine::LinkOptions answer;
-        answer.source.emplace();
-        answer.target = codec::Target{};
-        REQUIRE(pair.server->accept(asked.link, answer));
-        (asked.remote.name == "to" ? server_receives : server_sends) = asked.link;
-    }
-    REQUIRE(pair.server->set_credit(server_receives, 100));
-    pair.settle();
-    for (const std::size_t size : sizes) {
-        const codec::Message message(std::string(size, static_cast<char>('a' + size % 26)));
-        REQUIRE(pair.client->send(to, codec::encode(message), {.settled = true}));
-        REQUIRE(pair.server->send(server_sends, codec::encode(message), {.settled = true}));
-    }
-    pair.settle();
-    for (Machine* const receiver : {&pair.server, &pair.client}) {
-        for (const std::size_t size : sizes) {
-            const auto received = receiver->skip_to_event<engine::DeliveryReceived>();
-            const auto delivery = (*receiver)->take(received.delivery).value();
-            const auto expected = codec::encode(codec::Message(std::string(size, static_cast<char>('a' + size % 26))));
-            CHECK(delivery.payload.size() == expected.size());
-        }
-    }
-}
-
 }  // namespace
 
 TEST_CASE("TLS from the first octet, both roles, in pieces of every kind", "[5.2-f] [5.2-c] [5.2-d] [5.1-b]") {

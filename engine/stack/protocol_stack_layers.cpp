@@ -3,22 +3,47 @@
 #include <algorithm>
 #include <array>
 
+#include <aprotic/engine/stack/proxy_layer.hpp>
+
 namespace aprotic::engine::stack {
 
-void ProtocolStack::make_tls() {
+std::unique_ptr<TlsLayer> ProtocolStack::make_tls() {
     std::string name = options_.tls.server_name;
     if (name.empty()) name = options_.hostname.value_or("");
     if (role_ == EngineRole::server) name.clear();
-    tls_ = std::make_unique<TlsLayer>(options_.tls.context, name);
+    const bool carries_http = options_.web_socket.enabled && !in_web_socket_;
+    auto made = std::make_unique<TlsLayer>(options_.tls.context, name, carries_http);
+    tls_ = made.get();
+    return made;
 }
 
-void ProtocolStack::start_tls() {
-    make_tls();
-    clear_left_ = endpoint_.outbox().size();
+std::unique_ptr<WebSocketLayer> ProtocolStack::make_web_socket() {
+    in_web_socket_ = true;
+    std::string host = options_.web_socket.host.empty() ? options_.hostname.value_or("") : options_.web_socket.host;
+    return std::make_unique<WebSocketLayer>(role_, options_.web_socket, std::move(host), seed_);
+}
+
+void ProtocolStack::make_first_layers() {
+    if (!options_.proxy.host.empty()) layers_.push(std::make_unique<ProxyLayer>(options_.proxy));
+    if (options_.tls.context && !options_.tls.by_header) layers_.push(make_tls());
+    if (options_.web_socket.enabled) layers_.push(make_web_socket());
+}
+
+void ProtocolStack::start_layer(std::unique_ptr<ByteLayer> layer, Instant now) {
+    if (layers_.empty()) {
+        clear_left_ = endpoint_.outbox().size();
+    } else {
+        pump_output(now);
+    }
+    layers_.push(std::move(layer));
     const auto unread = endpoint_.inbox().unread();
-    // [5.2-h] None of it is taken for anything but TLS.
-    tls_->feed(unread);
+    // [5.2-h] None of it is taken for anything but the layer's.
+    layers_.feed(unread);
     endpoint_.inbox().consume(unread.size());
+}
+
+void ProtocolStack::start_tls(Instant now) {
+    start_layer(make_tls(), now);
     policy_ = first_policy(true);
 }
 
@@ -27,13 +52,14 @@ bool ProtocolStack::pump_input(Instant now) {
     while (true) {
         const std::span<std::byte> into = endpoint_.prepare_read();
         if (into.empty()) break;
-        const std::size_t n = tls_->read(into);
+        const std::size_t n = layers_.read(into);
         if (n == 0) break;
         moved = true;
         recv_plain(n, now);
     }
-    if (tls_->status() == TlsLayer::Status::failed && !endpoint_.ended()) abort(tls_->failure(), now);
-    if (tls_->status() == TlsLayer::Status::ended) end_input({}, now);
+    const ByteLayer::Status status = layers_.status();
+    if (status == ByteLayer::Status::failed && !endpoint_.ended()) abort(layers_.failure(), now);
+    if (status == ByteLayer::Status::ended) end_input({}, now);
     return moved;
 }
 
@@ -43,19 +69,19 @@ void ProtocolStack::pump_output(Instant now) {
         const std::size_t count = endpoint_.prepare_write(gather, now);
         std::size_t taken = 0;
         for (std::size_t i = 0; i < count; ++i) {
-            const std::size_t n = tls_->write({gather[i].data, gather[i].size});
+            const std::size_t n = layers_.write({gather[i].data, gather[i].size});
             taken += n;
             if (n < gather[i].size) break;
         }
         if (taken == 0) break;
         endpoint_.commit_write(taken, now);
     }
-    tls_->flush();
-    if (endpoint_.wants_close()) tls_->end_output();
-    if (tls_->status() == TlsLayer::Status::failed && !endpoint_.ended()) abort(tls_->failure(), now);
+    layers_.flush();
+    if (endpoint_.wants_close()) layers_.end_output();
+    if (layers_.status() == ByteLayer::Status::failed && !endpoint_.ended()) abort(layers_.failure(), now);
 }
 
-std::size_t ProtocolStack::prepare_encrypted(std::span<codec::ConstBuffer> out, Instant now) {
+std::size_t ProtocolStack::prepare_wrapped(std::span<codec::ConstBuffer> out, Instant now) {
     if (write_closed_) return 0;
     if (clear_left_ > 0) {
         const std::size_t count = endpoint_.outbox().gather(out);
@@ -68,7 +94,7 @@ std::size_t ProtocolStack::prepare_encrypted(std::span<codec::ConstBuffer> out, 
         return count;
     }
     pump_output(now);
-    const std::span<const std::byte> output = tls_->output();
+    const std::span<const std::byte> output = layers_.output();
     if (output.empty()) return 0;
     // Nobody waits for ever for a peer who does not read our last words.
     if (endpoint_.wants_close() && !last_write_) last_write_ = now + options_.close_timeout;
@@ -78,8 +104,8 @@ std::size_t ProtocolStack::prepare_encrypted(std::span<codec::ConstBuffer> out, 
 
 SaslSurroundings ProtocolStack::surroundings() const {
     SaslSurroundings around;
-    around.private_stream = private_stream_ || tls_;
-    if (tls_) {
+    around.private_stream = private_stream_ || tls_ != nullptr;
+    if (tls_ != nullptr) {
         around.tls = tls_->agreed();
         around.has_certificate = role_ == EngineRole::client && tls_->has_certificate();
     }
