@@ -27,8 +27,15 @@ namespace aprotic::fuzz {
 
 class Drive {
 public:
-    Drive(engine::EngineRole role, std::span<const std::uint8_t> input)
-        : input_(input), role_(role), flags_(octet()), engine_(role, options(), now_, 1, (flags_ & 16U) == 0) {}
+    /// What is between the stream and AMQP. What such an engine writes is not looked at.
+    enum class Layers { none, web_socket, proxy };
+
+    Drive(engine::EngineRole role, std::span<const std::uint8_t> input, Layers layers = Layers::none)
+        : input_(input),
+          role_(role),
+          layers_(layers),
+          flags_(octet()),
+          engine_(role, options(), now_, 1, (flags_ & 16U) == 0) {}
 
     void run() {
         std::vector<std::pair<std::uint8_t, std::uint8_t>> commands(octet() & 15U);
@@ -85,6 +92,11 @@ private:
         options.limits.message_size_max = 1U << 16U;
         options.limits.buffered_bytes_max = 1U << 20U;
         if ((flags_ & 2U) != 0) options.idle_timeout = std::chrono::seconds(1);
+        options.web_socket.enabled = layers_ == Layers::web_socket;
+        if (layers_ == Layers::proxy) {
+            options.proxy.host = "proxy";
+            options.proxy.server = "server:5672";
+        }
         options.sasl.enabled = (flags_ & 4U) != 0;
         if ((flags_ & 8U) != 0) {
             options.sasl.username = "user";
@@ -124,6 +136,7 @@ private:
 
     /// Protocol headers may stand wherever a frame may: which come when is for the tests to say.
     void check_written() {
+        if (layers_ != Layers::none) return written_.clear();
         std::span<const std::byte> rest(written_);
         const codec::FrameParser parser(UINT32_MAX);
         while (!rest.empty()) {
@@ -334,6 +347,7 @@ private:
 
     std::span<const std::uint8_t> input_;
     engine::EngineRole role_;
+    Layers layers_;
     std::uint8_t flags_;
     engine::Instant now_{std::chrono::hours(1)};
     engine::Engine engine_;

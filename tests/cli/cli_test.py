@@ -1,10 +1,12 @@
 """The aprotic command, end to end, over real sockets on loopback."""
+import base64
 import json
 import os
 import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -257,6 +259,83 @@ class Messages(ToolTest):
         for command in (["send", f"amqp://127.0.0.1:{port}", "q", "m"], ["receive", f"amqp://127.0.0.1:{port}", "q"]):
             self.expect(run(*command), 3, "", f"127.0.0.1:{port}")
         self.expect(run("send", "amqp://no-such-host.invalid", "q", "m"), 3, "", "no-such-host.invalid")
+
+
+class Proxy:
+    """An HTTP proxy for one connection after the other, which wants to know who comes."""
+
+    def __init__(self, credentials):
+        self.credentials = base64.b64encode(credentials.encode()).decode()
+        self.asked = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                near = self.listener.accept()[0]
+            except OSError:
+                return
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += near.recv(1)
+            self.asked.append(head.split(b"\r\n")[0].decode())
+            if f"Proxy-Authorization: Basic {self.credentials}\r\n".encode() not in head:
+                near.sendall(b"HTTP/1.1 407 Who are you\r\n\r\n")
+                near.close()
+                continue
+            host, port = self.asked[-1].split()[1].split(":")
+            far = socket.create_connection((host, int(port)), 5)
+            near.sendall(b"HTTP/1.1 200 Go on\r\n\r\n")
+            for there, here in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=(there, here), daemon=True).start()
+
+    @staticmethod
+    def _carry(there, here):
+        try:
+            while octets := there.recv(65536):
+                here.sendall(octets)
+            here.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+
+class WaysToTheBroker(ToolTest):
+    def test_web_socket_beside_amqp(self):
+        with Broker("--queue", "q", "--websocket-path", "/amqp") as broker:
+            self.expect(run("send", f"ws://{broker.address}/amqp", "q", "one"), 0)
+            self.expect(run("send", broker.url, "q", "two"), 0)
+            self.expect(run("receive", f"ws://{broker.address}/amqp", "q", "--count", "2", "--timeout", "10"), 0, "one\ntwo\n")
+            self.expect(run("send", f"ws://{broker.address}/other", "q", "m"), 3, "", "web_socket.path")
+        with Broker("--queue", "q") as broker:
+            self.expect(run("send", f"ws://{broker.address}/amqp", "q", "m"), 3, "", "WebSocket")
+
+    def test_pages_of_others_are_kept_out(self):
+        with Broker("--websocket", "--websocket-origin", "https://ours.test") as broker:
+            host, port = broker.address.split(":")
+            for origin, status in (("https://ours.test", b"HTTP/1.1 101 "), ("https://theirs.test", b"HTTP/1.1 403 ")):
+                with socket.create_connection((host, int(port)), 5) as page:
+                    page.sendall(f"GET / HTTP/1.1\r\nHost: {broker.address}\r\nOrigin: {origin}\r\nUpgrade: websocket\r\n"
+                                 "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: amqp\r\n\r\n".encode())
+                    self.assertTrue(page.recv(1000).startswith(status), origin)
+
+    def test_proxy(self):
+        with Broker("--queue", "q", "--websocket") as broker, Proxy("me:open sesame") as proxy:
+            through = ["--proxy", "me:open sesame@" + proxy.address]
+            self.expect(run("send", broker.url, "q", "one", *through), 0)
+            self.expect(run("send", f"ws://{broker.address}", "q", "two", *through), 0)
+            self.expect(run("receive", broker.url, "q", "--count", "2", "--timeout", "10", *through), 0, "one\ntwo\n")
+            self.assertEqual(proxy.asked, [f"CONNECT {broker.address} HTTP/1.1"] * 3)
+            self.expect(run("send", broker.url, "q", "m", "--proxy", proxy.address), 3, "", "proxy.username")
+            self.expect(run("send", broker.url, "q", "m", "--proxy", f"127.0.0.1:{closed_port()}"), 3, "", "127.0.0.1:")
 
 
 class Rpc(ToolTest):
