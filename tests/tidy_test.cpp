@@ -174,9 +174,12 @@ TEST_CASE("product code includes by the installed name") {
         for (const auto& line : file.lines) {
             const string header = included_by(line, "include \"", '"');
             if (header.empty()) continue;
-            // The command's judge is not a layer of the product: it lives with the tests.
-            const bool judge = file.path == "driver/cli/conform.cpp" &&
-                               (header.starts_with("conform/") || header.starts_with("peer/"));
+            // The command's judge and fuzzer are no layers of the product: they live with the tests.
+            const bool judge =
+                (file.path == "driver/cli/conform.cpp" &&
+                 (header.starts_with("conform/") || header.starts_with("peer/"))) ||
+                (file.path == "driver/cli/fuzz.cpp" &&
+                 (header.starts_with("fuzzer/") || header.starts_with("peer/") || header == "conform/profile.hpp"));
             if (judge) continue;
             if (file.in_product())
                 problems.push_back(file.path + " includes \"" + header +
@@ -188,10 +191,10 @@ TEST_CASE("product code includes by the installed name") {
     CHECK(none(problems));
 }
 
-TEST_CASE("the judge and the scripted peer know the codec and each other") {
+TEST_CASE("the judge, the fuzzer and the scripted peer know the codec and each other") {
     std::vector<string> problems;
     for (const auto& file : tree()) {
-        const bool judge = file.in("tests/conform/") || file.in("tests/peer/");
+        const bool judge = file.in("tests/conform/") || file.in("tests/fuzzer/") || file.in("tests/peer/");
         if (!judge || !file.is_code()) continue;
         for (const auto& line : file.lines) {
             const string product = included_by(line, "<aprotic/", '>');
@@ -199,9 +202,12 @@ TEST_CASE("the judge and the scripted peer know the codec and each other") {
                 problems.push_back(file.path + " includes " + product +
                                    ": what judges the engine knows nothing of it, the codec is all it may see");
             const string own = included_by(line, "include \"", '"');
+            // Generated values and hex know nothing but the standard library and the codec.
+            const bool fuzzer = own.starts_with("fuzzer/") || own.starts_with("support/");
             if (!own.empty() && !own.starts_with("peer/") &&
-                !(file.in("tests/conform/") && own.starts_with("conform/")))
-                problems.push_back(file.path + " includes " + own + ": tests/peer and tests/conform stand alone");
+                !(file.in("tests/conform/") && own.starts_with("conform/")) && !(file.in("tests/fuzzer/") && fuzzer))
+                problems.push_back(file.path + " includes " + own +
+                                   ": tests/peer, tests/conform and tests/fuzzer stand alone");
         }
     }
     CHECK(none(problems));
