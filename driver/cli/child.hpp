@@ -18,6 +18,7 @@ public:
 
     /// The next line that it writes to stdout; empty at the end of its output or after ten seconds.
     std::string read_line();
+    pid_t pid() const { return pid_; }
     /// Whether it has not ended by itself.
     bool running();
 

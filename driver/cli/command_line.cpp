@@ -47,6 +47,7 @@ int run_command_line(int argc, char** argv) {
     add_receive(tool);
     add_dump(tool);
     add_conform(tool);
+    add_fuzz(tool);
 
     try {
         tool.app.parse(arguments(argc, argv));

@@ -83,6 +83,7 @@ void add_send(Tool& tool);
 void add_receive(Tool& tool);
 void add_dump(Tool& tool);
 void add_conform(Tool& tool);
+void add_fuzz(Tool& tool);
 
 /// Holds SIGINT and SIGTERM back in this thread and in all started after it, so that wait() can end the program in
 /// order.

@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from tool import Background, Broker, run, server  # noqa: E402
 
-COMMANDS = ["broker", "serve", "call", "cast", "send", "receive", "dump", "conform"]
+COMMANDS = ["broker", "serve", "call", "cast", "send", "receive", "dump", "conform", "fuzz"]
 
 
 def closed_port():

@@ -182,13 +182,17 @@ void Exchange::odd(const std::string& what) {
 Played play(std::unique_ptr<peer::Channel> channel, const Script& script, const Timing& timing) {
     Exchange exchange(std::move(channel));
     Framing framing;
+    Duration patience = timing.step;
     for (const auto& step : script.steps) {
         if (exchange.ended()) break;
         const std::string octets = with_transaction(step.octets, exchange.transaction());
         framing.take(octets);
         exchange.say(octets, step.splits);
         // What has come is read in any case: a peer that cannot write may stop reading.
-        exchange.hear_until(step.awaits, step.awaits.empty() ? Duration::zero() : timing.step);
+        const bool waits = !step.awaits.empty() && !exchange.close_heard();
+        const Heard heard = exchange.hear_until(step.awaits, waits ? patience : Duration::zero());
+        // A conversation that has gone wrong goes on in its own way: there is ever less to wait for.
+        if (waits && heard.kind == Heard::Kind::nothing) patience /= 2;
     }
     Played played;
     if (!exchange.ended() && framing.whole() && exchange.open_heard()) {

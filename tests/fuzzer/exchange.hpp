@@ -102,7 +102,7 @@ private:
 /// How long the fuzzer waits.
 struct Timing {
     Duration answer = std::chrono::seconds(3);        ///< for what has to come
-    Duration step = std::chrono::milliseconds(100);   ///< for what a step of a script awaits: it need not come
+    Duration step = std::chrono::milliseconds(60);    ///< for what a step of a script awaits: it need not come
     Duration ending = std::chrono::milliseconds(50);  ///< for the end of a stream that we have half-closed
 };
 
