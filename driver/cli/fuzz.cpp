@@ -286,6 +286,7 @@ void add_fuzz(Tool& tool) {
     command->add_option("URL", options->url, "amqp://[USER:PASSWORD@]HOST[:PORT]");
     command->add_flag("--self", options->self, "fuzz the embedded broker, in a process of its own");
     command->add_option("--allow-host", options->allowed, "a HOST beyond loopback that may be broken")
+        ->allow_extra_args(false)
         ->type_name("HOST");
     command->add_option("--seed", options->seed, "the same seed says the same (default: the time)")->type_name("N");
     command->add_option("--first", settings.first, "number of the first script (default 0)")->type_name("N");
@@ -310,6 +311,7 @@ void add_fuzz(Tool& tool) {
                      "queue of the connection that behaves (default fuzz-guard)")
         ->type_name("ADDRESS");
     command->add_option("--session", options->sessions, "recorded conversations: scripts, or streams of a client")
+        ->allow_extra_args(false)
         ->type_name("FILE");
     command->add_option("--findings", settings.findings_max, "end after so many (default 10)")
         ->check(CLI::Range(1U, 100'000U))

@@ -70,6 +70,37 @@ class Usage(ToolTest):
         self.assertEqual(json.loads(err)["exit"], 2)
 
 
+class Fuzz(ToolTest):
+    def test_only_this_machine_is_broken_unless_told_by_name(self):
+        for host in ["example.org", "10.0.0.1", "127.0.0.1.example.org", "[2001:db8::1]"]:
+            self.expect(run("fuzz", f"amqp://{host}:5672"), 2, "", "--allow-host")
+        self.expect(run("fuzz", "--allow-host", "example.com", "amqp://example.org"), 2, "", "--allow-host")
+        self.expect(run("fuzz", "--allow-host", "nothing.invalid", "amqp://nothing.invalid"), 3, "", "nothing.invalid")
+        self.expect(run("fuzz", f"amqp://127.0.0.1:{closed_port()}"), 3, "", "refused")
+        self.expect(run("fuzz"), 2, "", "--self")
+        self.expect(run("fuzz", "http://127.0.0.1"), 2, "", "amqp://")
+        self.expect(run("fuzz", "--self", "--replay", "/no/such/file"), 2, "", "/no/such/file")
+
+    def test_a_broker_is_fuzzed_and_a_script_replayed(self):
+        with tempfile.TemporaryDirectory() as folder, Broker("--queue", "fuzz", "--queue", "fuzz-guard") as broker:
+            code, out, err = run("fuzz", broker.url, "--seed", "5", "--count", "10", "--timeout", "20", "--json", "--out", folder,
+                                 "--pid", str(broker.process.pid))
+            self.assertEqual((code, err), (0, ""), out)
+            summary = json.loads(out.splitlines()[-1])
+            self.assertEqual((summary["scripts"], summary["findings"], summary["seed"]), (10, 0, 5))
+            self.assertTrue(summary["messages-return"])
+            self.assertGreater(summary["memory"]["first"], 0)
+            self.assertEqual(os.listdir(folder), [])
+            script = os.path.join(folder, "one.script")
+            with open(script, "w") as file:
+                file.write("aprotic fuzz script\nsend 414d515000010000\nawait header\n"
+                           'frame 0 {"$described":[{"$ulong":16},["by hand"]]}\nawait open\n')
+            self.expect(run("fuzz", broker.url, "--timeout", "20", "--replay", script), 0, "nothing found\n")
+            with open(script, "a") as file:
+                file.write("sing 00\n")
+            self.expect(run("fuzz", broker.url, "--replay", script), 2, "", "line 6")
+
+
 class Dump(ToolTest):
     def setUp(self):
         # A protocol header, an open and an empty frame.
