@@ -10,10 +10,10 @@
 #include <memory>
 #include <optional>
 #include <sstream>
-#include <thread>
 #include <vector>
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <unistd.h>
 #include <CLI/Validators.hpp>
 
@@ -55,7 +55,10 @@ public:
         if (!(statm >> size >> resident)) return std::nullopt;
         return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     }
-    void wait(peer::Duration how_long) override { std::this_thread::sleep_for(how_long); }
+    void wait(peer::Duration how_long) override {
+        const auto span = std::chrono::ceil<std::chrono::milliseconds>(how_long).count();
+        ::poll(nullptr, 0, static_cast<int>(span));
+    }
 
     bool start_broker() {
         broker_.reset();
@@ -285,9 +288,12 @@ void add_fuzz(Tool& tool) {
     auto& settings = options->options;
     command->add_option("URL", options->url, "amqp://[USER:PASSWORD@]HOST[:PORT]");
     command->add_flag("--self", options->self, "fuzz the embedded broker, in a process of its own");
-    command->add_option("--allow-host", options->allowed, "a HOST beyond loopback that may be broken")
-        ->allow_extra_args(false)
-        ->type_name("HOST");
+    // One value each: what follows may be the URL.
+    const auto add_several = [command](const std::string& name, std::vector<std::string>& to, const std::string& text) {
+        const auto add = [&to](const std::string& value) { to.push_back(value); };
+        return command->add_option_function<std::string>(name, add, text)->trigger_on_parse();
+    };
+    add_several("--allow-host", options->allowed, "a HOST beyond loopback that may be broken")->type_name("HOST");
     command->add_option("--seed", options->seed, "the same seed says the same (default: the time)")->type_name("N");
     command->add_option("--first", settings.first, "number of the first script (default 0)")->type_name("N");
     command->add_option("--count", settings.count, "how many scripts (default 1000)")->type_name("N");
@@ -310,8 +316,7 @@ void add_fuzz(Tool& tool) {
         ->add_option("--guard-address", options->access.guard_address,
                      "queue of the connection that behaves (default fuzz-guard)")
         ->type_name("ADDRESS");
-    command->add_option("--session", options->sessions, "recorded conversations: scripts, or streams of a client")
-        ->allow_extra_args(false)
+    add_several("--session", options->sessions, "recorded conversations: scripts, or streams of a client")
         ->type_name("FILE");
     command->add_option("--findings", settings.findings_max, "end after so many (default 10)")
         ->check(CLI::Range(1U, 100'000U))
