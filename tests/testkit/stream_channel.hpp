@@ -10,12 +10,13 @@
 #include "peer/channel.hpp"
 #include "sim/sim_reactor.hpp"
 
-namespace aprotic::engine::test {
+namespace aprotic::testing {
 
-/// A scripted peer's end of a stream in a simulated world: what it says and hears makes that world go on.
+/// A scripted peer's end of a stream in a simulated world: what it says and hears makes that world go on. The reactor
+/// must outlive it. One thread: the reactor's.
 class StreamChannel final : public peer::Channel {
 public:
-    StreamChannel(sim::SimReactor& reactor, std::unique_ptr<Stream> stream)
+    StreamChannel(sim::SimReactor& reactor, std::unique_ptr<engine::Stream> stream)
         : reactor_(reactor), stream_(std::move(stream)) {
         read_on();
     }
@@ -63,7 +64,7 @@ private:
     }
 
     sim::SimReactor& reactor_;
-    std::unique_ptr<Stream> stream_;
+    std::unique_ptr<engine::Stream> stream_;
     std::array<std::byte, 4096> chunk_{};
     std::vector<std::byte> in_;
     std::vector<std::byte> out_;
@@ -71,4 +72,4 @@ private:
     bool ended_ = false;
 };
 
-}  // namespace aprotic::engine::test
+}  // namespace aprotic::testing
