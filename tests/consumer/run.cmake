@@ -1,7 +1,7 @@
-# Configures, builds and runs a consumer's project: cmake -DKIND=installed|subdirectory -D… -P run.cmake
+# Configures, builds and runs a consumer's project: cmake -DKIND=installed|testing|subdirectory -D… -P run.cmake
 file(REMOVE_RECURSE ${WORK})
 set(arguments -G Ninja -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}")
-if(KIND STREQUAL installed)
+if(NOT KIND STREQUAL subdirectory)
   execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
   list(APPEND arguments -DCMAKE_PREFIX_PATH=${WORK}/prefix)
   if(SANITIZE)
