@@ -1,8 +1,10 @@
 #include <aprotic/driver/cli/child.hpp>
 #include <aprotic/driver/cli/tool.hpp>
 
+#include <charconv>
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -11,6 +13,7 @@
 
 #include <CLI/Validators.hpp>
 
+#include "conform/client_process.hpp"
 #include "conform/clock.hpp"
 #include "conform/report.hpp"
 #include "conform/runner.hpp"
@@ -36,9 +39,20 @@ std::string date_now() {
     return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
 }
 
+/// This executable as a word of a shell's command.
+std::string self_as_word() {
+    std::string word = "'";
+    for (const char octet : std::filesystem::read_symlink("/proc/self/exe").string())
+        octet == '\'' ? word += "'\\''" : word += octet;
+    return word + "'";
+}
+
 struct ConformCommand {
     std::vector<std::string> words;
     bool self = false;
+    std::string listen;
+    conform::ClientCommands clients;
+    std::string mode;
     std::string profile_file;
     std::vector<std::string> without;
     std::vector<std::string> levels;
@@ -61,12 +75,26 @@ struct ConformCommand {
             words.erase(words.begin());
         }
         std::vector<std::string> unknown;
-        const auto chosen = conform::select(conform::all_cases(), selection(), unknown);
+        const bool serves = !listen.empty() || !clients.sender.empty() || !clients.receiver.empty();
+        const auto wants = [&](conform::Mode one, bool given) {
+            return mode.empty() ? (self || list || given) : name_of(one) == mode;
+        };
+        const bool of_clients = wants(conform::Mode::client, serves);
+        const bool of_servers = wants(conform::Mode::server, !serves);
+        const auto chosen = [&](conform::Mode one, bool wanted) {
+            auto cases = conform::select(conform::all_cases(), selection(one), unknown);
+            if (!wanted) cases.clear();
+            return cases;
+        };
+        const auto for_clients = chosen(conform::Mode::client, of_clients);
+        const auto for_servers = chosen(conform::Mode::server, of_servers);
         if (!unknown.empty())
             return out.fail(Exit::usage, "no case, clause, section or tag is called " + unknown.front() +
                                              "; aprotic conform --list shows what there is");
-        if (chosen.empty()) return out.fail(Exit::usage, "the selection leaves no case");
-        if (list) return show(out, chosen);
+        if (for_clients.empty() && for_servers.empty()) return out.fail(Exit::usage, "the selection leaves no case");
+        auto all = for_servers;
+        all.insert(all.end(), for_clients.begin(), for_clients.end());
+        if (list) return show(out, all);
 
         conform::Profile profile;
         if (!profile_file.empty()) {
@@ -78,29 +106,35 @@ struct ConformCommand {
             const std::string why = profile.read_url(url);
             if (!why.empty()) return out.fail(Exit::usage, url + ": " + why);
         }
-        if (self == !url.empty() && (self || profile_file.empty()))
+        if (!self && of_servers && url.empty() && profile_file.empty())
             return out.fail(Exit::usage, "give the peer's URL, or a profile with its host, or --self");
-        if (dry_run) return show(out, chosen);
+        if (self && (!url.empty() || serves))
+            return out.fail(Exit::usage, "--self judges this command's own broker and client, and no others");
+        if (!self && of_clients && clients.sender.empty() && clients.receiver.empty())
+            return out.fail(Exit::usage, "give the command of a client: --sender, --receiver, or both");
+        const auto port = port_to_listen_on();
+        if (!port) return out.fail(Exit::usage, "--listen is 127.0.0.1:PORT; clients are started on this machine");
+        if (dry_run) return show(out, all);
 
-        std::unique_ptr<Child> broker;
-        if (self) {
-            broker = std::make_unique<Child>(std::vector<std::string>{"broker", "--listen", "127.0.0.1:0", "--json",
-                                                                      "--queue-patterns", "conform", "unicast"});
-            const auto line = Json::parse(broker->read_line(), nullptr, false);
-            if (!line.is_object() || !line.contains("address"))
-                return out.fail(harness_fault, "the embedded broker did not start");
-            profile.read_url("amqp://" + line["address"].get<std::string>());
-            profile.name = "embedded broker";
-        }
-        return judge(out, chosen, profile, broker.get());
+        conform::Run run;
+        run.date = date_now();
+        run.strict = strict;
+        run.peer = self ? "aprotic" : profile.name;
+        const double began = conform::seconds_now();
+        std::optional<Exit> failed;
+        if (!for_servers.empty()) failed = judge_server(out, for_servers, profile, run);
+        if (!failed && !for_clients.empty()) failed = judge_clients(out, for_clients, *port, profile, run);
+        if (failed) return *failed;
+        run.seconds = conform::seconds_now() - began;
+        return report(out, run);
     }
 
 private:
     /// The suite itself failed: what it found is worth nothing.
     static constexpr Exit harness_fault = static_cast<Exit>(4);
 
-    conform::Selection selection() const {
-        conform::Selection selection{.words = words, .without = without};
+    conform::Selection selection(conform::Mode one) const {
+        conform::Selection selection{.words = words, .without = without, .mode = one};
         for (const auto level : {conform::Level::must, conform::Level::should, conform::Level::informative})
             for (const auto& name : levels)
                 if (name_of(level) == name) selection.levels.push_back(level);
@@ -124,34 +158,80 @@ private:
         return Exit::ok;
     }
 
-    Exit judge(const Output& out, const std::vector<const conform::Case*>& chosen, conform::Profile& profile,
-               Child* broker) const {
-        const conform::Connector connect = [&](peer::Duration patience, std::string& why) {
-            return peer::TcpChannel::connect(profile.host, profile.port, patience, why);
-        };
+    std::optional<std::uint16_t> port_to_listen_on() const {
+        const auto colon = listen.rfind(':');
+        const std::string host = colon == std::string::npos ? "127.0.0.1" : listen.substr(0, colon);
+        const std::string text = listen.empty() ? "0" : listen.substr(colon == std::string::npos ? 0 : colon + 1);
+        std::uint16_t port = 0;
+        const auto end = std::from_chars(text.data(), text.data() + text.size(), port);
+        const bool whole = end.ec == std::errc() && end.ptr == text.data() + text.size();
+        if (!whole || (host != "127.0.0.1" && host != "localhost")) return std::nullopt;
+        return port;
+    }
+
+    conform::RunOptions run_options(const Output& out) const {
         conform::RunOptions options;
         options.timing.answer = to_duration(timeout);
         options.timing = options.timing.scaled(factor);
         options.repeat = repeat;
         options.seed = seed;
         options.nonce = std::to_string(std::time(nullptr));
-        if (broker != nullptr) options.alive = [broker] { return broker->running(); };
-        options.after = [&](const conform::Result& result) { tell(out, result); };
+        options.after = [this, &out](const conform::Result& result) { tell(out, result); };
+        return options;
+    }
+
+    static void add(conform::Run& run, const std::string& address, std::vector<conform::Result> results) {
+        run.address += (run.address.empty() ? "" : ", ") + address;
+        for (auto& result : results) run.results.push_back(std::move(result));
+    }
+
+    /// How the command ends when the peer cannot be judged at all.
+    std::optional<Exit> judge_server(const Output& out, const std::vector<const conform::Case*>& chosen,
+                                     conform::Profile& profile, conform::Run& run) const {
+        std::unique_ptr<Child> broker;
+        if (self) {
+            broker = std::make_unique<Child>(std::vector<std::string>{"broker", "--listen", "127.0.0.1:0", "--json",
+                                                                      "--queue-patterns", "conform", "unicast"});
+            const auto line = Json::parse(broker->read_line(), nullptr, false);
+            if (!line.is_object() || !line.contains("address"))
+                return out.fail(harness_fault, "the embedded broker did not start");
+            profile.read_url("amqp://" + line["address"].get<std::string>());
+        }
+        const conform::Connector connect = [&](peer::Duration patience, std::string& why) {
+            return peer::TcpChannel::connect(profile.host, profile.port, patience, why);
+        };
+        auto options = run_options(out);
+        if (broker != nullptr) options.alive = [&broker] { return broker->running(); };
+        const std::string address = profile.host + ":" + profile.port;
         const std::string why = conform::prepare(connect, profile, options.timing);
         if (!why.empty())
-            return out.fail(Exit::unreachable, profile.host + ":" + profile.port +
-                                                   " does not get us to an open "
-                                                   "connection: " +
-                                                   why);
-        conform::Run run;
-        run.peer = profile.name;
-        run.address = profile.host + ":" + profile.port;
-        run.date = date_now();
-        run.strict = strict;
-        const double began = conform::seconds_now();
-        run.results = conform::run(chosen, connect, profile, options);
-        run.seconds = conform::seconds_now() - began;
-        return report(out, run);
+            return out.fail(Exit::unreachable, address + " does not get us to an open connection: " + why);
+        add(run, address, conform::run(chosen, connect, profile, options));
+        return std::nullopt;
+    }
+
+    std::optional<Exit> judge_clients(const Output& out, const std::vector<const conform::Case*>& chosen,
+                                      std::uint16_t port, const conform::Profile& profile, conform::Run& run) const {
+        conform::ClientCommands commands = clients;
+        if (self) {
+            commands.sender =
+                "exec " + self_as_word() + " send {url} {address} --count {count} --body-size {size} --timeout 5";
+            commands.receiver =
+                "exec " + self_as_word() + " receive {url} {address} --count {count} --timeout 5 --connect-timeout 5";
+        }
+        std::optional<conform::ClientProcesses> processes;
+        try {
+            processes.emplace(commands, port);
+        } catch (const std::system_error& error) {
+            return out.fail(Exit::usage, std::string("--listen: ") + error.what());
+        }
+        auto options = run_options(out);
+        options.clients = &*processes;
+        const std::string why = conform::prepare(*processes, profile, options.timing);
+        if (!why.empty()) return out.fail(Exit::unreachable, "the client does not get as far as a link: " + why);
+        add(run, "clients at 127.0.0.1:" + std::to_string(processes->port()),
+            conform::run(chosen, {}, profile, options));
+        return std::nullopt;
     }
 
     void tell(const Output& out, const conform::Result& result) const {
@@ -215,7 +295,24 @@ void add_conform(Tool& tool) {
     command->add_option("PEER-AND-CASES", options->words,
                         "amqp://[USER:PASSWORD@]HOST[:PORT], then which cases: ids, clauses (2.5.6-c), sections (2.5), "
                         "@tags; none: all");
-    command->add_flag("--self", options->self, "judge the embedded broker, in a process of its own");
+    command->add_flag("--self", options->self,
+                      "judge the embedded broker and this command's client, in processes of their own");
+    command
+        ->add_option("--listen", options->listen,
+                     "judge clients: the port where they find the suite (default: a free one)")
+        ->type_name("127.0.0.1:PORT");
+    command
+        ->add_option("--sender", options->clients.sender,
+                     "shell command of a client that sends {count} messages of {size} octets to {address} at {url}, or "
+                     "{host} and {port}")
+        ->type_name("COMMAND");
+    command
+        ->add_option("--receiver", options->clients.receiver,
+                     "shell command of a client that receives {count} messages from {address}")
+        ->type_name("COMMAND");
+    command->add_option("--mode", options->mode, "only cases of servers, or of clients")
+        ->check(CLI::IsMember({"server", "client"}))
+        ->type_name("MODE");
     command->add_option("--profile", options->profile_file, "JSON file that tells what the peer can do")
         ->type_name("FILE");
     command->add_option("--exclude", options->without, "cases to leave out, named as above")->type_name("CASES");

@@ -132,6 +132,32 @@ Cases version_negotiation() {
                  line.send(ProtocolHeader(ProtocolId::amqp), t.open());
                  expect_open_behind(line);
              }},
+        {.id = "2.2-i",
+         .rule = "Where headers differ a peer ends its stream in order, and reads what is still on its way.",
+         .sends = "AMQP 0 2.0.0 and 64 KiB behind it",
+         .accepts = "a header, then the end of the stream in order; a reset is not strict",
+         .negative = true,
+         .run =
+             [](Context& t) {
+                 Line& line = t.connect();
+                 line.header({0, 2, 0, 0});
+                 line.raw(std::string(64 * 1024, '\0'));
+                 line.expect_end("the versions differ");
+                 if (line.was_reset()) t.took("resets the stream while we write", Grade::lenient);
+             }},
+        {.id = "2.2-m",
+         .level = Level::informative,
+         .rule = "Who never completes its header is dropped in bounded time.",
+         .sends = "seven octets of the AMQP header, and nothing more",
+         .accepts = "the end of the stream within 5 s, or later; how long it took is recorded",
+         .negative = true,
+         .tags = {"slow"},
+         .run =
+             [](Context& t) {
+                 Line& line = t.connect();
+                 line.raw(std::string_view("AMQP\0\1\0", 7));
+                 line.wait_for_end(5);
+             }},
     };
     for (const auto& one :
          {unsupported_version("2.0.0", {0, 2, 0, 0}), unsupported_version("1.1.0", {0, 1, 1, 0}),

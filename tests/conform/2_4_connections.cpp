@@ -448,6 +448,19 @@ Cases idling() {
                  const bool fine = heard.kind == Heard::Kind::nothing || heard.is(codec::descriptor::open);
                  if (!fine) line.fail("open is the first frame", heard);
              }},
+        {.id = "2.4.5-c",
+         .level = Level::should,
+         .rule = "The idle-time-out that is announced is half of what is really waited for.",
+         .sends = "nothing, for one and a half of the peer's idle-time-out",
+         .accepts = "the connection is still there",
+         .tags = {"slow", "idle"},
+         .run =
+             [](Context& t) {
+                 Line& line = t.opened();
+                 const std::uint32_t wanted = line.their_open->idle_time_out.value_or(0);
+                 if (wanted == 0 || wanted > 4000) t.skip("the peer has no idle-time-out, or one above 4 s");
+                 line.expect_nothing(std::chrono::milliseconds(wanted * 3 / 2), "the connection stays open");
+             }},
         {.id = "2.4.5-a",
          .rule = "Any frame, an empty one too, is a sign of life.",
          .sends = "an empty frame every third of the peer's idle-time-out, for three of them",

@@ -46,20 +46,6 @@ Line& ended_by_peer(Context& t, Line& line, std::uint16_t channel = 0) {
     return line;
 }
 
-/// How many transfer frames come until nothing comes for a while; deliveries are not settled.
-unsigned transfers_until_quiet(Line& line) {
-    for (unsigned count = 0;;) {
-        const Heard heard = line.hear(line.timing.quiet * 3);
-        if (heard.kind == Heard::Kind::nothing) return count;
-        if (heard.is(codec::descriptor::transfer)) {
-            ++count;
-        } else if (heard.kind != Heard::Kind::frame || heard.is(codec::descriptor::end) ||
-                   heard.is(codec::descriptor::close) || heard.is(codec::descriptor::detach)) {
-            line.fail("transfers, as many as the window allows", heard);
-        }
-    }
-}
-
 /// A receiver on a queue with `messages` in it, with credit for all, on a session with this incoming window.
 struct Windowed {
     Line& line;
@@ -78,11 +64,6 @@ Windowed receiving_through(Context& t, std::uint32_t window, unsigned messages) 
                   .delivery_count(0)
                   .link_credit(100));
     return {line, begin};
-}
-
-void expect_transfers(Line& line, unsigned wanted, const std::string& why) {
-    const unsigned came = transfers_until_quiet(line);
-    line.require(came == wanted, std::to_string(wanted) + " transfers: " + why, std::to_string(came) + " transfers");
 }
 
 Cases beginning() {
@@ -427,6 +408,49 @@ Cases windows() {
                  line.send(peer::detach(0).closed());
                  line.expect<codec::Detach>("detach needs no window");
              }},
+        {.id = "2.5.6-f",
+         .rule = "A transfer outside of a peer's incoming-window ends the session with window-violation.",
+         .sends = "a message in ten frames more than the peer's incoming-window, in one write",
+         .accepts = "end with window-violation; other errors are not strict; a peer that opens its window as it reads, "
+                    "and takes the message, is recorded",
+         .negative = true,
+         .needs = {"queue", "multiple-frames"},
+         .run =
+             [](Context& t) {
+                 Line& line = t.opened();
+                 const std::uint32_t window = line.begin().incoming_window;
+                 if (window > 20'000) t.skip("incoming-window " + std::to_string(window) + " is too much to exceed");
+                 line.attach_sender(t.sender(t.queue()));
+                 auto first = Context::delivery(line).more();
+                 std::string octets(codec::as_text(first.encode(0).span()));
+                 const std::string empty(codec::as_text(peer::transfer(0).more().encode(0).span()));
+                 for (std::uint32_t i = 0; i < window + 8; ++i) octets += empty;
+                 octets += codec::as_text(peer::transfer(0).encode(0).span());
+                 line.raw(octets);
+                 answer_to_delivery(line, {ends({window_violation}), ends().lenient(), closes().lenient(),
+                                           detaches().lenient(), drops(), accepts_delivery().recorded()});
+             }},
+        {.id = "2.5.6-h",
+         .rule = "The room that a sender announces is renewed by each of its flows.",
+         .sends = "begin with outgoing-window 2, and two messages; a flow with outgoing-window 2, and two more",
+         .accepts = "all four accepted",
+         .needs = {"queue"},
+         .run =
+             [](Context& t) {
+                 Line& line = t.opened();
+                 const codec::Begin theirs = line.begin(0, peer::begin().outgoing_window(2));
+                 line.attach_sender(t.sender(t.queue()));
+                 if (line.credit < 4) t.skip("the peer gives credit for fewer than 4 deliveries");
+                 for (std::uint32_t i = 0; i < 4; ++i) {
+                     if (i == 2)
+                         line.send(peer::flow()
+                                       .next_incoming_id(theirs.next_outgoing_id)
+                                       .next_outgoing_id(2)
+                                       .outgoing_window(2));
+                     line.send(Context::delivery(line));
+                     expect_accepted(line, i, "outgoing-window had room for it");
+                 }
+             }},
         {.id = "2.5.6-g",
          .rule = "A flow's next-outgoing-id becomes the receiver's next-incoming-id.",
          .sends = "flow with echo and a next-outgoing-id that is 5 ahead",
@@ -449,18 +473,9 @@ Cases windows() {
          .run =
              [](Context& t) {
                  Line& line = t.opened();
-                 const codec::Begin begin = line.begin();
-                 const auto attach = line.attach_sender(t.sender(t.queue()));
-                 std::uint32_t window = begin.incoming_window, credit = line.credit, sent = 0;
-                 while (sent < 2000) {
-                     for (; window > 0 && credit > 0 && sent < 2000; --window, --credit, ++sent)
-                         line.send(Context::delivery(line).settled());
-                     if (sent == 2000) break;
-                     const auto flow = line.expect<codec::Flow>("it gives credit and window again");
-                     window = flow->next_incoming_id.value_or(0) + flow->incoming_window - sent;
-                     if (flow->handle == attach->handle)
-                         credit = flow->delivery_count.value_or(0) + flow->link_credit.value_or(0) - sent;
-                 }
+                 const std::uint32_t window = line.begin().incoming_window;
+                 line.attach_sender(t.sender(t.queue()));
+                 send_settled(line, window, 2000);
              }},
         {.id = "2.5.6-j",
          .rule = "Windows count frames: a message of several frames takes several.",

@@ -115,7 +115,7 @@ std::vector<std::string> bodies_in(Context& t, const std::string& address) {
     return bodies;
 }
 
-std::string listed(const std::vector<std::string>& bodies) {
+std::string bodies_listed(const std::vector<std::string>& bodies) {
     std::string text = std::to_string(bodies.size()) + " messages";
     for (const auto& body : bodies) text += ", " + body;
     return text;
@@ -124,7 +124,7 @@ std::string listed(const std::vector<std::string>& bodies) {
 void expect_in_queue(Context& t, const std::string& address, const std::vector<std::string>& wanted,
                      const std::string& why) {
     const auto bodies = bodies_in(t, address);
-    t.require(bodies == wanted, listed(wanted) + " in the queue: " + why, listed(bodies));
+    t.require(bodies == wanted, bodies_listed(wanted) + " in the queue: " + why, bodies_listed(bodies));
 }
 
 /// What the coordinator can only refuse.

@@ -37,12 +37,6 @@ Reaction lets_in() {
     return answers<codec::SaslOutcome>("lets us in",
                                        [](const codec::SaslOutcome& o) { return o.code == SaslCode::ok; });
 }
-Reaction ends_stream() {
-    Reaction reaction = drops();
-    reaction.grade = Grade::strict;  // the SASL layer has nothing else to end with [5.1-a]
-    return reaction;
-}
-
 /// What must not get anybody through the SASL layer.
 Case kept_out(const std::string& id, const std::string& rule, const std::string& sends, std::string octets,
               std::vector<std::string> clauses = {}, bool may_be_read = false) {

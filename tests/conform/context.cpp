@@ -10,8 +10,8 @@ std::string filled_in(std::string pattern, const std::string& name) {
 
 }  // namespace
 
-Context::Context(Connector connect, const Profile& profile, Timing timing, std::string unique)
-    : connect_(std::move(connect)), profile_(profile), timing_(timing), unique_(std::move(unique)) {}
+Context::Context(Connector connect, const Profile& profile, Timing timing, std::string unique, Clients* clients)
+    : connect_(std::move(connect)), profile_(profile), timing_(timing), unique_(std::move(unique)), clients_(clients) {}
 
 Line& Context::connect() {
     std::string why;
@@ -51,6 +51,31 @@ Line& Context::receiving(const std::string& address) {
     line.attach_receiver(receiver(address));
     return line;
 }
+
+Line& Context::called(const Task& task) {
+    if (!has_client(task.role))
+        skip(std::string("no command of a client that ") + (task.role == codec::Role::sender ? "sends" : "receives") +
+             " is given");
+    // Programs take longer to start than to answer.
+    constexpr int start = 4;
+    std::string why = clients_->start(task);
+    auto channel = why.empty() ? clients_->accept(timing_.answer * start, why) : nullptr;
+    if (!channel) throw Finding{Verdict::inconclusive, "the client under test connects", why};
+    Line& line = lines_.emplace_back(std::move(channel), timing_, lines_.size(), log, outcome);
+    line.may_begin = false;
+    return line;
+}
+
+Line* Context::called_again(Duration patience) {
+    std::string why;
+    auto channel = clients_->accept(patience, why);
+    if (!channel) return nullptr;
+    Line& line = lines_.emplace_back(std::move(channel), timing_, lines_.size(), log, outcome);
+    line.may_begin = false;
+    return &line;
+}
+
+std::optional<int> Context::left(Duration patience) { return clients_->wait(patience); }
 
 peer::OpenFrame Context::open() const {
     auto ours = peer::open();

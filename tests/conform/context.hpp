@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "conform/client.hpp"
 #include "conform/line.hpp"
 #include "conform/profile.hpp"
 #include "conform/verdict.hpp"
@@ -19,8 +20,9 @@ using Connector = std::function<std::unique_ptr<peer::Channel>(Duration patience
 /// What a case works with. One per run of a case; the lines it opens live as long as it does.
 class Context {
 public:
-    /// `unique` tells this run of this case apart from all others; it goes into names of nodes.
-    Context(Connector connect, const Profile& profile, Timing timing, std::string unique);
+    /// `unique` tells this run of this case apart from all others; it goes into names of nodes. Without `clients`,
+    /// which must outlive this, no case of a client can be run.
+    Context(Connector connect, const Profile& profile, Timing timing, std::string unique, Clients* clients = nullptr);
 
     // --- connections, each a step more -----------------------------------------------------------------------------
 
@@ -37,6 +39,19 @@ public:
     Line& sending(const std::string& address);
     /// With a session and our receiver on handle 0, without credit.
     Line& receiving(const std::string& address);
+
+    // --- clients under test ------------------------------------------------------------------------------------------
+
+    /// Starts one and takes its connection, on which nothing has been said.
+    Line& called(const Task& task);
+    /// A further connection of it; null when none comes within `patience`.
+    Line* called_again(Duration patience);
+    /// Whether there is a client that takes this part.
+    bool has_client(codec::Role role) const { return clients_ != nullptr && clients_->has(role); }
+    /// Waits that long for the client to leave by itself; its exit code if it did.
+    std::optional<int> left(Duration patience);
+
+    // --- what lines are told -----------------------------------------------------------------------------------------
 
     /// An open as the profile wants it.
     peer::OpenFrame open() const;
@@ -81,6 +96,7 @@ private:
     Timing timing_;
     std::string unique_;
     std::deque<Line> lines_;
+    Clients* clients_;
 };
 
 }  // namespace aprotic::conform

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "conform/clock.hpp"
 
@@ -147,6 +148,17 @@ void Line::expect_end(std::string_view why) {
     }
 }
 
+void Line::wait_for_end(double seconds) {
+    const double began = seconds_now();
+    for (double left = seconds; left > 0; left = began + seconds - seconds_now()) {
+        const Heard heard = hear(scale(std::chrono::seconds(1), left));
+        if (heard.kind != Heard::Kind::end) continue;
+        outcome_.took("ends the stream after " + std::to_string(std::lround(seconds_now() - began)) + " s");
+        return;
+    }
+    outcome_.took("is still there after " + std::to_string(std::lround(seconds)) + " s", Grade::recorded);
+}
+
 Heard Line::accept_one_of(const Reactions& reactions) {
     std::string expected;
     for (const auto& reaction : reactions)
@@ -184,21 +196,19 @@ Heard Line::accept_one_of(const Reactions& reactions) {
     }
 }
 
-bool Line::probe() {
-    if (!may_probe || !open_sent_ || !their_open) return false;
+void Line::probe() {
+    if (!may_probe || !open_sent_ || !their_open) return;
     std::uint16_t free = 0;
     while (channels_.contains(free)) ++free;
-    if (free <= their_open->channel_max) {
-        const auto kept = last_sent_;
-        send(peer::begin().on_channel(free));
-        last_sent_ = kept;
-        probed_ = free;
-        return true;
-    }
     const auto kept = last_sent_;
-    send(peer::flow().echo().on_channel(*channels_.begin()));
+    if (may_begin && free <= their_open->channel_max) {
+        send(peer::begin().on_channel(free));
+        probed_ = free;
+    } else if (!channels_.empty()) {
+        asking.on_channel(*channels_.begin());
+        send(asking);
+    }
     last_sent_ = kept;
-    return true;
 }
 
 void Line::fail(const std::string& expected, const Heard& heard) {

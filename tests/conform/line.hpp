@@ -97,6 +97,11 @@ public:
     /// sent, which `ignores()` allows.
     Heard accept_one_of(const Reactions& reactions);
 
+    /// Waits this long for the end of the stream by a peer that gets nothing more, and tells how long it took.
+    void wait_for_end(double seconds);
+    /// The stream has ended, and not in order.
+    bool was_reset() const { return channel_->was_reset(); }
+
     /// Ends the case: the peer did not do what `expected` says.
     [[noreturn]] void fail(const std::string& expected, const Heard& heard);
     [[noreturn]] void fail(const std::string& expected, const std::string& actual);
@@ -123,6 +128,8 @@ public:
 
     Timing timing;
     bool may_probe = true;  ///< off where a frame of ours could not be taken for one
+    bool may_begin = true;  ///< off where the other side is a client: it is asked by a flow with echo
+    peer::FlowFrame asking = peer::flow().echo();  ///< that flow, where the session's state is not the usual one
     std::optional<codec::Open> their_open;
     std::uint32_t credit = 0;            ///< of the sender that attach_sender made
     std::uint32_t next_delivery_id = 0;  ///< for cases that count
@@ -149,7 +156,8 @@ private:
     }
     Heard next_for(bool flows, const std::string& due);
     bool take(Heard& heard);
-    bool probe();
+    /// Asks for a sign that the peer has passed over what was sent.
+    void probe();
 
     std::unique_ptr<peer::Channel> channel_;
     std::size_t number_;

@@ -68,6 +68,12 @@ Reaction drops() {
             Grade::lenient};
 }
 
+Reaction ends_stream() {
+    Reaction reaction = drops();
+    reaction.grade = Grade::strict;
+    return reaction;
+}
+
 Reaction ignores() { return {"goes on as if nothing had been", {}, Grade::strict}; }
 
 Reaction answers_header(codec::ProtocolHeader header) {

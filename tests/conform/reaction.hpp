@@ -60,6 +60,8 @@ Reaction ends(Conditions conditions = {});
 Reaction detaches(Conditions conditions = {});
 /// Ends the stream without a close: the same as a crash looks like, so never more than lenient.
 Reaction drops();
+/// The same where there is nothing else to end with: before an open, and in the SASL layer. [5.1-a]
+Reaction ends_stream();
 /// Nothing happens, and what comes later is served.
 Reaction ignores();
 /// Sends a performative, for which `accepts` holds if given.

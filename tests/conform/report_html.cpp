@@ -70,13 +70,15 @@ std::string details(const Result& result) {
     std::string text = "<details class=\"case\" data-v=\"" + std::string(name_of(result.verdict)) + "\" id=\"" +
                        escaped(subject.id) + "\"><summary>" + badge(result.verdict) + "<code>" + escaped(subject.id) +
                        "</code><span>" + escaped(subject.rule) + "</span></summary><div class=\"body\"><dl>\n";
-    text += entry("Level", std::string(name_of(subject.level)) + (subject.negative ? ", negative" : ""));
+    text += entry("Level", std::string(name_of(subject.level)) + (subject.negative ? ", negative" : "") +
+                               (subject.mode == Mode::client ? ", of clients" : ""));
     text += entry("The suite", subject.sends) + entry("Accepted", subject.accepts);
     text += entry("The peer", ways) + entry("Noted", notes);
     text += frame("Expected", result.expected) + frame("Actual", result.actual);
     if (result.verdict != Verdict::ok)
         text += frame("The last frame sent", result.sent) + frame("The frame that came", result.heard);
-    text += entry("The connection's end", result.closing) + entry("Known, and not counted", result.known);
+    text += entry("The connection's end", result.closing) + entry("The client wrote", result.said) +
+            entry("Known, and not counted", result.known);
     if (result.other_verdicts > 0)
         text += entry("Not always", std::to_string(result.other_verdicts) + " of " + std::to_string(result.runs) +
                                         " runs were better");

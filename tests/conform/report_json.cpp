@@ -22,13 +22,13 @@ std::string list_of(const std::vector<std::string>& texts) {
 std::string json_of(const Result& result) {
     const Case& subject = *result.subject;
     std::string text = "{\"id\":" + quoted(subject.id) + ",\"section\":" + quoted(subject.section()) +
-                       ",\"level\":" + quoted(name_of(subject.level)) +
+                       ",\"mode\":" + quoted(name_of(subject.mode)) + ",\"level\":" + quoted(name_of(subject.level)) +
                        ",\"negative\":" + (subject.negative ? "true" : "false") + ",\"rule\":" + quoted(subject.rule) +
                        ",\"verdict\":" + quoted(name_of(result.verdict)) + ",\"ways\":" + list_of(result.ways) +
                        ",\"notes\":" + list_of(result.notes);
     const std::pair<const char*, const std::string*> texts[] = {
-        {"expected", &result.expected}, {"actual", &result.actual},   {"sent", &result.sent},
-        {"heard", &result.heard},       {"closing", &result.closing}, {"known", &result.known}};
+        {"expected", &result.expected}, {"actual", &result.actual}, {"sent", &result.sent},  {"heard", &result.heard},
+        {"closing", &result.closing},   {"said", &result.said},     {"known", &result.known}};
     for (const auto& [name, value] : texts)
         if (!value->empty()) text += ",\"" + std::string(name) + "\":" + quoted(*value);
     text += ",\"seconds\":" + decimal(result.seconds, 4) + ",\"runs\":" + std::to_string(result.runs) +

@@ -137,7 +137,7 @@ std::string text_of(const Result& result, bool with_log) {
     text += block("the suite:", result.subject->sends);
     text += block("expected:", result.expected) + block("actual:", result.actual);
     text += block("the last frame sent:", result.sent) + block("the frame that came:", result.heard);
-    text += block("the connection's end:", result.closing);
+    text += block("the connection's end:", result.closing) + block("the client wrote:", result.said);
     if (!result.known.empty()) text += block("known, and not counted:", result.known);
     if (!with_log) return text;
     text += "      conversation:\n";
@@ -167,7 +167,8 @@ std::string text_of(const Run& run) {
 }
 
 std::string text_of(const Case& one) {
-    std::string text = one.id + "  " + std::string(name_of(one.level)) + (one.negative ? ", negative" : "");
+    std::string text = one.id + "  " + std::string(name_of(one.level)) + (one.negative ? ", negative" : "") +
+                       (one.mode == Mode::client ? ", of clients" : "");
     for (const auto& need : one.needs) text += ", needs " + need;
     for (const auto& tag : one.tags) text += " @" + tag;
     return text + "\n" + wrapped(one.rule, "      ") + wrapped("sends: " + one.sends, "      ") +

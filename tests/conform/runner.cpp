@@ -5,6 +5,7 @@
 #include <random>
 
 #include "conform/clock.hpp"
+#include "conform/served.hpp"
 
 namespace aprotic::conform {
 namespace {
@@ -44,7 +45,8 @@ private:
         if (const auto known = profile_.known.find(subject.id); known != profile_.known.end())
             result.known = known->second;
 
-        Context context(connect_, profile_, options_.timing, options_.nonce + "-" + std::to_string(++unique_));
+        Context context(connect_, profile_, options_.timing, options_.nonce + "-" + std::to_string(++unique_),
+                        options_.clients);
         const double began = seconds_now();
         try {
             subject.run(context);
@@ -58,9 +60,12 @@ private:
             result.actual = std::move(finding.actual);
         }
         for (auto& line : context.lines()) result.closing = line.finish();
-        // What could not even be asked proves nothing about what it does to the peer.
-        if (result.verdict != Verdict::inconclusive && (subject.negative || is_failure(result.verdict)))
+        if (subject.mode == Mode::client) {
+            stop_client(result);
+        } else if (result.verdict != Verdict::inconclusive && (subject.negative || is_failure(result.verdict))) {
+            // What could not even be asked proves nothing about what it does to the peer.
             check_life(result, subject.negative);
+        }
         result.seconds = seconds_now() - began;
         result.ways = std::move(context.outcome.ways);
         result.notes = std::move(context.outcome.notes);
@@ -87,9 +92,21 @@ private:
                 what = "a new connection gets no further than: " + finding.expected + "; " + finding.actual;
             }
         }
+        crashed(result, "afterwards the peer serves others", what);
+    }
+
+    /// Clients are started anew for each case: one that leaves is none that has crashed.
+    void stop_client(Result& result) {
+        if (options_.clients == nullptr) return;
+        const Ended ended = options_.clients->stop();
+        result.said = ended.said;
+        if (!ended.crash.empty()) crashed(result, "the client does not crash", ended.crash);
+    }
+
+    static void crashed(Result& result, std::string_view expected, const std::string& what) {
         result.verdict = Verdict::crashed;
         if (!result.expected.empty()) result.expected += "\n";
-        result.expected += "afterwards the peer serves others";
+        result.expected += expected;
         if (!result.actual.empty()) result.actual += "\n";
         result.actual += what;
     }
@@ -139,6 +156,25 @@ std::string prepare(const Connector& connect, Profile& profile, Timing timing) {
     return try_sasl(connect, profile, timing, profile.sasl);
 }
 
+std::string prepare(Clients& clients, const Profile& profile, Timing timing) {
+    for (const auto role : {codec::Role::sender, codec::Role::receiver}) {
+        if (!clients.has(role)) continue;
+        Context context({}, profile, timing, "prepare", &clients);
+        std::string why;
+        try {
+            Served served(context, {.role = role});
+            served.attach().line.finish();
+        } catch (const Finding& finding) {
+            why = finding.expected + "; " + finding.actual;
+        }
+        const Ended ended = clients.stop();
+        if (!why.empty())
+            return (role == codec::Role::sender ? "sender: " : "receiver: ") + why +
+                   (ended.said.empty() ? "" : "; it wrote: " + ended.said);
+    }
+    return {};
+}
+
 std::vector<Result> run(std::vector<const Case*> cases, const Connector& connect, const Profile& profile,
                         const RunOptions& options) {
     if (options.seed) {
@@ -153,8 +189,8 @@ std::vector<Result> run(std::vector<const Case*> cases, const Connector& connect
     for (const Case* subject : cases) {
         if (gone.empty()) {
             results.push_back(runner.judge(*subject));
-            const bool crashed = results.back().verdict == Verdict::crashed;
-            if (crashed && !try_sasl(connect, profile, options.timing, profile.sasl).empty()) gone = subject->id;
+            const bool lost = results.back().verdict == Verdict::crashed && subject->mode == Mode::server;
+            if (lost && !try_sasl(connect, profile, options.timing, profile.sasl).empty()) gone = subject->id;
         } else {
             results.push_back({.subject = subject,
                                .verdict = Verdict::inconclusive,

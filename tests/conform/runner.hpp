@@ -18,6 +18,7 @@ struct RunOptions {
     std::string nonce = "0";                     ///< part of the names of nodes: other runs have other ones
     std::function<bool()> alive{};               ///< whether the peer's process is still the one it was
     std::function<void(const Result&)> after{};  ///< called behind each case
+    Clients* clients = nullptr;                  ///< for cases of clients
 };
 
 /// A run and what it found.
@@ -38,6 +39,9 @@ struct Run {
 /// Finds out whether the peer wants a SASL layer where the profile says "auto", and drops capabilities that it has not.
 /// What is wrong when the peer cannot be spoken with at all, or empty.
 std::string prepare(const Connector& connect, Profile& profile, Timing timing);
+
+/// Finds out whether the clients under test connect and open. What is wrong when one does not, or empty.
+std::string prepare(Clients& clients, const Profile& profile, Timing timing);
 
 /// Puts the questions one after the other, control cases first.
 std::vector<Result> run(std::vector<const Case*> cases, const Connector& connect, const Profile& profile,

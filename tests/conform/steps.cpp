@@ -14,6 +14,13 @@ Receiver::Receiver(Line& on, const peer::AttachFrame& ours) : line(on), begin(on
     delivery_count = attach.initial_delivery_count.value_or(0);
 }
 
+Receiver::Receiver(Line& on, codec::Begin theirs, codec::Attach of_link)
+    : line(on),
+      begin(std::move(theirs)),
+      attach(std::move(of_link)),
+      next_incoming_id(begin.next_outgoing_id),
+      delivery_count(attach.initial_delivery_count.value_or(0)) {}
+
 peer::FlowFrame Receiver::flow(std::uint32_t credit) const {
     auto frame = peer::flow();
     frame.next_incoming_id(next_incoming_id).handle(0).delivery_count(delivery_count).link_credit(credit);
@@ -84,6 +91,37 @@ std::string text_in(Receiver& receiver, const Arrived& delivery) {
     const codec::Message message = message_in(receiver, delivery);
     const auto* value = std::get_if<codec::Value>(&message.body);
     return std::string(value == nullptr ? "" : value->to_text().value_or(""));
+}
+
+unsigned transfers_until_quiet(Line& line) {
+    for (unsigned count = 0;;) {
+        const Heard heard = line.hear(line.timing.quiet * 3);
+        if (heard.kind == Heard::Kind::nothing) return count;
+        if (heard.is(codec::descriptor::transfer)) {
+            ++count;
+        } else if (heard.kind != Heard::Kind::frame || heard.is(codec::descriptor::end) ||
+                   heard.is(codec::descriptor::close) || heard.is(codec::descriptor::detach)) {
+            line.fail("transfers, as many as the window allows", heard);
+        }
+    }
+}
+
+void expect_transfers(Line& line, unsigned wanted, const std::string& why) {
+    const unsigned came = transfers_until_quiet(line);
+    line.require(came == wanted, std::to_string(wanted) + " transfers: " + why, std::to_string(came) + " transfers");
+}
+
+void send_settled(Line& line, std::uint32_t window, std::uint32_t count) {
+    for (std::uint32_t sent = 0, credit = line.credit;;) {
+        std::string octets;
+        for (; credit > 0 && window > 0 && sent < count; --credit, --window, ++sent)
+            octets += codec::as_text(Context::delivery(line).settled().encode(0).span());
+        if (!octets.empty()) line.raw(octets);
+        if (sent == count) return;
+        const auto flow = line.expect<codec::Flow>("it gives credit and window again");
+        window = flow->next_incoming_id.value_or(0) + flow->incoming_window - sent;
+        if (flow->handle) credit = flow->delivery_count.value_or(0) + flow->link_credit.value_or(0) - sent;
+    }
 }
 
 codec::Disposition outcome_of(Line& line, std::uint32_t id) {

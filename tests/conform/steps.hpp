@@ -34,6 +34,9 @@ public:
     /// On a line that has no session yet; `ours` has handle 0.
     Receiver(Line& on, const peer::AttachFrame& ours);
 
+    /// Of a link that is attached: on channel 0, with our handle 0.
+    Receiver(Line& on, codec::Begin theirs, codec::Attach of_link);
+
     /// A flow for the link with what has come so far.
     peer::FlowFrame flow(std::uint32_t credit) const;
     void grant(std::uint32_t credit) { line.send(flow(credit)); }
@@ -61,6 +64,15 @@ private:
 codec::Message message_in(Receiver& receiver, const Arrived& delivery);
 /// Its body where that is one string.
 std::string text_in(Receiver& receiver, const Arrived& delivery);
+
+/// How many transfer frames come until nothing comes for a while; deliveries are not settled.
+unsigned transfers_until_quiet(Line& line);
+/// Requires that it is just so many.
+void expect_transfers(Line& line, unsigned wanted, const std::string& why);
+
+/// Sends this many small messages, settled, on the link that attach_sender made, as its credit and the session's window
+/// allow; `window` is the peer's when nothing was sent yet.
+void send_settled(Line& line, std::uint32_t window, std::uint32_t count);
 
 /// What the peer says of delivery `id` of ours in the end: an outcome, or that it is settled.
 codec::Disposition outcome_of(Line& line, std::uint32_t id);

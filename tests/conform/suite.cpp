@@ -47,9 +47,28 @@ const std::array<Chapter, 20> chapters = {{
 const Cases& all_cases() {
     static const Cases cases = [] {
         Cases all;
-        for (auto* table :
-             {type_encodings, type_notation, version_negotiation, framing, connections, sessions, links, performatives,
-              definitions, message_format, delivery_state, sources_and_targets, transactions, sasl, known_bugs})
+        for (auto* table : {type_encodings,
+                            type_notation,
+                            version_negotiation,
+                            framing,
+                            connections,
+                            sessions,
+                            links,
+                            performatives,
+                            definitions,
+                            message_format,
+                            delivery_state,
+                            sources_and_targets,
+                            transactions,
+                            sasl,
+                            client_version_negotiation,
+                            client_framing,
+                            client_connections,
+                            client_sessions,
+                            client_links,
+                            client_transfers,
+                            client_sasl,
+                            known_bugs})
             for (auto& one : table()) all.push_back(std::move(one));
         std::ranges::stable_sort(all,
                                  [](const Case& a, const Case& b) { return section_before(a.section(), b.section()); });

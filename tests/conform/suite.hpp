@@ -54,7 +54,11 @@ Cases version_negotiation();  // 2.2
 Cases framing();              // 2.3
 Cases connections();          // 2.4
 Cases sessions();             // 2.5
-Cases links();                // 2.6
+Cases names_and_handles();    // 2.6.1
+Cases life_of_links();        // 2.6.3
+Cases flow_control();         // 2.6.7
+Cases settlement();           // 2.6.12
+Cases large_messages();       // 2.6.14
 Cases performatives();        // 2.7
 Cases definitions();          // 2.8
 Cases message_format();       // 3.2
@@ -63,6 +67,15 @@ Cases sources_and_targets();  // 3.5
 Cases transactions();         // 4
 Cases sasl();                 // 5.3
 Cases known_bugs();           // of other libraries, each at the clause that it breaks
+
+// Cases of clients.
+Cases client_version_negotiation();  // 2.2
+Cases client_framing();              // 2.3
+Cases client_connections();          // 2.4 and open
+Cases client_sessions();             // 2.5 and begin
+Cases client_links();                // 2.6, attach and flow
+Cases client_transfers();            // 2.7.5, 2.7.6 and part 3
+Cases client_sasl();                 // 5.3
 
 /// The part of the specification that a section belongs to: "2.5 Sessions" for "2.5.6".
 struct Chapter {

@@ -50,6 +50,7 @@ struct Result {
     std::string sent{};     ///< the last frame of the suite's before the question was decided, decoded
     std::string heard{};    ///< the frame that decided it, decoded
     std::string closing{};  ///< how the connection ended, where the case was about an error
+    std::string said{};     ///< the last that a client under test wrote to its standard error
     std::string known{};    ///< from the profile: why this failure is expected
     std::vector<LogEntry> log{};
     double seconds = 0;

@@ -37,6 +37,8 @@ public:
     virtual bool at_end() = 0;
     /// Tells the other side that nothing more will come from us.
     virtual void end_of_stream() = 0;
+    /// The stream has ended, and not in order, where that can be told.
+    virtual bool was_reset() const { return false; }
 };
 
 /// Ways in which a stream goes wrong under a machine.

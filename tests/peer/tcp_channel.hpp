@@ -30,7 +30,7 @@ public:
     void end_of_stream() override;
 
     /// The stream ended by a reset or another error of the connection, not in order.
-    bool was_reset() const { return reset_; }
+    bool was_reset() const override { return reset_; }
 
 private:
     int socket_;
