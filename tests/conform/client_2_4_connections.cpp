@@ -130,15 +130,16 @@ Cases opening_of_clients() {
                  s.line.accept_one_of({closes(), drops(), answers<codec::Begin>("begins a session").lenient()});
              }},
         {.id = "2.2-n/client",
+         .level = Level::informative,
          .rule = "Where a frame is due there is no header.",
          .sends = "the AMQP header again, behind open",
-         .accepts = "close with an error; the end of the stream alone is not strict",
+         .accepts = "close with an error; waiting for the rest of what it takes for a frame is recorded",
          .negative = true,
          .run =
              [](Context& t) {
                  Served s(t, any_task(t));
                  s.open().line.header();
-                 s.line.accept_one_of({closes(), drops()});
+                 s.line.accept_one_of({closes(), drops(), ignores().recorded()});
              }},
         odd_open("2.7.1-q/client", "Capabilities and properties that a client does not know are passed over.",
                  "open with capabilities and a nested property of our own",
@@ -179,8 +180,7 @@ Cases opening_of_clients() {
                  s.receiver().grant(1);
                  const Arrived delivery = s.receiver().take("there is credit");
                  message_in(s.receiver(), delivery);
-                 s.line.require(delivery.octets.size() >= 20'000, "a message of 20 000 octets",
-                                std::to_string(delivery.octets.size()) + " octets");
+                 if (delivery.octets.size() < 20'000) t.skip("the client's messages are smaller than {size}");
                  t.note(std::to_string(delivery.frames) + " frames");
              }},
         {.id = "2.7.1-k/client",

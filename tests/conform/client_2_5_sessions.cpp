@@ -186,7 +186,9 @@ Cases windows_of_clients() {
          .run =
              [](Context& t) {
                  Window w(t, Served::sends(1, 2000), 2);
-                 w.expect(2, "the window is 2");
+                 const unsigned first = transfers_until_quiet(w.s.line);
+                 if (first == 1) t.skip("the client's message is smaller than {size}");
+                 w.s.line.require(first == 2, "2 transfers: the window is 2", std::to_string(first) + " transfers");
                  w.move(2, 1);
                  w.expect(1, "the window is 1");
                  w.move(3, 100);
@@ -233,7 +235,7 @@ Cases windows_of_clients() {
         {.id = "2.5.6-a/client",
          .rule = "Transfer ids are serial numbers: they may start anywhere, and they wrap.",
          .sends = "begin with next-outgoing-id 2^32 - 3, and 8 messages; then flow with echo",
-         .accepts = "8 messages are answered, and a flow has next-incoming-id 5",
+         .accepts = "8 messages are answered, and a flow, if one comes, has next-incoming-id 5",
          .clauses = {"2.8.7-b"},
          .run =
              [](Context& t) {
@@ -245,12 +247,14 @@ Cases windows_of_clients() {
                  for (int i = 0; i < 8; ++i) s.line.send(Context::delivery(s.line));
                  outcome_of(s.line, start + 7);
                  s.line.send(peer::flow().next_incoming_id(s.their_begin.next_outgoing_id).next_outgoing_id(5).echo());
-                 for (;;) {
-                     const auto flow = s.line.expect<codec::Flow>("echo asks for it");
+                 for (Heard heard; (heard = s.line.hear(t.timing().quiet * 8)).kind == Heard::Kind::frame;) {
+                     const auto flow = heard.as<codec::Flow>();
+                     if (!flow) continue;
                      if (flow->next_incoming_id == 5U) return;
                      const std::uint32_t ahead = 5 - flow->next_incoming_id.value_or(4);
                      s.line.require(ahead < 9, "next-incoming-id 5, or an earlier one first", text_of(*flow));
                  }
+                 t.note("echo was not answered");
              }},
         {.id = "2.6.7-p/client-session",
          .level = Level::should,

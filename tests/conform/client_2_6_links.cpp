@@ -34,6 +34,7 @@ Case unattached_client(const std::string& name, Frame frame) {
 Case refused_client(Role role, bool as_one) {
     const bool sends = role == Role::sender;
     return {.id = std::string("2.6.3-b/client-") + (as_one ? "credit-" : "") + (sends ? "target" : "source"),
+            .level = as_one ? Level::should : Level::must,
             .rule = "An attach without the partner's terminus is no link: a detach follows, and is answered.",
             .sends = std::string("attach with null for ") + (sends ? "target" : "source") +
                      (as_one ? ", then credit" : "") + ", then detach with closed and amqp:not-found",

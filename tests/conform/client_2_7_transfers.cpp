@@ -11,11 +11,39 @@ namespace {
 using namespace codec::condition;
 using codec::Role;
 
+/// The client's only message is dealt with. Whether it goes then, or tries again, or waits, is the program's affair.
+void stays_or_leaves(Served& s) {
+    bool closes_itself = false;
+    for (;;) {
+        const Heard heard = s.line.hear(closes_itself ? s.line.timing.answer : s.line.timing.quiet * 5);
+        if (heard.kind == Heard::Kind::end) break;
+        if (heard.kind == Heard::Kind::nothing) {
+            s.t.took("stays");
+            s.line.send(peer::close());
+            s.line.accept_one_of({closes_in_order(), drops()});
+            return;
+        }
+        if (heard.kind != Heard::Kind::frame || !heard.condition().empty())
+            s.line.fail("nothing, or to go in order", heard);
+        closes_itself = true;
+        if (const auto detach = heard.as<codec::Detach>()) s.line.send(peer::detach(0).closed(detach->closed));
+        if (heard.is(codec::descriptor::end)) s.line.send(peer::end());
+        if (heard.is(codec::descriptor::close)) {
+            s.line.send(peer::close());
+            break;
+        }
+    }
+    s.t.took("goes");
+    s.note_exit();
+}
+
 Case settled_with(const std::string& id, const std::string& name, std::optional<codec::DeliveryState> state) {
     return {.id = id,
             .rule = "Every outcome ends a delivery, and none of them ends more than that.",
             .sends = name + ", settled, for the only message of a client that sends",
-            .accepts = "the client goes in order; how its program ended is noted",
+            .accepts =
+                "the client goes in order, and how its program ended is noted; or it stays, and the connection "
+                "stands",
             .run = [state = std::move(state)](Context& t) {
                 Served s(t, Served::sends());
                 s.receiver().grant(1);
@@ -23,7 +51,7 @@ Case settled_with(const std::string& id, const std::string& name, std::optional<
                 auto disposition = peer::disposition(Role::receiver, delivery.id()).settled();
                 if (state) disposition.state(*state);
                 s.line.send(disposition);
-                s.leaves_in_order();
+                stays_or_leaves(s);
             }};
 }
 
@@ -93,7 +121,7 @@ Cases sending() {
                      return d.role == Role::sender && d.settled && d.first == delivery.id();
                  };
                  s.line.accept_one_of({answers<codec::Disposition>("settles the delivery", settles),
-                                       detaches().lenient(), ends().lenient()});
+                                       detaches().lenient(), ends().lenient(), closes_in_order().lenient()});
              }},
         {.id = "2.7.6-b/client",
          .rule = "A disposition settles a range of deliveries, with both of its ends.",
@@ -223,17 +251,18 @@ Case taken(const std::string& id, const std::string& rule, const std::string& se
 
 /// What no receiver can make a delivery of.
 Case not_taken(const std::string& id, const std::string& rule, const std::string& sends,
-               std::function<std::string(Line&)> octets, Reactions more = {}) {
+               std::function<std::string(Line&)> octets) {
     return {.id = id,
             .rule = rule,
             .sends = sends,
-            .accepts = "detach, end or close with an error; what is not strict is told",
+            .accepts = "detach, end or close with an error; taking it, and passing it over, are not strict",
             .negative = true,
-            .run = [octets = std::move(octets), more = std::move(more)](Context& t) {
+            .run = [octets = std::move(octets)](Context& t) {
                 Served s(t, Served::receives(2));
                 if (s.await_credit() < 2) t.skip("the client gives credit for one delivery only");
                 s.line.raw(octets(s.line));
-                answer_to_delivery(s.line, refuses() + more);
+                const auto takes = answers<codec::Disposition>("takes it for a delivery").lenient();
+                answer_to_delivery(s.line, refuses() + Reactions{takes, ignores().lenient()});
             }};
 }
 
@@ -249,9 +278,6 @@ std::string with_payload(Line& line, std::string_view payload) {
 }
 
 Cases receiving() {
-    const auto takes = [](std::string_view name) {
-        return Reactions{answers<codec::Disposition>(std::string(name)).lenient()};
-    };
     Cases cases = {
         {.id = "2.6.12-f/client",
          .rule = "A receiver that settles first settles a delivery with its outcome.",
@@ -276,7 +302,8 @@ Cases receiving() {
              [](Context& t) {
                  Served s(t, Served::receives(2));
                  if (s.await_credit() < 2) t.skip("the client gives credit for one delivery only");
-                 s.line.send(Context::delivery(s.line).settled(), Context::delivery(s.line));
+                 const auto settled = Context::delivery(s.line).settled();
+                 s.line.send(settled, Context::delivery(s.line));
                  const auto disposition = s.line.expect<codec::Disposition>("for the second");
                  s.line.require(disposition->first == 1, "a disposition of delivery 1 alone", text_of(*disposition));
              }},
@@ -288,8 +315,8 @@ Cases receiving() {
              [](Context& t) {
                  Served s(t, Served::receives(2));
                  if (s.await_credit() < 2) t.skip("the client gives credit for one delivery only");
-                 s.line.send(Context::delivery(s.line), peer::disposition(Role::sender, 0).settled(),
-                             Context::delivery(s.line));
+                 const auto first = Context::delivery(s.line);
+                 s.line.send(first, peer::disposition(Role::sender, 0).settled(), Context::delivery(s.line));
                  outcome_of(s.line, 1);
              }},
         taken("2.6.14-e/client-one-octet-each", "A frame may have as little payload as it likes.",
@@ -350,33 +377,27 @@ Cases receiving() {
                       frame.performative.delivery_tag.reset();
                       return transfer_octets(frame);
                   }),
-        not_taken(
-            "2.7.5-d/client", "A later frame of a delivery has no other delivery-id.",
-            "two frames of a delivery, the second with another delivery-id",
-            [](Line& line) {
-                const auto first = Context::delivery(line).more();
-                return transfer_octets(first) + transfer_octets(peer::transfer(0).delivery_id(5).payload("x"));
-            },
-            takes("takes it for a delivery")),
-        not_taken(
-            "2.7.5-e/client", "delivery-ids rise by one.", "two messages with the delivery-ids 0 and 9",
-            [](Line& line) {
-                const auto first = Context::delivery(line);
-                return transfer_octets(first) + transfer_octets(Context::delivery(line).delivery_id(9));
-            },
-            takes("takes them")),
-        not_taken(
-            "2.7.5-g/client-33-octets", "A delivery-tag has at most 32 octets.", "a delivery-tag of 33 octets",
-            [](Line& line) {
-                line.next_delivery_id = 1;
-                const std::string message(codec::as_text(Context::message("conform").span()));
-                return wire::frame(
-                    wire::described(codec::descriptor::transfer,
-                                    wire::list({wire::hex("43"), wire::hex("43"),
-                                                wire::hex("a021") + std::string(33, 't'), wire::hex("43")})) +
-                    message);
-            },
-            takes("takes it")),
+        not_taken("2.7.5-d/client", "A later frame of a delivery has no other delivery-id.",
+                  "two frames of a delivery, the second with another delivery-id",
+                  [](Line& line) {
+                      const auto first = Context::delivery(line).more();
+                      return transfer_octets(first) + transfer_octets(peer::transfer(0).delivery_id(5).payload("x"));
+                  }),
+        not_taken("2.7.5-e/client", "delivery-ids rise by one.", "two messages with the delivery-ids 0 and 9",
+                  [](Line& line) {
+                      const auto first = Context::delivery(line);
+                      return transfer_octets(first) + transfer_octets(Context::delivery(line).delivery_id(9));
+                  }),
+        not_taken("2.7.5-g/client-33-octets", "A delivery-tag has at most 32 octets.", "a delivery-tag of 33 octets",
+                  [](Line& line) {
+                      line.next_delivery_id = 1;
+                      const std::string message(codec::as_text(Context::message("conform").span()));
+                      return wire::frame(
+                          wire::described(codec::descriptor::transfer,
+                                          wire::list({wire::hex("43"), wire::hex("43"),
+                                                      wire::hex("a021") + std::string(33, 't'), wire::hex("43")})) +
+                          message);
+                  }),
         {.id = "3.2-j/client",
          .level = Level::informative,
          .rule = "What is no message is refused without taking the connection down, and never accepted.",

@@ -59,7 +59,7 @@ TEST_CASE("a client without the fault passes the case that names it and fails wi
     };
     const std::vector<Planted> planted = {
         {"any header will do", "2.2-j/client-version-2.0.0", Verdict::silent, "nothing"},
-        {"framing errors are passed over", "2.3-b/client-size-7", Verdict::failed, "went on"},
+        {"framing errors are passed over", "2.3-b/client-size-7", Verdict::silent, "nothing"},
         {"framing errors kill", "2.3-b/client-size-7", Verdict::crashed, "signal"},
         {"close is not answered", "2.4.3-d/client", Verdict::silent, "nothing"},
         {"frames are cut too large", "2.7.1-h/client", Verdict::failed, "octets that are no frame"},
@@ -68,9 +68,9 @@ TEST_CASE("a client without the fault passes the case that names it and fails wi
         {"credit is passed over", "2.6.7-a/client", Verdict::failed, "deliveries"},
         {"credit counts from now", "2.6.7-b/client", Verdict::failed, "5 deliveries"},
         {"drain is not answered", "2.6.7-h/client", Verdict::silent, "nothing"},
-        {"unattached handles are passed over", "2.6.2-e/client-flow", Verdict::failed, "went on"},
+        {"unattached handles are passed over", "2.6.2-e/client-flow", Verdict::silent, "nothing"},
         {"refused links are active", "2.6.3-b/client-credit-target", Verdict::failed, "transfer"},
-        {"detach is not answered", "2.6.6-a/client", Verdict::failed, "went on"},
+        {"detach is not answered", "2.6.6-a/client", Verdict::silent, "nothing"},
         {"settled deliveries are settled again", "2.6.12-e/client", Verdict::failed, "first=0"},
         {"roles are passed over", "2.7.6-c/client", Verdict::failed, "close"},
     };

@@ -177,8 +177,10 @@ Heard Line::accept_one_of(const Reactions& reactions) {
         const auto begun = heard.as<codec::Begin>();
         const bool went_on = begun && probed_ && begun->remote_channel == probed_;
         const bool is_flow_echo = heard.is(codec::descriptor::flow) && asked && !probed_ && may_probe && their_open;
+        // A client need not answer echo: where it says nothing to the last it has passed over what was sent. [2.7.4]
+        const bool said_nothing = heard.kind == Heard::Kind::nothing && !may_begin;
         for (const auto& reaction : reactions) {
-            const bool taken = reaction.matches ? reaction.matches(heard) : went_on || is_flow_echo;
+            const bool taken = reaction.matches ? reaction.matches(heard) : went_on || is_flow_echo || said_nothing;
             if (!taken) continue;
             outcome_.took(reaction);
             if (heard.kind == Heard::Kind::frame) outcome_.heard = decoded(heard.octets);
