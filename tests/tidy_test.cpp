@@ -100,7 +100,7 @@ bool none(const std::vector<string>& problems) {
 // ---- layers ---------------------------------------------------------------------------------------------------------
 
 const std::set<string> vocabulary = {"ids",     "time",  "function",    "options",        "security", "event",
-                                     "failure", "trace", "link_status", "suspended_link", "tls"};
+                                     "failure", "trace", "link_status", "suspended_link", "tls",      "web_socket"};
 
 /// The layer that a file or an included header belongs to; empty outside the product.
 string layer_of(string_view path) {
@@ -277,7 +277,10 @@ const std::vector<Ban> bans = {
      library,
      {"engine/io/", "engine/asio_reactor.hpp", "driver/asio_tokens.hpp"},
      "only engine/io knows Asio; everybody else sees Reactor and Stream"},
-    {{"openssl/", "SSL_", "sasl/sasl.h"}, library, {"engine/stack/"}, "TLS and SASL live in engine/stack"},
+    {{"openssl/", "SSL_", "sasl/sasl.h", "wslay"},
+     library,
+     {"engine/stack/"},
+     "TLS, SASL and WebSocket live in engine/stack"},
     {{"sys/socket.h", "netinet/", "::socket(", "unistd.h"},
      {"codec/", "engine/", "driver/"},
      {"engine/io/", "driver/cli/"},

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <random>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -37,6 +36,21 @@ bool is_http_answer(std::span<const std::byte> octets) {
     const std::string_view begin = codec::as_text(octets.first(std::min(octets.size(), version.size())));
     return version.starts_with(begin);
 }
+
+/// Octets that a peer does not foresee, for masks and keys, of a seed: splitmix64.
+class Octets {
+public:
+    explicit Octets(std::uint64_t seed) : state_(seed) {}
+    std::uint8_t operator()() noexcept {
+        state_ += 0x9e3779b97f4a7c15U;
+        std::uint64_t mixed = (state_ ^ (state_ >> 30U)) * 0xbf58476d1ce4e5b9U;
+        mixed = (mixed ^ (mixed >> 27U)) * 0x94d049bb133111ebU;
+        return static_cast<std::uint8_t>(mixed ^ (mixed >> 31U));
+    }
+
+private:
+    std::uint64_t state_;
+};
 
 struct FreeContext {
     void operator()(wslay_event_context* context) const { wslay_event_context_free(context); }
@@ -76,7 +90,7 @@ struct WebSocketLayer::Impl {
     const EngineRole role;
     const WebSocketOptions options;
     const std::string host;
-    std::mt19937_64 random;
+    Octets random;
     std::string key;
     Status status = Status::handshaking;
     Failure failure;
@@ -128,7 +142,7 @@ ssize_t WebSocketLayer::Impl::send_callback(wslay_event_context*, const std::uin
 
 int WebSocketLayer::Impl::mask_callback(wslay_event_context*, std::uint8_t* into, size_t size, void* user) {
     Impl& self = *static_cast<Impl*>(user);
-    std::generate_n(into, size, [&] { return static_cast<std::uint8_t>(self.random()); });
+    std::generate_n(into, size, [&] { return self.random(); });
     return 0;
 }
 
@@ -161,7 +175,7 @@ void WebSocketLayer::Impl::message_callback(wslay_event_context*, const wslay_ev
 
 void WebSocketLayer::Impl::ask() {
     std::array<std::byte, 16> nonce{};
-    std::ranges::generate(nonce, [this] { return static_cast<std::byte>(random()); });
+    std::ranges::generate(nonce, [this] { return std::byte{random()}; });
     key = base64(nonce);
     HttpHead request;
     request.first_line = fmt::format("GET {} HTTP/1.1", options.path.empty() ? "/" : options.path);
