@@ -7,6 +7,8 @@
 
 #include <CLI/Validators.hpp>
 
+#include <aprotic/engine/reactor.hpp>
+
 namespace aprotic::driver::cli {
 namespace {
 
