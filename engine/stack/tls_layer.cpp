@@ -40,6 +40,7 @@ struct TlsLayer::Impl : ConnectionOwner {
     void judge(int result);
     void fail(Errc code, std::string text);
     void encrypt(std::span<const std::byte> octets);
+    void note_first(std::span<const std::byte> octets);
 
     static const BIO_METHOD* bio_method();
     static int bio_write(BIO* bio, const char* from, int size);
@@ -60,9 +61,7 @@ struct TlsLayer::Impl : ConnectionOwner {
     std::size_t first_size = 0;
     CertificateFault certificate_fault;
 
-    std::vector<std::byte> input;
-    std::size_t begin = 0;  // of what is not decrypted yet
-    std::size_t end = 0;
+    LayerInput input;
     LayerOutput output;
     std::vector<std::byte> record;  // gathered, to be encrypted as one
 
@@ -91,13 +90,13 @@ int TlsLayer::Impl::bio_write(BIO* bio, const char* from, int size) {
 int TlsLayer::Impl::bio_read(BIO* bio, char* into, int size) {
     auto& self = *static_cast<Impl*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
-    const std::size_t n = std::min(static_cast<std::size_t>(size), self.end - self.begin);
+    const std::size_t n = std::min(static_cast<std::size_t>(size), self.input.unread().size());
     if (n == 0) {
         BIO_set_retry_read(bio);
         return -1;
     }
-    codec::copy_bytes(std::as_writable_bytes(std::span(into, n)), std::span(self.input).subspan(self.begin, n));
-    self.begin += n;
+    codec::copy_bytes(std::as_writable_bytes(std::span(into, n)), self.input.unread().first(n));
+    self.input.consume(n);
     return static_cast<int>(n);
 }
 
@@ -207,6 +206,13 @@ void TlsLayer::Impl::encrypt(std::span<const std::byte> octets) {
     if (result != 1) judge(result);
 }
 
+/// For whoever turns out not to speak TLS at all.
+void TlsLayer::Impl::note_first(std::span<const std::byte> octets) {
+    const std::size_t kept = std::min(octets.size(), first_octets.size() - first_size);
+    codec::copy_bytes(std::span(first_octets).subspan(first_size, kept), octets.first(kept));
+    first_size += kept;
+}
+
 // --- the layer -----------------------------------------------------------------------------------------------------
 
 TlsLayer::TlsLayer(std::shared_ptr<const TlsContext> context, const std::string& server_name, bool carries_http)
@@ -224,27 +230,19 @@ void TlsLayer::start() { impl_->shake_hands(); }
 std::span<std::byte> TlsLayer::prepare_input() {
     Impl& self = *impl_;
     // A peer who asks for new keys again and again must take our answers first.
-    if (self.begin < self.end || self.output.size() >= 2 * layer_output_max) return {};
-    if (self.input.size() < layer_input_size) self.input.resize(layer_input_size);
-    self.begin = self.end = 0;
-    return self.input;
+    if (!self.input.empty() || self.output.size() >= 2 * layer_output_max) return {};
+    return self.input.prepare();
 }
 
 void TlsLayer::commit_input(std::size_t n) {
     Impl& self = *impl_;
-    self.end += n;
-    const std::size_t kept = std::min(n, self.first_octets.size() - self.first_size);
-    codec::copy_bytes(std::span(self.first_octets).subspan(self.first_size, kept),
-                      std::span(self.input).subspan(self.end - n, kept));
-    self.first_size += kept;
+    self.input.commit(n);
+    self.note_first(self.input.unread().last(n));
 }
 
 void TlsLayer::feed(std::span<const std::byte> octets) {
-    Impl& self = *impl_;
-    APROTIC_ASSERT(self.end == 0);
-    self.input.resize(std::max(layer_input_size, octets.size()));
-    codec::copy_bytes(std::span(self.input).first(octets.size()), octets);
-    commit_input(octets.size());
+    impl_->input.feed(octets);
+    impl_->note_first(octets);
 }
 
 std::span<const std::byte> TlsLayer::output() { return impl_->output.front(); }
@@ -253,7 +251,7 @@ bool TlsLayer::has_output() const noexcept { return impl_->output.size() > 0; }
 
 std::size_t TlsLayer::read(std::span<std::byte> into) {
     Impl& self = *impl_;
-    if (self.status == Status::failed || self.status == Status::ended) self.begin = self.end;
+    if (self.status == Status::failed || self.status == Status::ended) self.input.clear();
     if (!self.shake_hands() || into.empty()) return 0;
     ERR_clear_error();
     std::size_t n = 0;
@@ -264,7 +262,7 @@ std::size_t TlsLayer::read(std::span<std::byte> into) {
 }
 
 bool TlsLayer::has_input() const noexcept {
-    return impl_->status == Status::open && (impl_->begin < impl_->end || SSL_pending(impl_->connection.get()) > 0);
+    return impl_->status == Status::open && (!impl_->input.empty() || SSL_pending(impl_->connection.get()) > 0);
 }
 
 std::size_t TlsLayer::write(std::span<const std::byte> from) {

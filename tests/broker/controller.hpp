@@ -6,8 +6,8 @@
 #include <aprotic/codec/transactions.hpp>
 
 #include "broker/world.hpp"
-#include "engine/stream_channel.hpp"
 #include "peer/peer.hpp"
+#include "testkit/stream_channel.hpp"
 
 namespace aprotic::engine {
 
@@ -100,7 +100,7 @@ struct Controller {
     }
 
     World world;
-    test::StreamChannel channel{world.reactor, world.broker->connect_in_process()};
+    testing::StreamChannel channel{world.reactor, world.broker->connect_in_process()};
     peer::Peer peer{channel};
     std::uint32_t next_id = 0;
     std::map<std::uint32_t, codec::DeliveryState> outcomes;

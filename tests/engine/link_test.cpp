@@ -1,6 +1,6 @@
 #include "engine/pair.hpp"
-#include "engine/stream_channel.hpp"
 #include "peer/peer.hpp"
+#include "testkit/stream_channel.hpp"
 
 using namespace aprotic;
 using namespace aprotic::engine;
@@ -121,7 +121,7 @@ TEST_CASE("when the peer ends a session, what its window held back is not sent",
     sim::SimReactor reactor;
     Container container(reactor, "client");
     auto [near, far] = make_memory_streams(reactor);
-    StreamChannel channel(reactor, std::move(far));
+    testing::StreamChannel channel(reactor, std::move(far));
     peer::Peer peer(channel);
     const Connection client = container.adopt(std::move(near), false);
     peer.answer_open();

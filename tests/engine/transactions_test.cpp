@@ -2,8 +2,8 @@
 #include <aprotic/engine/transaction.hpp>
 
 #include "engine/pair.hpp"
-#include "engine/stream_channel.hpp"
 #include "peer/peer.hpp"
+#include "testkit/stream_channel.hpp"
 
 using namespace aprotic;
 using namespace aprotic::engine;
@@ -98,7 +98,7 @@ struct Resource {
     std::uint32_t discharge_id = 0;
     sim::SimReactor reactor;
     Container container{reactor, "client"};
-    std::optional<StreamChannel> channel;
+    std::optional<testing::StreamChannel> channel;
     std::optional<peer::Peer> peer;
     Connection client;
     Transaction transaction;
@@ -496,7 +496,7 @@ TEST_CASE("a sender that is no resource refuses answers and acquisitions in a tr
     Pair pair;
     pair.accept_all();
     auto [near, far] = make_memory_streams(pair.reactor);
-    StreamChannel channel(pair.reactor, std::move(far));
+    testing::StreamChannel channel(pair.reactor, std::move(far));
     peer::Peer peer(channel);
     peer.skip_flows = true;
     const Connection client = pair.client_container.adopt(std::move(near), false);

@@ -1,6 +1,6 @@
 #include "engine/pair.hpp"
-#include "engine/stream_channel.hpp"
 #include "peer/peer.hpp"
+#include "testkit/stream_channel.hpp"
 
 using namespace aprotic;
 using namespace aprotic::engine;
@@ -105,7 +105,7 @@ TEST_CASE("pyngus 10 active callback - once each, only after both opens, and not
     sim::SimReactor reactor;
     Container container(reactor, "client");
     auto [near, far] = make_memory_streams(reactor);
-    StreamChannel channel(reactor, std::move(far));
+    testing::StreamChannel channel(reactor, std::move(far));
     peer::Peer peer(channel);
     const auto log = std::make_shared<ConnectionLog>();
     const Connection connection = container.adopt(std::move(near), false, {}, log);
@@ -368,7 +368,7 @@ TEST_CASE("pyngus 37 reject receiver no condition sync - a detach without an err
     sim::SimReactor reactor;
     Container container(reactor, "client");
     auto [near, far] = make_memory_streams(reactor);
-    StreamChannel channel(reactor, std::move(far));
+    testing::StreamChannel channel(reactor, std::move(far));
     peer::Peer peer(channel);
     const Connection connection = container.adopt(std::move(near), false, {});
     reactor.settle();
@@ -540,7 +540,7 @@ int first_protocol_id(ConnectionOptions options) {
     sim::SimReactor reactor;
     Container container(reactor, "client");
     auto [near, far] = make_memory_streams(reactor);
-    StreamChannel channel(reactor, std::move(far));
+    testing::StreamChannel channel(reactor, std::move(far));
     const Connection connection = container.adopt(std::move(near), false, std::move(options));
     const auto octets = channel.read(0s);
     return octets.size() < 8 ? -1 : std::to_integer<int>(octets[4]);

@@ -1,6 +1,6 @@
 #include "engine/pair.hpp"
-#include "engine/stream_channel.hpp"
 #include "peer/peer.hpp"
+#include "testkit/stream_channel.hpp"
 
 using namespace aprotic;
 using namespace aprotic::engine;
@@ -58,7 +58,7 @@ struct Scene {
 
     sim::SimReactor reactor;
     Container container{reactor, "client"};
-    std::optional<StreamChannel> channel;
+    std::optional<testing::StreamChannel> channel;
     std::optional<peer::Peer> peer;
     std::shared_ptr<ConnectionLog> log = std::make_shared<ConnectionLog>();
     std::shared_ptr<SenderLog> sender_log = std::make_shared<SenderLog>();
