@@ -55,6 +55,7 @@ public:
         if (!(statm >> size >> resident)) return std::nullopt;
         return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     }
+    peer::Duration now() override { return std::chrono::steady_clock::now().time_since_epoch(); }
     void wait(peer::Duration how_long) override {
         const auto span = std::chrono::ceil<std::chrono::milliseconds>(how_long).count();
         ::poll(nullptr, 0, static_cast<int>(span));

@@ -11,10 +11,6 @@ namespace {
 
 using State = Health::State;
 
-double seconds_now() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 Duration to_duration(double seconds) {
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
@@ -44,6 +40,8 @@ std::string_view name_of(Kind kind) {
 
 Campaign::Campaign(Target& target, Access access, Options options, Watch watch)
     : target_(target), access_(std::move(access)), options_(std::move(options)), watch_(std::move(watch)) {}
+
+double Campaign::seconds_now() { return std::chrono::duration<double>(target_.now()).count(); }
 
 Connector Campaign::connector() {
     return [this](Duration patience, std::string& why) {

@@ -23,6 +23,8 @@ public:
     virtual bool restart() = 0;
     /// Octets of memory that it holds; nothing where that cannot be seen.
     virtual std::optional<std::uint64_t> memory() = 0;
+    /// Time on a clock that never goes back.
+    virtual Duration now() = 0;
     /// Lets time go by.
     virtual void wait(Duration how_long) = 0;
 };
@@ -100,6 +102,8 @@ public:
 
 private:
     Connector connector();
+    /// By the target's clock.
+    double seconds_now();
     std::optional<Finding> trial(const Script& script, std::uint64_t number);
     /// Of the guard and of a new connection, after a script.
     std::optional<Finding> harm();

@@ -166,14 +166,25 @@ TEST_CASE("the rate holds for all connections together") {
     options.count = 50;
     options.rate = 1000;
     const Summary summary = campaign_against(server, options);
-    CHECK(summary.connections == server.connections_made);
-    // Whatever the machine's speed: waited and passed time together are a thousandth of a second for each.
-    const double waited = std::chrono::duration<double>(server.waited).count();
-    CHECK(waited <= static_cast<double>(server.connections_made) / options.rate);
+    CHECK(summary.connections == server.connected_at.size());
+    CHECK(server.connected_at.size() > 50);
+    for (std::size_t i = 1; i < server.connected_at.size(); ++i) {
+        const auto apart = server.connected_at[i] - server.connected_at[i - 1];
+        // A clock in nanoseconds and a rate in floating point meet within a microsecond.
+        CHECK(apart >= std::chrono::microseconds(999));
+        CHECK(apart <= std::chrono::microseconds(1001));
+    }
+}
+
+TEST_CASE("no script begins when the time is over") {
+    PlantedServer server;
+    Options options;
     options.count = 1'000'000;
-    options.rate = 0;
-    options.seconds = 0.2;
-    CHECK(campaign_against(server, options).scripts < 1'000'000);
+    options.seconds = 0.1;
+    const Summary summary = campaign_against(server, options);
+    CHECK(summary.scripts > 10);
+    CHECK(summary.scripts <= 1000);
+    CHECK(summary.seconds >= 0.1);
 }
 
 TEST_CASE("conversations are legal, and hold every performative") {

@@ -193,7 +193,8 @@ private:
 PlantedServer::~PlantedServer() = default;
 
 std::unique_ptr<peer::Channel> PlantedServer::connect(Duration, std::string& why) {
-    ++connections_made;
+    connected_at.push_back(now_);
+    now_ += std::chrono::microseconds(100);
     if (!dead_) return std::make_unique<Line>(*this);
     why = "connection refused";
     return nullptr;

@@ -25,12 +25,12 @@ public:
     std::unique_ptr<peer::Channel> connect(Duration patience, std::string& why) override;
     bool restart() override;
     std::optional<std::uint64_t> memory() override { return 10'000'000 + leaked_; }
-    void wait(Duration how_long) override { waited += how_long; }
+    Duration now() override { return now_; }
+    void wait(Duration how_long) override { now_ += how_long; }
 
     bool can_restart = true;
     unsigned restarts = 0;
-    unsigned connections_made = 0;
-    Duration waited{};
+    std::vector<Duration> connected_at;  // every connection takes a tenth of a millisecond
 
 private:
     class Connection;
@@ -54,6 +54,7 @@ private:
     void forget(Connection* connection);
 
     std::string fault_;
+    Duration now_{};
     bool dead_ = false;
     bool hung_ = false;
     std::uint64_t leaked_ = 0;
