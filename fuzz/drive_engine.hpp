@@ -4,6 +4,7 @@
 #include <aprotic/codec/frame.hpp>
 #include <aprotic/engine/engine.hpp>
 #include <aprotic/engine/suspended_link.hpp>
+#include <aprotic/engine/tls.hpp>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 /// Plays a hostile peer against one Engine, with an application on top that answers events as a broker or a client
@@ -28,12 +30,15 @@ namespace aprotic::fuzz {
 class Drive {
 public:
     /// What is between the stream and AMQP. What such an engine writes is not looked at.
-    enum class Layers { none, web_socket, proxy };
+    enum class Layers { none, web_socket, proxy, listener };
 
-    Drive(engine::EngineRole role, std::span<const std::uint8_t> input, Layers layers = Layers::none)
+    /// `tls` is the listener's.
+    Drive(engine::EngineRole role, std::span<const std::uint8_t> input, Layers layers = Layers::none,
+          std::shared_ptr<const engine::TlsContext> tls = {})
         : input_(input),
           role_(role),
           layers_(layers),
+          tls_(std::move(tls)),
           flags_(octet()),
           engine_(role, options(), now_, 1, (flags_ & 16U) == 0) {}
 
@@ -92,7 +97,9 @@ private:
         options.limits.message_size_max = 1U << 16U;
         options.limits.buffered_bytes_max = 1U << 20U;
         if ((flags_ & 2U) != 0) options.idle_timeout = std::chrono::seconds(1);
-        options.web_socket.enabled = layers_ == Layers::web_socket;
+        options.web_socket.enabled = layers_ == Layers::web_socket || layers_ == Layers::listener;
+        options.tls.context = tls_;
+        options.tls.required = (flags_ & 128U) != 0;
         if (layers_ == Layers::proxy) {
             options.proxy.host = "proxy";
             options.proxy.server = "server:5672";
@@ -348,6 +355,7 @@ private:
     std::span<const std::uint8_t> input_;
     engine::EngineRole role_;
     Layers layers_;
+    std::shared_ptr<const engine::TlsContext> tls_;
     std::uint8_t flags_;
     engine::Instant now_{std::chrono::hours(1)};
     engine::Engine engine_;
