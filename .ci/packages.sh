@@ -2,8 +2,8 @@
 # only those, with apt-get as root or through sudo. Nothing is downloaded from anywhere else.
 
 packages_to_build=(g++ cmake ninja-build libasio-dev libfmt-dev nlohmann-json3-dev libcli11-dev libssl-dev libwslay-dev)
-packages_to_test=(ccache catch2 amqp-specs python3 valgrind)
-packages_for_interop=(openssl python3-oslo.messaging python3-pyngus python3-qpid-proton
+packages_to_test=(ccache openssl catch2 amqp-specs python3 valgrind)
+packages_for_interop=(python3-oslo.messaging python3-pyngus python3-qpid-proton
     libqpid-proton-cpp12-dev libqpid-proton11-dev libqpid-proton11-dev-examples)
 
 need_packages() {

@@ -20,6 +20,7 @@
 namespace aprotic::engine {
 
 struct SuspendedLink;
+class TraceSink;
 
 /// Which end of the byte stream we are: who opened it, and who answers.
 enum class EngineRole { client, server };
@@ -61,6 +62,8 @@ struct ConnectionOptions {
     ProxyOptions proxy{};             ///< client role, with TCP; `hostname` and the certificate stay the server's
     SaslClientOptions sasl{};         ///< client role
     SaslServerOptions sasl_server{};  ///< server role
+    /// Sees every header and frame, in both roles; shared by all connections that a listener accepts.
+    std::shared_ptr<TraceSink> trace{};
     /// From the first address tried to open received. Client role; the server gives a peer the same time to open.
     Duration connect_timeout = std::chrono::seconds(10);
     /// How long a peer may take to answer our close before the stream is cut.

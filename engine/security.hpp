@@ -22,6 +22,15 @@ struct TlsStatus {
     std::string common_name{};  ///< of the subject; empty: it has none
 };
 
+/// A certificate as people read it: what the peer says, so not to be trusted where it was not verified.
+struct CertificateSummary {
+    std::string subject{};  ///< as RFC 2253 writes it
+    std::string issuer{};
+    std::string hosts{};  ///< that it is for, or the subject's common name
+    std::string valid_from{};
+    std::string valid_until{};
+};
+
 /// Who the peer proved to be.
 struct PeerIdentity {
     std::string mechanism{};         ///< SASL mechanism; empty when the peer went without SASL

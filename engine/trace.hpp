@@ -2,7 +2,8 @@
 
 #include <cstddef>
 #include <span>
-#include <string_view>
+
+#include <aprotic/engine/security.hpp>
 
 namespace aprotic::engine {
 
@@ -13,6 +14,10 @@ public:
     virtual ~TraceSink() = default;
     /// One whole frame (or protocol header) as it was on the wire. The bytes live only during the call.
     virtual void frame(bool outgoing, std::span<const std::byte> bytes) = 0;
+    /// The peer's chain of certificates, its own first, whether it will be trusted or not.
+    virtual void certificates(std::span<const CertificateSummary>) {}
+    /// TLS begins.
+    virtual void secured(const TlsStatus&) {}
 };
 
 }  // namespace aprotic::engine

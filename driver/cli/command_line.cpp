@@ -46,6 +46,7 @@ int run_command_line(int argc, char** argv) {
     add_send(tool);
     add_receive(tool);
     add_dump(tool);
+    add_doctor(tool);
     add_conform(tool);
     add_fuzz(tool);
 

@@ -33,7 +33,7 @@ struct ReceiveCommand {
         } catch (const std::invalid_argument& error) {
             return out.fail(Exit::usage, error.what());
         }
-        if (const auto open = connection.wait_open(options.connect_timeout); !open) return out.fail(open.error());
+        if (const auto open = wait_open(connection, options); !open) return out.fail(open.error());
         // With --count the credit is counted out, so that nothing is taken from the node that is not printed.
         const auto receiver = connection.open_receiver(address, {.link = {}, .credit = count == 0 ? credit_max : 0});
         if (const auto open = receiver.wait_open(options.connect_timeout); !open) return out.fail(open.error());

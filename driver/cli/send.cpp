@@ -77,7 +77,7 @@ struct SendCommand {
         } catch (const std::invalid_argument& error) {
             return out.fail(Exit::usage, error.what());
         }
-        if (const auto open = connection.wait_open(patience); !open) return out.fail(open.error());
+        if (const auto open = wait_open(connection, options); !open) return out.fail(open.error());
         const engine::Sender sender = connection.open_sender(address);
         if (const auto open = sender.wait_open(patience); !open) return out.fail(open.error());
 

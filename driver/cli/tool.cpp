@@ -155,6 +155,11 @@ codec::Result<void, std::string> use_way(engine::ConnectionOptions& connection, 
     return {};
 }
 
+codec::Result<void, engine::Failure> wait_open(const engine::Connection& connection,
+                                               const engine::ConnectionOptions& options) {
+    return connection.wait_open(options.connect_timeout + std::chrono::seconds(1));
+}
+
 std::chrono::nanoseconds to_duration(double seconds) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
 }

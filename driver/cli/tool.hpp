@@ -11,6 +11,7 @@
 #include <CLI/Formatter.hpp>
 #include <aprotic/driver/error.hpp>
 #include <aprotic/driver/json.hpp>
+#include <aprotic/engine/connection.hpp>
 #include <aprotic/engine/failure.hpp>
 #include <aprotic/engine/tls.hpp>
 
@@ -62,7 +63,7 @@ struct Tool {
 void add_timeout(CLI::App* command, double& seconds, const std::string& description);
 std::chrono::nanoseconds to_duration(double seconds);
 
-/// How `send` and `receive` get to the server.
+/// How `send`, `receive` and `doctor` get to the server.
 struct Way {
     std::string proxy{};
     engine::TlsOptions tls{};
@@ -71,6 +72,10 @@ struct Way {
 void add_way(CLI::App* command, Way& way);
 /// Puts them into `connection`, those for TLS where the URL is one for that. The error's text is for people.
 codec::Result<void, std::string> use_way(engine::ConnectionOptions& connection, std::string_view url, const Way& way);
+
+/// Waits a little longer than the connection itself, whose failure says what it was waiting for.
+codec::Result<void, engine::Failure> wait_open(const engine::Connection& connection,
+                                               const engine::ConnectionOptions& options);
 
 /// Compact JSON text; octets that are not UTF-8 are replaced.
 std::string to_text(const Json& value);
@@ -82,6 +87,7 @@ void add_cast(Tool& tool);
 void add_send(Tool& tool);
 void add_receive(Tool& tool);
 void add_dump(Tool& tool);
+void add_doctor(Tool& tool);
 void add_conform(Tool& tool);
 void add_fuzz(Tool& tool);
 

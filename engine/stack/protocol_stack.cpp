@@ -19,6 +19,7 @@ ProtocolStack::ProtocolStack(EngineRole role, ConnectionOptions options, Instant
       now_(now) {
     if (role_ == EngineRole::client) make_first_layers();
     policy_ = first_policy(tls_ != nullptr);
+    if (options_.trace) set_trace(options_.trace.get());
 }
 
 /// Which headers are agreed to at first, and again on a stream that TLS has made.
@@ -137,7 +138,7 @@ void ProtocolStack::handle_timeout(Instant now) {
     if (last_write_ && now >= *last_write_) write_closed_ = true;
     if (now >= open_deadline_ && waits_for_open()) {
         const std::chrono::duration<double> limit = options_.connect_timeout;
-        end_early(Errc::connect_timed_out, Initiator::us, fmt::format("connect_timeout ({:g} s) passed", limit.count()),
+        end_early(Errc::connect_timed_out, Initiator::us, fmt::format("connect_timeout ({:.3g} s) passed", limit.count()),
                   now);
     }
     endpoint_.handle_timeout(now);

@@ -79,6 +79,7 @@ private:
     void pump_output(Instant now);
     std::size_t prepare_wrapped(std::span<codec::ConstBuffer> out, Instant now);
     SaslSurroundings surroundings() const;
+    void trace_tls();
 
     EngineRole role_;
     ConnectionOptions options_;
@@ -96,6 +97,7 @@ private:
     std::unique_ptr<SaslLayer> sasl_;   // once both SASL headers were exchanged; kept for its identity
     std::optional<Authenticated> authenticated_;
     TraceSink* trace_ = nullptr;
+    bool tls_traced_ = false;
 
     LayerChain layers_;
     TlsLayer* tls_ = nullptr;     // of the chain

@@ -53,6 +53,7 @@ bool ProtocolStack::pump_input(Instant now) {
         const std::span<std::byte> into = endpoint_.prepare_read();
         if (into.empty()) break;
         const std::size_t n = layers_.read(into);
+        trace_tls();
         if (n == 0) break;
         moved = true;
         recv_plain(n, now);
@@ -100,6 +101,15 @@ std::size_t ProtocolStack::prepare_wrapped(std::span<codec::ConstBuffer> out, In
     if (endpoint_.wants_close() && !last_write_) last_write_ = now + options_.close_timeout;
     out[0] = {output.data(), output.size()};
     return 1;
+}
+
+void ProtocolStack::trace_tls() {
+    if (trace_ == nullptr || tls_ == nullptr || tls_traced_) return;
+    const ByteLayer::Status status = tls_->status();
+    if (status == ByteLayer::Status::handshaking) return;
+    tls_traced_ = true;
+    if (const auto chain = tls_->peer_chain(); !chain.empty()) trace_->certificates(chain);
+    if (status != ByteLayer::Status::failed) trace_->secured(tls_->agreed());
 }
 
 SaslSurroundings ProtocolStack::surroundings() const {

@@ -1,5 +1,6 @@
 #include <aprotic/engine/stack/tls_failure.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <string_view>
 
@@ -98,26 +99,43 @@ std::string common_name_of(const X509& certificate) {
     return name.find('\0') == std::string::npos ? name : std::string();
 }
 
+CertificateSummary summary_of(const X509& certificate) {
+    constexpr std::size_t shown_max = 200;
+    CertificateSummary summary;
+    summary.subject = printable(subject_of(certificate), shown_max);
+    summary.issuer = printable(text_of(X509_get_issuer_name(&certificate)), shown_max);
+    summary.hosts = printable(host_names(certificate), shown_max);
+    summary.valid_from = text_of(X509_get0_notBefore(&certificate));
+    summary.valid_until = text_of(X509_get0_notAfter(&certificate));
+    return summary;
+}
+
+std::vector<CertificateSummary> summaries_of(const STACK_OF(X509) * chain) {
+    constexpr int shown_max = 10;
+    std::vector<CertificateSummary> summaries;
+    for (int i = 0; chain != nullptr && i < std::min(sk_X509_num(chain), shown_max); ++i)
+        summaries.push_back(summary_of(*sk_X509_value(chain, i)));
+    return summaries;
+}
+
 CertificateFault certificate_fault_of(X509_STORE_CTX& store) {
     CertificateFault fault;
     fault.code = X509_STORE_CTX_get_error(&store);
-    if (const X509* const certificate = X509_STORE_CTX_get_current_cert(&store)) {
-        fault.subject = printable(subject_of(*certificate), 200);
-        fault.issuer = printable(text_of(X509_get_issuer_name(certificate)), 200);
-        fault.from = text_of(X509_get0_notBefore(certificate));
-        fault.until = text_of(X509_get0_notAfter(certificate));
-        fault.names = printable(host_names(*certificate), 200);
-    }
+    if (const X509* const certificate = X509_STORE_CTX_get_current_cert(&store))
+        fault.certificate = summary_of(*certificate);
+    fault.chain = summaries_of(X509_STORE_CTX_get0_untrusted(&store));
     return fault;
 }
 
 std::string certificate_text(const CertificateFault& fault, bool is_client, const std::string& server_name) {
-    const std::string whose = fmt::format("the {}'s certificate \"{}\"", is_client ? "server" : "client",
-                                          fault.subject.empty() ? "without a name" : fault.subject);
+    const std::string whose =
+        fmt::format("the {}'s certificate \"{}\"", is_client ? "server" : "client",
+                    fault.certificate.subject.empty() ? "without a name" : fault.certificate.subject);
     switch (fault.code) {
-        case X509_V_ERR_CERT_HAS_EXPIRED: return fmt::format("{} expired on {}", whose, fault.until);
+        case X509_V_ERR_CERT_HAS_EXPIRED: return fmt::format("{} expired on {}", whose, fault.certificate.valid_until);
         case X509_V_ERR_CERT_NOT_YET_VALID:
-            return fmt::format("{} is not valid before {}: see the clocks of both hosts", whose, fault.from);
+            return fmt::format("{} is not valid before {}: see the clocks of both hosts", whose,
+                               fault.certificate.valid_from);
         case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
             return fmt::format(
                 "{} is signed by itself and not among those we trust: add it to tls.ca_file if it is "
@@ -125,21 +143,23 @@ std::string certificate_text(const CertificateFault& fault, bool is_client, cons
                 whose);
         case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
             return fmt::format("the chain ends in the CA \"{}\", which is not among those we trust: see tls.ca_file",
-                               fault.subject);
+                               fault.certificate.subject);
         case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
         case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
         case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
             return fmt::format("{} is issued by \"{}\", which is not among those we trust: see tls.ca_file", whose,
-                               fault.issuer);
+                               fault.certificate.issuer);
         case X509_V_ERR_HOSTNAME_MISMATCH:
         case X509_V_ERR_IP_ADDRESS_MISMATCH:
             return fmt::format("{} is for {}, not for {}: connect to a host of that name, or set tls.server_name",
-                               whose, fault.names, server_name);
+                               whose, fault.certificate.hosts, server_name);
         case X509_V_ERR_CERT_REVOKED: return fmt::format("{} is revoked (tls.crl_file)", whose);
         case X509_V_ERR_UNABLE_TO_GET_CRL:
-            return fmt::format("tls.crl_file has no revocation list of \"{}\", the issuer of {}", fault.issuer, whose);
+            return fmt::format("tls.crl_file has no revocation list of \"{}\", the issuer of {}",
+                               fault.certificate.issuer, whose);
         case X509_V_ERR_CRL_HAS_EXPIRED:
-            return fmt::format("the revocation list of \"{}\" has expired: get a new one (tls.crl_file)", fault.issuer);
+            return fmt::format("the revocation list of \"{}\" has expired: get a new one (tls.crl_file)",
+                               fault.certificate.issuer);
         default: return fmt::format("{} cannot be verified: {}", whose, X509_verify_cert_error_string(fault.code));
     }
 }

@@ -328,6 +328,16 @@ TlsStatus TlsLayer::agreed() const {
     return agreed;
 }
 
+std::vector<CertificateSummary> TlsLayer::peer_chain() const {
+    if (impl_->certificate_fault.code != X509_V_OK) return impl_->certificate_fault.chain;
+    const SSL* const ssl = impl_->connection.get();
+    auto chain = summaries_of(SSL_get_peer_cert_chain(ssl));
+    // A server's list begins above the client's own.
+    const X509* const own = impl_->is_client() ? nullptr : SSL_get0_peer_certificate(ssl);
+    if (own != nullptr) chain.insert(chain.begin(), summary_of(*own));
+    return chain;
+}
+
 bool TlsLayer::has_certificate() const { return SSL_get_certificate(impl_->connection.get()) != nullptr; }
 
 std::string TlsLayer::progress() const {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <aprotic/engine/security.hpp>
 #include <aprotic/engine/stack/byte_layer.hpp>
@@ -40,6 +41,8 @@ public:
     /// open: what was agreed.
     TlsStatus agreed() const;
     bool has_certificate() const;
+    /// The peer's, as far as it has come; its own first.
+    std::vector<CertificateSummary> peer_chain() const;
 
 private:
     struct Impl;

@@ -1,9 +1,11 @@
 """The aprotic command, end to end, over real sockets on loopback."""
 import base64
+import contextlib
 import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -14,7 +16,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from tool import Background, Broker, run, server  # noqa: E402
 
-COMMANDS = ["broker", "serve", "call", "cast", "send", "receive", "dump", "conform", "fuzz"]
+COMMANDS = ["broker", "serve", "call", "cast", "send", "receive", "dump", "doctor", "conform", "fuzz"]
 
 
 def closed_port():
@@ -367,6 +369,117 @@ class WaysToTheBroker(ToolTest):
             self.assertEqual(proxy.asked, [f"CONNECT {broker.address} HTTP/1.1"] * 3)
             self.expect(run("send", broker.url, "q", "m", "--proxy", proxy.address), 3, "", "proxy.username")
             self.expect(run("send", broker.url, "q", "m", "--proxy", f"127.0.0.1:{closed_port()}"), 3, "", "127.0.0.1:")
+
+
+class Doctor(ToolTest):
+    """What a person is told of a broker that is well, and of each that is not."""
+
+    def steps(self, result):
+        """The objects of --json by step, in order; the last of equal ones wins."""
+        return {step["step"]: step for step in map(json.loads, result[1].splitlines())}
+
+    def certificate(self, folder, *more):
+        """A certificate for localhost, signed by itself, and its key: two files."""
+        names = [os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3",
+                        "-subj", "/CN=Doctor", "-addext", "subjectAltName=DNS:localhost", "-out", names[0], "-keyout", names[1],
+                        *more], check=True, capture_output=True)
+        return names
+
+    def test_a_broker_that_is_well(self):
+        with Broker("--queue", "q", "--user", "me:secret") as broker:
+            result = run("doctor", f"amqp://me:secret@{broker.address}")
+            self.assertEqual(result[0], 0, result)
+            for expected in ("127.0.0.1 is 127.0.0.1", " answers (", "sent SASL 1.0.0", "received AMQP 1.0.0",
+                             "offered PLAIN, used PLAIN, outcome ok", "aprotic-broker", "the median of 5", "all well\n"):
+                self.assertIn(expected, result[1])
+            self.assertNotIn("secret", result[1] + result[2])
+            result = run("doctor", f"amqp://me:secret@{broker.address}", "--json")
+            steps = self.steps(result)
+            self.assertEqual(list(steps), ["name", "connect", "header", "sasl", "container", "properties", "capabilities", "limits",
+                                           "round trip", "result"])
+            self.assertEqual(steps["sasl"]["offered"], ["PLAIN"])
+            self.assertEqual(steps["properties"]["properties"]["implementation"], "aprotic")
+            self.assertGreaterEqual(steps["limits"]["max-frame-size"], 512)
+            self.assertLessEqual(steps["round trip"]["least"], steps["round trip"]["milliseconds"])
+            self.assertTrue(steps["result"]["well"])
+
+    def test_wrong_credentials(self):
+        with Broker("--user", "me:secret") as broker:
+            result = run("doctor", f"amqp://me:wrong-one@{broker.address}")
+            self.expect(result, 3, None, "PLAIN")
+            self.assertIn("outcome auth", result[1])
+            self.assertIn("see user and password", result[1])
+            self.assertNotIn("wrong-one", result[1] + result[2])
+            result = run("doctor", broker.url, "--json")
+            self.assertEqual(result[0], 3)
+            self.assertEqual(self.steps(result)["sasl"], {"step": "sasl", "offered": ["PLAIN"]})
+
+    def test_nobody_there(self):
+        result = run("doctor", f"amqp://127.0.0.1:{closed_port()}")
+        self.expect(result, 3, None, "127.0.0.1")
+        self.assertIn("refused", result[1])
+        self.assertIn("is the broker running", result[1])
+        result = run("doctor", "amqp://no-such-host.invalid")
+        self.expect(result, 3, None, "no-such-host.invalid")
+        self.assertIn("name service", result[1])
+
+    def test_somebody_else_there(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            def speak():
+                while True:
+                    try:
+                        near = other.accept()[0]
+                    except OSError:
+                        return
+                    near.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+                    near.close()
+            threading.Thread(target=speak, daemon=True).start()
+            self.expect(run("doctor", f"amqp://127.0.0.1:{other.getsockname()[1]}"), 3, None, "speaks SSH")
+
+    def test_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cert, key = self.certificate(folder)
+            with Broker("--tls-cert", cert, "--tls-key", key) as broker:
+                url = "amqps://localhost:" + broker.address.split(":")[1]
+                result = run("doctor", url, "--tls-ca", cert)
+                self.assertEqual(result[0], 0, result)
+                for expected in ("TLSv1.3", "amqp, certificate verified", "CN=Doctor", "for DNS:localhost, issued by CN=Doctor"):
+                    self.assertIn(expected, result[1])
+                # Who is not trusted is shown all the same, and is not told who we are.
+                result = run("doctor", url.replace("//", "//me:secret@"))
+                self.expect(result, 3, None, "tls.ca_file")
+                for expected in ("CN=Doctor", "valid from", "tls.ca_file is --tls-ca here, ssl_ca_file in a transport URL"):
+                    self.assertIn(expected, result[1])
+                self.assertNotIn("TLSv1.3", result[1])
+                result = run("doctor", url.replace("localhost", "127.0.0.1"), "--tls-ca", cert)
+                self.expect(result, 3, None, "is for DNS:localhost, not for 127.0.0.1")
+                result = run("doctor", url, "--tls-insecure-skip-verification")
+                self.assertEqual(result[0], 0, result)
+                self.assertIn("CERTIFICATE NOT VERIFIED", result[1])
+                self.expect(run("doctor", url.replace("amqps", "amqp")), 3, None, "TLS")
+            with Broker() as broker:
+                self.expect(run("doctor", "amqps://" + broker.address, "--tls-ca", cert), 3, None, "does not speak TLS")
+
+    def test_a_server_of_openssl(self):
+        """TLS of others, and then no AMQP: s_server echoes nothing and waits."""
+        with tempfile.TemporaryDirectory() as folder:
+            cert, key = self.certificate(folder)
+            port = closed_port()
+            with subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", cert, "-key", key, "-quiet"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server_:
+                try:
+                    for _ in range(200):
+                        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
+                            break
+                        time.sleep(0.05)
+                    result = run("doctor", f"amqps://localhost:{port}", "--tls-ca", cert, "--timeout", "2")
+                    self.expect(result, 3, None, "connect_timeout (2 s)")
+                    self.assertIn("certificate verified", result[1])
+                    self.assertIn("sent SASL 1.0.0", result[1])
+                    self.assertNotIn("received", result[1])
+                finally:
+                    server_.kill()
 
 
 class Rpc(ToolTest):

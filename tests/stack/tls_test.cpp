@@ -1,8 +1,13 @@
 #include <array>
 #include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include <aprotic/engine/trace.hpp>
 #include <catch2/catch.hpp>
 
 #include "stack/tls_pair.hpp"
@@ -14,11 +19,14 @@ using namespace std::chrono_literals;
 using namespace std::string_literals;
 using namespace std::string_view_literals;
 using engine::Authenticated;
+using engine::CertificateSummary;
 using engine::ClientCertificate;
 using engine::EngineRole;
 using engine::Errc;
 using engine::TlsContext;
 using engine::TlsOptions;
+using engine::TlsStatus;
+using engine::TraceSink;
 
 namespace {
 
@@ -141,6 +149,59 @@ TEST_CASE("a certificate that cannot be trusted is refused with the reason", "[5
         CHECK(contains(pair.server_failure(), "refused our certificate"));
         CHECK(pair.server.failure()->code == Errc::tls_failed);
         CHECK(pair.server.closed());
+    }
+}
+
+TEST_CASE("a trace sees the peer's certificates, trusted or not, and frames as they are inside of TLS") {
+    struct Trace final : TraceSink {
+        void frame(bool outgoing, std::span<const std::byte> bytes) override {
+            (outgoing ? sent : received) += codec::as_text(bytes);
+        }
+        void certificates(std::span<const CertificateSummary> peers) override {
+            chain.assign(peers.begin(), peers.end());
+        }
+        void secured(const TlsStatus& agreed) override { status = agreed; }
+        std::string sent, received;
+        std::vector<CertificateSummary> chain;
+        std::optional<TlsStatus> status;
+    };
+    for (const bool trusted : {true, false}) {
+        INFO(trusted);
+        const Authority other("Other CA");
+        const Wanted wanted{.common_name = "srv", .hosts = {"host.test"}};
+        const auto trace = std::make_shared<Trace>();
+        const auto servers = std::make_shared<Trace>();
+        auto client = client_options();
+        client.trace = trace;
+        auto server = server_options();
+        server.trace = servers;
+        TlsOptions ours = tls_client();
+        const Identity me = authority().issue({.common_name = "me"});
+        ours.certificate_pem = me.certificate;
+        ours.key_pem = me.key;
+        TlsOptions theirs = tls_server((trusted ? authority() : other).issue(wanted));
+        theirs.ca_pem = authority().certificate();
+        theirs.client_certificate = ClientCertificate::wanted;
+        TlsPair pair(TlsPair::with(std::move(client), TlsContext::make_client(ours)),
+                     TlsPair::with(std::move(server), TlsContext::make_server(theirs)));
+        CHECK(pair.open() == trusted);
+        REQUIRE_FALSE(trace->chain.empty());
+        CHECK(trace->chain[0].subject == "CN=srv");
+        CHECK(trace->chain[0].issuer == (trusted ? "CN=Test CA" : "CN=Other CA"));
+        CHECK(trace->chain[0].hosts == "DNS:host.test");
+        CHECK(contains(trace->chain[0].valid_from, "GMT"));
+        CHECK(contains(trace->chain[0].valid_until, "GMT"));
+        CHECK(trace->status.has_value() == trusted);
+        if (!trusted) {
+            CHECK(trace->sent.empty());
+            continue;
+        }
+        CHECK(trace->status->verified);
+        CHECK(trace->sent == servers->received);
+        CHECK(trace->received == servers->sent);
+        CHECK(trace->sent.starts_with("AMQP"));
+        REQUIRE_FALSE(servers->chain.empty());
+        CHECK(servers->chain[0].subject == "CN=me");
     }
 }
 
