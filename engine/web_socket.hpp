@@ -13,6 +13,8 @@ struct WebSocketOptions {
     /// Client: begin with a WebSocket handshake (the URLs ws:// and wss:// do this). Server: take a peer that begins
     /// with one beside those that do not; who it is shows by the first octet.
     bool enabled = false;
+    /// Server: refuse peers that do not come by WebSocket. With `enabled`.
+    bool required = false;
     /// Client: what is asked for. Server: requests for anything else are answered with 404; empty takes all.
     std::string path{};
     /// Client: the host of the request, with the port where that is not the scheme's own. Empty: the one connected to.

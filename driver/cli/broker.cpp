@@ -18,6 +18,7 @@ struct BrokerCommand {
     engine::TlsOptions tls;
     bool tls_optional = false;
     bool web_socket = false;
+    bool web_socket_only = false;
     std::string web_socket_path;
     std::vector<std::string> web_socket_origins;
 
@@ -42,7 +43,9 @@ struct BrokerCommand {
         } else if (!tls.ca_file.empty() || !tls.key_file.empty() || tls_optional) {
             return out.fail(Exit::usage, "TLS needs a certificate: give --tls-cert");
         }
-        options.connection.web_socket.enabled = web_socket || !web_socket_path.empty() || !web_socket_origins.empty();
+        options.connection.web_socket.required = web_socket_only;
+        options.connection.web_socket.enabled =
+            web_socket || web_socket_only || !web_socket_path.empty() || !web_socket_origins.empty();
         options.connection.web_socket.path = web_socket_path;
         options.connection.web_socket.origins = web_socket_origins;
         const auto address = engine::Address::parse(listen);
@@ -92,6 +95,7 @@ void add_broker(Tool& tool) {
         ->type_name("FILE");
     command->add_flag("--tls-optional", options->tls_optional, "take clients without TLS too");
     command->add_flag("--websocket", options->web_socket, "take AMQP inside of WebSocket too, on the same port");
+    command->add_flag("--websocket-only", options->web_socket_only, "take nobody without WebSocket");
     command->add_option("--websocket-path", options->web_socket_path, "only at this path")->type_name("PATH");
     command
         ->add_option("--websocket-origin", options->web_socket_origins,

@@ -29,6 +29,8 @@ std::string refusal_text(const HeaderPolicy& policy, std::span<const std::byte> 
     const bool plain = header && (header->is(codec::ProtocolId::amqp) || header->is(codec::ProtocolId::sasl));
     const bool tls = (header && header->is(codec::ProtocolId::tls)) || is_tls_record(octets);
     if (policy.role == EngineRole::server) {
+        if (policy.web_socket_first)
+            return fmt::format("the peer speaks {} without WebSocket, which web_socket.required demands", name);
         if (plain && policy.tls && !policy.amqp && !policy.sasl)
             return "the peer went without TLS, which tls.required demands";
         if (tls && !policy.encrypted)
@@ -75,6 +77,7 @@ HeaderStep judge_header(const HeaderPolicy& policy, std::span<const std::byte> i
     if (octets.size() < codec::ProtocolHeader::size && !ended) return {};
 
     const auto header = codec::ProtocolHeader::parse(octets);
+    if (policy.web_socket_first) return {HeaderStep::Status::refused, {}, refusal_text(policy, octets)};
     for (const auto& [taken, id] :
          {std::pair(policy.amqp, codec::ProtocolId::amqp), std::pair(policy.sasl, codec::ProtocolId::sasl),
           std::pair(policy.tls, codec::ProtocolId::tls)}) {

@@ -17,6 +17,8 @@ struct HeaderPolicy {
     bool sasl = false;
     bool tls = false;        ///< AMQP's own TLS header [5.2]
     bool encrypted = false;  ///< TLS is up already
+    /// Server: a WebSocket handshake must come first, so none of the above but TLS from the first octet.
+    bool web_socket_first = false;
 };
 
 /// What the peer's first octets come to. [2.2]

@@ -30,6 +30,7 @@ HeaderPolicy ProtocolStack::first_policy(bool encrypted) const {
     policy.encrypted = encrypted;
     policy.tls = tls_first;
     if (role_ == EngineRole::server) {
+        policy.web_socket_first = options_.web_socket.enabled && options_.web_socket.required && !in_web_socket_;
         const bool clear = !tls_first || !options_.tls.required;
         policy.amqp = clear && !options_.sasl_server.required;
         policy.sasl = clear && options_.sasl_server.offer;
@@ -138,8 +139,8 @@ void ProtocolStack::handle_timeout(Instant now) {
     if (last_write_ && now >= *last_write_) write_closed_ = true;
     if (now >= open_deadline_ && waits_for_open()) {
         const std::chrono::duration<double> limit = options_.connect_timeout;
-        end_early(Errc::connect_timed_out, Initiator::us, fmt::format("connect_timeout ({:.3g} s) passed", limit.count()),
-                  now);
+        end_early(Errc::connect_timed_out, Initiator::us,
+                  fmt::format("connect_timeout ({:.3g} s) passed", limit.count()), now);
     }
     endpoint_.handle_timeout(now);
 }
@@ -206,6 +207,7 @@ bool ProtocolStack::take_first_octets() {
         start_tls(now_);
     } else if (options_.web_socket.enabled && !in_web_socket_ && is_http_request(unread)) {
         start_layer(make_web_socket(), now_);
+        policy_.web_socket_first = false;
     } else {
         return false;
     }
@@ -219,8 +221,8 @@ bool ProtocolStack::take_header(Instant now) {
     if (trace_ != nullptr) trace_->frame(false, endpoint_.inbox().unread().first(codec::ProtocolHeader::size));
     endpoint_.inbox().consume(codec::ProtocolHeader::size);
     // [2.2-d, -e, -g, -h] The server answers with what it agreed to, or with what it would have agreed to before it
-    // closes.
-    if (role_ == EngineRole::server) send_header(step.header);
+    // closes. There is none for whoever should have come by WebSocket.
+    if (role_ == EngineRole::server && !policy_.web_socket_first) send_header(step.header);
     if (step.status == HeaderStep::Status::refused) {
         flush_output();
         abort({Errc::header_mismatch, Initiator::us, {}, std::move(step.text)}, now);

@@ -347,6 +347,9 @@ class WaysToTheBroker(ToolTest):
             self.expect(run("send", broker.url, "q", "two"), 0)
             self.expect(run("receive", f"ws://{broker.address}/amqp", "q", "--count", "2", "--timeout", "10"), 0, "one\ntwo\n")
             self.expect(run("send", f"ws://{broker.address}/other", "q", "m"), 3, "", "web_socket.path")
+        with Broker("--queue", "q", "--websocket-only") as broker:
+            self.expect(run("send", f"ws://{broker.address}", "q", "one"), 0)
+            self.expect(run("send", broker.url, "q", "two"), 3, "")
         with Broker("--queue", "q") as broker:
             self.expect(run("send", f"ws://{broker.address}/amqp", "q", "m"), 3, "", "WebSocket")
 

@@ -159,6 +159,29 @@ TEST_CASE("a server with WebSocket takes AMQP too, and one without names what ca
     CHECK(contains(failure_of(without), "HTTP"));
 }
 
+TEST_CASE("a server may want WebSocket of everybody") {
+    auto options = with_web_socket(server_options());
+    options.web_socket.required = true;
+    for (const std::string_view first : {amqp_header, "AMQP\3\1\0\0"sv, "AMQP\2\1\0\0"sv, "AMQP\0\0\x09\1"sv}) {
+        Machine server = make_machine(EngineRole::server, options);
+        feed(server, first);
+        CHECK(output(server).empty());
+        CHECK(contains(failure_of(server), "without WebSocket, which web_socket.required demands"));
+        CHECK(server.closed());
+    }
+    TlsPair plain(with_web_socket(client_options()), options);
+    CHECK(plain.open());
+    // Inside of TLS it is the same.
+    for (const bool by_web_socket : {true, false}) {
+        INFO(by_web_socket);
+        auto client = by_web_socket ? with_web_socket(client_options()) : client_options();
+        TlsPair pair(TlsPair::with(std::move(client), TlsContext::make_client(tls_client())),
+                     TlsPair::with(options, TlsContext::make_server(tls_server())));
+        CHECK(pair.open() == by_web_socket);
+        CHECK(pair.server.failure().has_value() != by_web_socket);
+    }
+}
+
 TEST_CASE("requests that are none of ours are refused with their reason") {
     struct Wrong {
         std::string sent;
