@@ -19,6 +19,13 @@ namespace {
 using namespace aprotic;
 using engine::stack::SaslLayer;
 
+constexpr std::string_view secret = "planted-secret";
+
+bool has_secret(std::span<const std::uint8_t> stream) {
+    return std::string_view(reinterpret_cast<const char*>(stream.data()), stream.size()).find(secret) !=
+           std::string_view::npos;
+}
+
 /// Three steps: the answer to each challenge is the challenge, the other way round.
 class MirrorClient final : public engine::SaslClientExchange {
 public:
@@ -87,8 +94,10 @@ void feed(SaslLayer& layer, const codec::Encoder& output, std::span<const std::u
         APROTIC_ASSERT(output.size() == written);
     }
     if (layer.status() == SaslLayer::Status::failed) APROTIC_ASSERT(!layer.failure().text.empty());
-    APROTIC_ASSERT(layer.failure().text.find("planted-secret") == std::string::npos);
-    APROTIC_ASSERT(layer.progress().find("planted-secret") == std::string::npos);
+    // What the peer says itself, it may read again.
+    if (has_secret(input)) return;
+    APROTIC_ASSERT(layer.failure().text.find(secret) == std::string::npos);
+    APROTIC_ASSERT(layer.progress().find(secret) == std::string::npos);
 }
 
 void be_client(std::uint8_t flags, std::size_t piece, std::span<const std::uint8_t> input) {
@@ -96,9 +105,9 @@ void be_client(std::uint8_t flags, std::size_t piece, std::span<const std::uint8
     options.enabled = true;
     if ((flags & 2U) != 0) {
         options.username = (flags & 64U) != 0 ? std::string(600, 'u') : "user";
-        options.password = "planted-secret";
+        options.password = secret;
     }
-    if ((flags & 4U) != 0) options.token = [] { return std::string("planted-secret"); };
+    if ((flags & 4U) != 0) options.token = [] { return std::string(secret); };
     if ((flags & 8U) != 0) options.own_mechanisms.push_back(mirror());
     if ((flags & 16U) != 0) options.authorization_id = "other";
     const engine::stack::SaslSurroundings around{.private_stream = (flags & 32U) != 0, .host = "server"};
@@ -111,10 +120,10 @@ void be_server(std::uint8_t flags, std::size_t piece, std::span<const std::uint8
     engine::SaslServerOptions options;
     options.allow_anonymous = (flags & 2U) != 0;
     options.verify_password = [](std::string_view user, std::string_view password) {
-        return user == "user" && password == "planted-secret";
+        return user == "user" && password == secret;
     };
     options.verify_token = [](std::string_view token) {
-        return token == "planted-secret" ? std::optional<std::string>("user") : std::nullopt;
+        return token == secret ? std::optional<std::string>("user") : std::nullopt;
     };
     if ((flags & 4U) != 0) options.own_mechanisms.push_back(mirror());
     engine::stack::SaslSurroundings around{.private_stream = (flags & 8U) != 0};
@@ -128,10 +137,9 @@ void be_server(std::uint8_t flags, std::size_t piece, std::span<const std::uint8
     feed(server, output, input, piece);
     if (server.status() != SaslLayer::Status::succeeded) return;
     const auto& who = server.identity();
-    const std::string_view stream(reinterpret_cast<const char*>(input.data()), input.size());
     if (who.mechanism == "ANONYMOUS") APROTIC_ASSERT(options.allow_anonymous && who.user.empty());
     if (who.mechanism == "EXTERNAL") APROTIC_ASSERT(around.tls && who.user == "certified");
-    if (who.user == "user") APROTIC_ASSERT(stream.find("planted-secret") != std::string_view::npos);
+    if (who.user == "user") APROTIC_ASSERT(has_secret(input));
 }
 
 }  // namespace

@@ -333,7 +333,7 @@ void Bus::on_open(const std::shared_ptr<Attempt>& attempt) {
     if (attempt != attempt_ || gate_closed_) return;
     act(reconnect_->next(Reconnect::Input::connected, 0));
     up_ = true;
-    refused_logins_ = 0;
+    hopeless_attempts_ = 0;
     last_failure_.reset();
     replies_ = std::make_shared<Replies>(*this);
     for (const auto& server : inbounds_) server->attach();
@@ -354,9 +354,8 @@ void Bus::on_close(const std::shared_ptr<Attempt>& attempt, const std::optional<
 }
 
 void Bus::on_connect_failed(const engine::Failure& why) {
-    const bool login = is_login_failure(why.code);
-    refused_logins_ = login ? refused_logins_ + 1 : 0;
-    const bool hopeless = refused_logins_ >= host_names_.size();
+    hopeless_attempts_ = is_hopeless(why.code) ? hopeless_attempts_ + 1 : 0;
+    const bool hopeless = hopeless_attempts_ >= host_names_.size();
     const auto action = reconnect_->next(Reconnect::Input::failed, reactor_.random());
     for (const auto& letter : letters_at(Letter::Stage::waiting)) {
         if (hopeless || letter->retries == 0)

@@ -24,6 +24,9 @@ namespace aprotic::driver::bus {
 
 /// The peer, or we on its behalf, would not let us in.
 bool is_login_failure(std::error_code code);
+/// Whether another attempt at the same host can only come to the same: a login, or what TLS makes of certificates and
+/// options.
+bool is_hopeless(std::error_code code);
 
 /// What a transport, its clients and its servers share: the one connection, and everything under way on it.
 class Bus final : public std::enable_shared_from_this<Bus> {
@@ -114,7 +117,7 @@ private:
     engine::Connection connection_;
     bool up_ = false;
     bool shut_ = false;
-    std::size_t refused_logins_ = 0;  ///< hosts in a row that refused the credentials
+    std::size_t hopeless_attempts_ = 0;  ///< in a row, one for each host
     std::optional<engine::Failure> last_failure_;
     std::string last_failed_host_;
     std::uint64_t last_number_ = 0;

@@ -18,6 +18,10 @@ bool is_login_failure(std::error_code code) {
            code == engine::Errc::cleartext_refused;
 }
 
+bool is_hopeless(std::error_code code) {
+    return is_login_failure(code) || code == engine::Errc::certificate_refused || code == engine::Errc::tls_failed;
+}
+
 CallFailure Bus::failure_of(const Letter& letter, Errc code, std::string text) const {
     CallFailure failure;
     failure.code = code;

@@ -203,6 +203,18 @@ TEST_CASE("wrong credentials fail at once when every host refuses them") {
     }
 }
 
+TEST_CASE("what TLS cannot do is told at once, and not tried again and again") {
+    World world;
+    const auto transport = world.transport("amqps://broker:5672/?ssl_insecure_skip_verification=true");
+    const auto failure = world.call(RpcClient(*transport, Target{.topic = "t"}), "m", {}, 20s).failure();
+    CHECK(failure.is(Errc::unreachable));
+    CHECK(failure.elapsed < 1s);
+    CHECK_THAT(failure.message(), Catch::Contains("does not speak TLS") && Catch::Contains("ssl_ca_file"));
+    // Another host may have what this one has not.
+    const auto two = world.transport("amqps://broker:5672,nohost.invalid/?ssl_insecure_skip_verification=true");
+    CHECK(world.call(RpcClient(*two, Target{.topic = "t"}), "m", {}, 5s).failure().elapsed == 5s);
+}
+
 TEST_CASE("the next host is used when one is not there, and again when it is lost") {
     World world;
     Service service(world);
