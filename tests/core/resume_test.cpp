@@ -740,3 +740,33 @@ TEST_CASE("two endpoints resume over a lost connection without loss or copy", "[
         CHECK(updated->settled);
     }
 }
+
+TEST_CASE("what the peer has settled is not kept for a link's resumption", "[2.6.13-a]") {
+    // The application has heard neither of the settlement nor of the detach when the link goes.
+    const auto settled_then_suspended = [](Scene& scene, LinkId link, const peer::DispositionFrame& settling) {
+        scene.machine.events_held = true;
+        scene.peer.send(settling);
+        scene.machine->detach(link, false).value();
+        scene.peer.expect_detach().respond();
+        scene.machine.events_held = false;
+        return scene.machine.skip_to_event<LinkDetached>().suspended;
+    };
+    SECTION("receiving") {
+        Scene scene;
+        const Taken taken(scene);
+        const auto suspended =
+            settled_then_suspended(scene, taken.link, peer::disposition(codec::Role::sender, 0).settled());
+        REQUIRE(suspended);
+        REQUIRE(suspended->deliveries.size() == 1);
+        CHECK(suspended->deliveries[0].tag == tag("b"));
+    }
+    SECTION("sending") {
+        Scene scene;
+        const Sent sent(scene, {"a", "b"});
+        const auto suspended =
+            settled_then_suspended(scene, sent.link, peer::disposition(codec::Role::receiver, 0).settled().accepted());
+        REQUIRE(suspended);
+        REQUIRE(suspended->deliveries.size() == 1);
+        CHECK(suspended->deliveries[0].tag == tag("b"));
+    }
+}

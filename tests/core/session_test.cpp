@@ -282,3 +282,19 @@ TEST_CASE("a session's own window is announced", "[2.7.2-a]") {
     scene.machine->begin({.incoming_window = 17}).value();
     scene.peer.expect_begin().with(&codec::Begin::incoming_window, 17U);
 }
+
+TEST_CASE("what comes for a link that we have detached does not use our window up", "[2.5.6-f][2.7.5-v]") {
+    auto ours = options();
+    ours.limits.incoming_window = 4;
+    Scene scene(std::move(ours));
+    const LinkId link = scene.receiver(scene.begin(), 100);
+    scene.machine->detach(link, true).value();
+    scene.peer.expect_detach();
+    // They crossed our detach on the wire.
+    for (std::uint32_t id = 0; id < 2; ++id)
+        scene.peer.send(peer::transfer(0).delivery_id(id).delivery_tag(std::to_string(id)).payload("m"));
+    scene.peer.expect_flow()
+        .with(&codec::Flow::handle, std::nullopt)
+        .with(&codec::Flow::next_incoming_id, std::optional(2U))
+        .with(&codec::Flow::incoming_window, 4U);
+}

@@ -343,3 +343,24 @@ TEST_CASE("deliveries can be settled while their link waits for our detach", "[2
     scene.peer.expect_disposition();
     scene.peer.expect_detach();
 }
+
+TEST_CASE("what the sender settles before us gets no answer", "[2.6.12-e]") {
+    for (const bool second : {false, true}) {
+        INFO(second);
+        Scene scene;
+        auto ours = receiving();
+        if (second) ours.rcv_settle_mode = codec::ReceiverSettleMode::second;
+        const LinkId link = scene.attach(scene.begin(), ours);
+        scene.machine->set_credit(link, 10).value();
+        scene.peer.expect_flow();
+        const DeliveryId delivery = deliver(scene, 0);
+        // The application decides before it has heard of it.
+        scene.machine.events_held = true;
+        scene.peer.send(peer::disposition(codec::Role::sender, 0).settled());
+        scene.machine->settle(delivery, codec::Accepted{}).value();
+        scene.machine.events_held = false;
+        scene.peer.expect_nothing();
+        CHECK(scene.machine->status(link)->unsettled == 0);
+        CHECK(scene.machine->settle(delivery).error() == Errc::no_such_endpoint);
+    }
+}

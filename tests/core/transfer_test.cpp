@@ -424,3 +424,20 @@ TEST_CASE("a state on a transfer comes with the delivery", "[2.7.5-q]") {
     scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("t").state(state).payload("m"));
     CHECK(scene.receive().state == codec::DeliveryState(state));
 }
+
+TEST_CASE("a drain waits for the messages that a closed window holds back", "[2.6.7-i]") {
+    Scene scene;
+    const LinkId link = scene.sender(scene.begin(peer::begin().incoming_window(1)));
+    scene.machine->send(link, octets("first")).value();
+    scene.machine->send(link, octets("second")).value();
+    scene.peer.send(peer::flow().incoming_window(1).handle(0).delivery_count(0).link_credit(5).drain());
+    scene.machine.expect_event<LinkFlowed>();
+    scene.peer.expect_transfer();
+    scene.peer.expect_nothing();
+    scene.peer.send(peer::flow().next_incoming_id(1).incoming_window(1));
+    scene.peer.expect_transfer();
+    scene.peer.expect_flow()
+        .with(&codec::Flow::delivery_count, std::optional(5U))
+        .with(&codec::Flow::link_credit, std::optional(0U));
+    scene.peer.expect_nothing();
+}
