@@ -18,6 +18,7 @@
 #include "conform/report.hpp"
 #include "conform/runner.hpp"
 #include "conform/selection.hpp"
+#include "conform/server_process.hpp"
 #include "peer/tcp_channel.hpp"
 
 namespace aprotic::driver::cli {
@@ -50,6 +51,7 @@ std::string self_as_word() {
 struct ConformCommand {
     std::vector<std::string> words;
     bool self = false;
+    std::string start;
     std::string listen;
     conform::ClientCommands clients;
     std::string mode;
@@ -108,7 +110,7 @@ struct ConformCommand {
         }
         if (!self && of_servers && url.empty() && profile_file.empty())
             return out.fail(Exit::usage, "give the peer's URL, or a profile with its host, or --self");
-        if (self && (!url.empty() || serves))
+        if (self && (!url.empty() || serves || !start.empty()))
             return out.fail(Exit::usage, "--self judges this command's own broker and client, and no others");
         if (!self && of_clients && clients.sender.empty() && clients.receiver.empty())
             return out.fail(Exit::usage, "give the command of a client: --sender, --receiver, or both");
@@ -132,6 +134,9 @@ struct ConformCommand {
 private:
     /// The suite itself failed: what it found is worth nothing.
     static constexpr Exit harness_fault = static_cast<Exit>(4);
+    /// Seconds that a server gets to start, and one that somebody else starts again to come back.
+    static constexpr double start_limit = 60;
+    static constexpr double return_limit = 5;
 
     conform::Selection selection(conform::Mode one) const {
         conform::Selection selection{.words = words, .without = without, .mode = one};
@@ -201,11 +206,19 @@ private:
             return peer::TcpChannel::connect(profile.host, profile.port, patience, why);
         };
         auto options = run_options(out);
-        if (broker != nullptr) options.alive = [&broker] { return broker->running(); };
+        // One that is there has to answer at once; programs take their time to start, and so do those who start them.
+        const peer::Duration at_first = start.empty() ? peer::Duration::zero() : to_duration(start_limit);
+        conform::ServerProcess server(start, connect, options.timing);
         const std::string address = profile.host + ":" + profile.port;
-        const std::string why = conform::prepare(connect, profile, options.timing);
+        const std::string why = server.bring_up(profile, at_first);
         if (!why.empty())
             return out.fail(Exit::unreachable, address + " does not get us to an open connection: " + why);
+        options.alive = [&] { return broker != nullptr ? broker->running() : server.alive(); };
+        options.revive = [&] {
+            conform::Profile same = profile;
+            return broker == nullptr &&
+                   server.bring_up(same, to_duration(start.empty() ? return_limit : start_limit)).empty();
+        };
         add(run, address, conform::run(chosen, connect, profile, options));
         return std::nullopt;
     }
@@ -297,6 +310,11 @@ void add_conform(Tool& tool) {
                         "@tags; none: all");
     command->add_flag("--self", options->self,
                       "judge the embedded broker and this command's client, in processes of their own");
+    command
+        ->add_option("--start", options->start,
+                     "shell command that starts the server under test in the foreground; it is started again where a "
+                     "case has ended it")
+        ->type_name("COMMAND");
     command
         ->add_option("--listen", options->listen,
                      "judge clients: the port where they find the suite (default: a free one)")

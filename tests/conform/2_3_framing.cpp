@@ -44,7 +44,7 @@ Case malformed_body(const std::string& name, std::string what, std::string body)
                 line.raw(frame(body));
                 using namespace codec::condition;
                 line.accept_one_of({closes({decode_error, framing_error, not_implemented, invalid_field, not_allowed}),
-                                    closes().lenient(), drops()});
+                                    closes().lenient(), ends().lenient(), detaches().lenient(), drops()});
             }};
 }
 
@@ -215,7 +215,7 @@ Cases framing() {
                          line.expect<codec::End>();
                          line.send(peer::close());
                          line.expect<codec::Close>();
-                         line.expect_end("both sides have closed");
+                         line.expect_finished();
                      }});
 
     cases.push_back(malformed_body("null", "a frame whose body is null", hex("40")));

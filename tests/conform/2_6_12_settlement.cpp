@@ -248,7 +248,8 @@ Cases settlement() {
          .run =
              [](Context& t) {
                  Line& line = t.sending(t.queue());
-                 line.send(Context::delivery(line, "resumed").resume().settled(), Context::delivery(line, "new"));
+                 const auto resumed = Context::delivery(line, "resumed").resume().settled();
+                 line.send(resumed, Context::delivery(line, "new"));
                  const auto second = [](const codec::Disposition& d) {
                      return d.last.value_or(d.first) == 1 && is_accepted(d.state);
                  };

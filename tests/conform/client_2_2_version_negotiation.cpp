@@ -52,7 +52,23 @@ Case bad_offer(const std::string& id, const std::string& rule, const std::string
         }};
 }
 
-/// The mechanisms as this value, in which PLAIN and ANONYMOUS are there or PLAIN alone.
+/// Takes the client's sasl-init where PLAIN alone was offered. A client that makes nothing of the user it was given can
+/// only go: what it would take is asked with more to choose from, and leaves the question open.
+void expect_plain(Context& t, Line& line) {
+    const Heard heard = line.accept_one_of({answers<codec::SaslInit>("asks for a mechanism"), ends_stream()});
+    if (const auto init = heard.as<codec::SaslInit>())
+        return line.require(init->mechanism.view() == "PLAIN", "sasl-init for PLAIN",
+                            codec::to_string(codec::SaslFrame(*init)));
+    Line& other = asked_for_sasl(t);
+    offer(other, {Symbol("PLAIN"), Symbol("ANONYMOUS")});
+    other.ordinary([&] {
+        const auto init = other.expect<codec::SaslInit>("PLAIN and ANONYMOUS are offered");
+        if (init->mechanism.view() != "PLAIN") t.skip("the client makes nothing of the user it is given");
+    });
+    line.fail("sasl-init for PLAIN", heard);
+}
+
+/// The mechanisms as this value, in which PLAIN stands alone.
 Case good_offer(const std::string& name, std::string mechanisms) {
     return {.id = "5.3.2-c/client-" + name,
             .rule = "One symbol is as good as an array with one, and arrays come with octet or word sizes.",
@@ -62,9 +78,7 @@ Case good_offer(const std::string& name, std::string mechanisms) {
                 Line& line = asked_for_sasl(t);
                 line.header(codec::ProtocolId::sasl);
                 line.raw(sasl_frame_of(wire::described(codec::descriptor::sasl_mechanisms, wire::list({mechanisms}))));
-                const auto init = line.expect<codec::SaslInit>("PLAIN is offered");
-                line.require(init->mechanism.view() == "PLAIN", "sasl-init for PLAIN",
-                             codec::to_string(codec::SaslFrame(*init)));
+                expect_plain(t, line);
             }};
 }
 
@@ -240,7 +254,7 @@ Cases sasl_layer() {
                  line.raw(sasl_frame_of(
                      wire::described(codec::descriptor::sasl_mechanisms, wire::list({hex("a3 05 504c41494e")})),
                      {.channel = 9, .doff = 4, .extended = std::string(8, '\x5a')}));
-                 line.expect<codec::SaslInit>("PLAIN is offered");
+                 expect_plain(t, line);
              }},
         {.id = "5.3.2-i/client",
          .level = Level::informative,

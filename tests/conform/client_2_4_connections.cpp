@@ -50,7 +50,7 @@ Case closed(const std::string& id, const std::string& rule, const std::string& s
                 Served s(t, any_task(t));
                 s.attach().line.send(close);
                 s.line.accept_one_of({closes_in_order()});
-                s.line.expect_end("both have closed");
+                s.line.expect_finished();
                 s.note_exit();
                 if (t.called_again(t.timing().quiet) != nullptr) t.note("it connects again");
             }};
@@ -234,7 +234,7 @@ Cases closing_of_clients() {
                  Served s(t, any_task(t));
                  s.hear_open().line.send(s.open_frame, peer::close().error(not_allowed, "nobody is let in"));
                  s.line.accept_one_of({closes_in_order()});
-                 s.line.expect_end("both have closed");
+                 s.line.expect_finished();
                  s.note_exit();
              }},
         {.id = "2.4.6-c/client",

@@ -73,6 +73,7 @@ TEST_CASE("a client without the fault passes the case that names it and fails wi
         {"detach is not answered", "2.6.6-a/client", Verdict::silent, "nothing"},
         {"settled deliveries are settled again", "2.6.12-e/client", Verdict::failed, "first=0"},
         {"roles are passed over", "2.7.6-c/client", Verdict::failed, "close"},
+        {"one mechanism is none", "5.3.2-c/client-symbol", Verdict::failed, "the end of the stream"},
     };
     for (const auto& [fault, id, verdict, actual] : planted) {
         INFO(fault << " in " << id);
@@ -97,6 +98,15 @@ TEST_CASE("a case whose client is missing is not judged and says so") {
     CHECK(judged_one({"there is no sender"}, "2.4.1-a/client").verdict == Verdict::ok);
     CHECK(judged_one({"does not start"}, "2.4.1-a/client").verdict == Verdict::inconclusive);
     CHECK(contains(judged_one({"does not connect"}, "2.4.1-a/client").actual, "no connection"));
+}
+
+TEST_CASE("a client that makes nothing of its user is not asked for PLAIN alone") {
+    for (const char* id : {"5.3.2-c/client-symbol", "5.3.2-c/client-array8", "5.3-d/client"}) {
+        INFO(id);
+        const Result without = judged_one({"makes nothing of its user"}, id);
+        CHECK(name_of(without.verdict) == name_of(Verdict::unimplemented));
+        CHECK(contains(without.actual, "makes nothing of the user"));
+    }
 }
 
 TEST_CASE("before a run it is told whether the clients get as far as a link") {

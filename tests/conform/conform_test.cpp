@@ -10,6 +10,7 @@
 #include "conform/report.hpp"
 #include "conform/runner.hpp"
 #include "conform/selection.hpp"
+#include "conform/server_process.hpp"
 
 using namespace aprotic;
 using namespace aprotic::conform;
@@ -139,6 +140,53 @@ TEST_CASE("where a case has ended the peer the others are not held against it") 
     CHECK(run.count(Verdict::crashed) == 1);
     CHECK(run.count(Verdict::inconclusive) == 3);
     CHECK(contains(run.results.back().actual, run.results.front().subject->id));
+}
+
+TEST_CASE("where the peer comes back after a case has ended it the suite goes on") {
+    Faults faults{{"framing errors kill"}};
+    unsigned revived = 0;
+    RunOptions options;
+    options.revive = [&] {
+        faults.dead = false;
+        return ++revived < 3;
+    };
+    const auto results = conform::run(chosen({"2.3-b"}), connector_to(faults), plain_profile(), options);
+    CHECK(revived == 3);
+    CHECK(std::ranges::count(results, Verdict::crashed, &Result::verdict) == 3);
+    CHECK(results.back().verdict == Verdict::inconclusive);
+}
+
+TEST_CASE("a process that has ended is seen at whatever case ended it") {
+    Faults faults;
+    RunOptions options;
+    options.alive = [] { return false; };
+    const auto results = conform::run(chosen({"2.4.3-d"}), connector_to(faults), plain_profile(), options);
+    CHECK(results.front().verdict == Verdict::crashed);
+    CHECK(contains(results.front().actual, "its process has ended"));
+}
+
+TEST_CASE("a server that the suite starts is waited for and told to be missing") {
+    using namespace std::chrono_literals;
+    Profile profile = plain_profile();
+    Faults faults;
+    SECTION("it comes") {
+        ServerProcess server("sleep 1000", connector_to(faults), {});
+        CHECK(server.bring_up(profile, 10s) == "");
+        CHECK(server.alive());
+    }
+    SECTION("it is looked after by others") {
+        faults.dead = true;
+        ServerProcess server("", connector_to(faults), {});
+        CHECK(contains(server.bring_up(profile, 0s), "connection refused"));
+        CHECK(profile.has("bare"));
+        CHECK(server.alive());
+    }
+    SECTION("it ends") {
+        faults.dead = true;
+        ServerProcess server("echo alas >&2; exit 1", connector_to(faults), {});
+        CHECK(contains(server.bring_up(profile, 60s), "the program has ended; it wrote: alas"));
+        CHECK_FALSE(server.alive());
+    }
 }
 
 TEST_CASE("what the profile does not claim is not asked, and said so") {

@@ -27,6 +27,11 @@ private:
 }  // namespace
 
 FaultyClient::FaultyClient(Faults& faults, Task task) : faults_(faults), task_(std::move(task)) {
+    in_sasl_ = task_.login;
+    in_sasl_ ? write(codec::ProtocolHeader(codec::ProtocolId::sasl).serialise()) : begin_amqp();
+}
+
+void FaultyClient::begin_amqp() {
     write(codec::ProtocolHeader(codec::ProtocolId::amqp).serialise());
     send(peer::open().container_id("faulty").max_frame_size(64 * 1024));
 }
@@ -66,11 +71,27 @@ void FaultyClient::take_header() {
     if (input_.size() < codec::ProtocolHeader::size) return;
     const auto header = codec::ProtocolHeader::parse(std::span(input_).first(codec::ProtocolHeader::size));
     input_.erase(input_.begin(), input_.begin() + codec::ProtocolHeader::size);
-    header_taken_ = (header && header->is(codec::ProtocolId::amqp)) || faults_.has("any header will do");
+    const auto wanted = in_sasl_ ? codec::ProtocolId::sasl : codec::ProtocolId::amqp;
+    header_taken_ = (header && header->is(wanted)) || faults_.has("any header will do");
     closed_ = !header_taken_;
 }
 
+void FaultyClient::take_sasl_frame(const codec::FrameView& frame) {
+    if (const auto offered = frame.as<codec::SaslMechanisms>()) {
+        const codec::Symbol ours(faults_.has("makes nothing of its user") ? "ANONYMOUS" : "PLAIN");
+        const auto& all = offered->sasl_server_mechanisms;
+        closed_ = std::ranges::count(all, ours) == 0 || (faults_.has("one mechanism is none") && all.size() == 1);
+        if (!closed_) send(peer::sasl_init(ours).initial_response(std::string_view("\0conform\0secret", 15)));
+        return;
+    }
+    const auto outcome = frame.as<codec::SaslOutcome>();
+    closed_ = !outcome || outcome->code != codec::SaslCode::ok;
+    in_sasl_ = header_taken_ = false;
+    if (!closed_) begin_amqp();
+}
+
 void FaultyClient::take_frame(const codec::FrameView& frame) {
+    if (in_sasl_) return take_sasl_frame(frame);
     if (frame.empty()) return;
     codec::Decoder from(frame.performative);
     codec::Performative performative;

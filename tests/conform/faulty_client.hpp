@@ -34,6 +34,8 @@ public:
 private:
     bool is_sender() const { return task_.role == codec::Role::sender; }
     void take_header();
+    void begin_amqp();
+    void take_sasl_frame(const codec::FrameView& frame);
     void take_frame(const codec::FrameView& frame);
     void on(const codec::Open& open, std::uint16_t channel);
     void on(const codec::Begin& begin, std::uint16_t channel);
@@ -62,7 +64,7 @@ private:
     std::uint32_t window_end_ = 0, next_outgoing_id_ = 0;  // transfer-ids
     std::uint32_t credit_end_ = 0, delivery_count_ = 0;
     std::uint32_t next_incoming_id_ = 0, settled_ = 0;
-    bool header_taken_ = false, mapped_ = false, attached_ = false, refused_ = false;
+    bool in_sasl_ = false, header_taken_ = false, mapped_ = false, attached_ = false, refused_ = false;
     bool closing_ = false, closed_ = false, crashed_ = false;
 };
 

@@ -148,6 +148,13 @@ void Line::expect_end(std::string_view why) {
     }
 }
 
+void Line::expect_finished() {
+    const Heard heard = hear(timing.ending);
+    if (heard.kind == Heard::Kind::nothing)
+        return outcome_.took("leaves the stream to its partner when both have closed", Grade::lenient);
+    if (heard.kind != Heard::Kind::end) fail("nothing more, or the end of the stream: both sides have closed", heard);
+}
+
 void Line::wait_for_end(double seconds) {
     const double began = seconds_now();
     for (double left = seconds; left > 0; left = began + seconds - seconds_now()) {
@@ -300,7 +307,7 @@ std::string Line::finish() {
     if (!close_sent_) send(peer::close());
     const double deadline = seconds_now() + std::chrono::duration<double>(timing.ending).count();
     while (seconds_now() < deadline) {
-        const Heard heard = hear(timing.ending);
+        const Heard heard = hear(close_heard_ ? timing.quiet : timing.ending);
         if (heard.kind == Heard::Kind::end) break;
         if (heard.kind == Heard::Kind::nothing || heard.kind == Heard::Kind::bad) break;
     }

@@ -91,6 +91,9 @@ public:
     void expect_nothing(Duration how_long, std::string_view why);
     /// The stream ends; frames before that are passed over.
     void expect_end(std::string_view why);
+    /// Both sides have closed: nothing more is written, and the stream ends. That it does is shown and not demanded, so
+    /// a peer that leaves this to its partner is not strict. [2.4.3, 2.4.6]
+    void expect_finished();
 
     /// Waits for one of the reactions and notes which it was. Frames that are none of them are passed over unless they
     /// end something. When nothing comes the peer is asked for a session more: one that answers has ignored what was

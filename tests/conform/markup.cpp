@@ -36,7 +36,7 @@ h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .
 p.sub { margin: .2rem 0 1.4rem; color: var(--none); }
 table { border-collapse: collapse; width: 100%; } td, th { padding: .35rem .6rem; text-align: left; vertical-align: top; }
 tr { border-bottom: 1px solid var(--line); } th { font-weight: 600; font-size: .85rem; color: var(--none); }
-td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 code, pre { font: 12.5px/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 pre { margin: .2rem 0 .8rem; padding: .6rem .8rem; background: var(--shade); border-radius: 6px; overflow-x: auto;
   white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -45,7 +45,8 @@ pre { margin: .2rem 0 .8rem; padding: .6rem .8rem; background: var(--shade); bor
 .tile b { display: block; font-size: 1.5rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .bar { display: flex; height: .8rem; border-radius: 4px; overflow: hidden; background: var(--line); min-width: 10rem; margin-top: .3rem; }
 .bar i { display: block; height: 100%; }
-.v { display: inline-block; padding: 0 .5rem; border-radius: 1rem; font-size: .8rem; font-weight: 600; white-space: nowrap;
+a { color: inherit; text-decoration-color: var(--none); }
+.v { display: inline-block; justify-self: start; padding: 0 .5rem; border-radius: 1rem; font-size: .8rem; font-weight: 600; white-space: nowrap;
   color: var(--paper); background: var(--none); }
 .ok { background: var(--ok); } .non-strict { background: var(--soft); } .informational { background: var(--note); }
 .failed, .failed-silent, .failed-crash { background: var(--bad); } .unimplemented, .inconclusive { background: var(--none); }

@@ -109,6 +109,12 @@ Reactions refuses_malformed() {
 
 Reactions refuses_framing() { return {closes({codec::condition::framing_error}), closes().lenient(), drops()}; }
 
+Reactions refuses_announced() {
+    const Reaction waits = {"waits for the rest of the frame",
+                            [](const Heard& heard) { return heard.kind == Heard::Kind::nothing; }, Grade::lenient};
+    return refuses_framing() + Reactions{waits};
+}
+
 Reactions refuses() { return {closes(), ends(), detaches(), drops()}; }
 
 void Outcome::took(const Reaction& reaction) { took(reaction.name, reaction.grade); }

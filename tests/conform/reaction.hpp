@@ -84,6 +84,9 @@ Reactions operator+(Reactions a, const Reactions& b);
 Reactions refuses_malformed();
 /// What a frame that cannot be told from the next one leads to. [2.3]
 Reactions refuses_framing();
+/// The same where no more than the beginning of such a frame has come: one that waits for the rest of it has not
+/// received it yet.
+Reactions refuses_announced();
 /// What is well-formed and not legal in this place or state: any error, in whatever scope.
 Reactions refuses();
 

@@ -91,6 +91,8 @@ for (const button of document.querySelectorAll("nav button")) button.onclick = (
   const wanted = button.dataset.v;
   for (const one of document.querySelectorAll("details.case"))
     one.style.display = wanted === "all" || one.dataset.v.startsWith(wanted) ? "" : "none";
+  for (const section of document.querySelectorAll("section"))
+    section.hidden = ![...section.querySelectorAll("details")].some(one => one.style.display === "");
 };
 </script>
 )";
@@ -109,8 +111,9 @@ std::string html_of(const Run& run) {
     text += tile(total.ok, "ok") + tile(total.non_strict, "not strict") + tile(total.failed, "failed") +
             tile(total.recorded, "recorded") + tile(total.not_judged, "not judged") + "</div>\n";
     text +=
-        "<table><thead><tr><th>Section</th><th></th><th>ok</th><th></th><th>not strict</th><th>failed</th>"
-        "<th>recorded</th><th>not judged</th></tr></thead><tbody>\n";
+        "<table><thead><tr><th>Section</th><th></th><th class=\"n\">ok</th><th class=\"n\">ok, %</th>"
+        "<th class=\"n\">not strict</th><th class=\"n\">failed</th><th class=\"n\">recorded</th>"
+        "<th class=\"n\">not judged</th></tr></thead><tbody>\n";
     for (const auto& score : scores_of(run))
         text += row(score, "<a href=\"#s" + score.chapter.number + "\">" + score.chapter.number + "</a> " +
                                escaped(score.chapter.title));
@@ -129,10 +132,12 @@ std::string html_of(const Run& run) {
     for (const Result* result : ordered) {
         const Chapter here = chapter_of(result->subject->section());
         if (here.number != chapter)
-            text += "<h2 id=\"s" + here.number + "\">" + here.number + " " + escaped(here.title) + "</h2>\n";
+            text += (chapter.empty() ? "<section>" : "</section>\n<section>") + ("<h2 id=\"s" + here.number) + "\">" +
+                    here.number + " " + escaped(here.title) + "</h2>\n";
         chapter = here.number;
         text += details(*result);
     }
+    if (!chapter.empty()) text += "</section>\n";
     return text + std::string(filter_script) + "</body></html>\n";
 }
 

@@ -58,13 +58,17 @@ private:
             result.verdict = finding.verdict;
             result.expected = std::move(finding.expected);
             result.actual = std::move(finding.actual);
+        } catch (const std::exception& error) {
+            result.verdict = Verdict::inconclusive;
+            result.expected = "the suite asks its question";
+            result.actual = std::string("it failed itself: ") + error.what();
         }
         for (auto& line : context.lines()) result.closing = line.finish();
         if (subject.mode == Mode::client) {
             stop_client(result);
-        } else if (result.verdict != Verdict::inconclusive && (subject.negative || is_failure(result.verdict))) {
-            // What could not even be asked proves nothing about what it does to the peer.
-            check_life(result, subject.negative);
+        } else {
+            // What could not even be asked proves nothing about what it does to the peer on the wire.
+            check_life(result, subject.negative && result.verdict != Verdict::inconclusive);
         }
         result.seconds = seconds_now() - began;
         result.ways = std::move(context.outcome.ways);
@@ -122,7 +126,11 @@ std::string try_sasl(const Connector& connect, Profile profile, Timing timing, s
     profile.sasl = std::move(sasl);
     Context context(connect, profile, timing, "prepare");
     try {
-        context.opened().finish();
+        Line& line = context.opened();
+        // Some open a connection only to close it, since that is how they can say why.
+        const Heard next = line.hear(timing.quiet);
+        if (next.is(codec::descriptor::close)) return "the peer takes us; " + next.text();
+        line.finish();
         return {};
     } catch (const Finding& finding) {
         return finding.expected + "; " + finding.actual;
@@ -189,8 +197,11 @@ std::vector<Result> run(std::vector<const Case*> cases, const Connector& connect
     for (const Case* subject : cases) {
         if (gone.empty()) {
             results.push_back(runner.judge(*subject));
-            const bool lost = results.back().verdict == Verdict::crashed && subject->mode == Mode::server;
-            if (lost && !try_sasl(connect, profile, options.timing, profile.sasl).empty()) gone = subject->id;
+            const bool missed =
+                results.back().verdict == Verdict::crashed || results.back().verdict == Verdict::inconclusive;
+            const bool lost = missed && subject->mode == Mode::server &&
+                              !try_sasl(connect, profile, options.timing, profile.sasl).empty();
+            if (lost && !(options.revive && options.revive())) gone = subject->id;
         } else {
             results.push_back({.subject = subject,
                                .verdict = Verdict::inconclusive,

@@ -17,6 +17,7 @@ struct RunOptions {
     std::optional<std::uint64_t> seed{};         ///< shuffles the order of the cases
     std::string nonce = "0";                     ///< part of the names of nodes: other runs have other ones
     std::function<bool()> alive{};               ///< whether the peer's process is still the one it was
+    std::function<bool()> revive{};              ///< called when the peer serves nobody: whether it does again
     std::function<void(const Result&)> after{};  ///< called behind each case
     Clients* clients = nullptr;                  ///< for cases of clients
 };

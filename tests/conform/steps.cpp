@@ -66,6 +66,12 @@ std::vector<Arrived> Receiver::take_all() {
 }
 
 void Receiver::settle(const Arrived& delivery, codec::DeliveryState state) {
+    // A source names the outcomes that may be chosen; without a list any may. [3.5.3-l]
+    const auto& offered = attach.source->outcomes;
+    const bool is_outcome = codec::is_terminal(state) && !std::holds_alternative<codec::TransactionalState>(state);
+    const std::string name = "amqp:" + std::string(codec::name_of(state)) + ":list";
+    if (is_outcome && !offered.empty() && std::ranges::count(offered, codec::Symbol(name)) == 0)
+        throw Finding{Verdict::unimplemented, "", "the peer's source has no outcome " + name};
     line.send(peer::disposition(codec::Role::receiver, delivery.id()).settled().state(std::move(state)));
 }
 

@@ -44,6 +44,7 @@ public:
     Arrived take(std::string_view why);
     /// What comes until nothing comes for a while.
     std::vector<Arrived> take_all();
+    /// With an outcome that the peer's source has; the case is skipped when it has not.
     void settle(const Arrived& delivery, codec::DeliveryState state);
     /// Grants this much and requires that just this many deliveries come.
     void expect_deliveries(std::size_t wanted, const std::string& why);

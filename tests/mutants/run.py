@@ -2,12 +2,16 @@
 """Plants one fault after the other into a copy of the tree and sees who notices: the unit tests of the core, then the seeds of
 the simulator. Says in a table what caught which, and ends with 1 when more than two of them were missed.
 
-    run.py --check               every entry of list.txt still has its place in the code
+    run.py --check               every entry of list.txt and conform.txt still has its place in the code
     run.py FOLDER [--seeds 2000] [--only NAME ...]
+    run.py FOLDER --conform [--only NAME ...]
 
-FOLDER gets the copy and its build, without sanitizers; a second run in the same folder builds only what has changed.
+With --conform the faults are those of conform.txt, and each must be found by the case of `aprotic conform --self` that it
+names; then none may be missed. FOLDER gets the copy and its build, without sanitizers; a second run in the same folder
+builds only what has changed.
 """
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -18,22 +22,25 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 MISSED_MAX = 2
 COUNT_MIN = 30
+CONFORM_MIN = 15
 UNIT_TESTS, SIMULATION, BROKEN = "unit tests", "simulation", "does not compile"
 
 
-def read_list():
-    """Entries of list.txt: name, file, why, search, replacement."""
+def read_list(name="list.txt"):
+    """Entries: name, file, why, search, replacement, and the case that finds the fault where one is named."""
     entries = []
-    lines = open(os.path.join(HERE, "list.txt"), encoding="utf-8").read().split("\n")
+    lines = open(os.path.join(HERE, name), encoding="utf-8").read().split("\n")
     at = 0
     while at < len(lines):
         if not lines[at].startswith("mutant "):
             at += 1
             continue
         entry = {"name": lines[at][7:], "file": lines[at + 1].removeprefix("file "), "why": lines[at + 2].removeprefix("why ")}
-        begin, middle = at + 3, lines.index("===", at)
+        begin, middle = lines.index("<<<", at), lines.index("===", at)
+        if begin == at + 4:
+            entry["case"] = lines[at + 3].removeprefix("case ")
         end = lines.index(">>>", middle)
-        assert lines[begin] == "<<<", entry["name"]
+        assert begin - at in (3, 4), entry["name"]
         entry["search"] = "\n".join(lines[begin + 1:middle])
         entry["replacement"] = "\n".join(lines[middle + 1:end])
         entries.append(entry)
@@ -41,10 +48,10 @@ def read_list():
     return entries
 
 
-def check(entries):
+def check(entries, count_min):
     problems = []
-    if len(entries) < COUNT_MIN:
-        problems.append(f"only {len(entries)} entries, of {COUNT_MIN}")
+    if len(entries) < count_min:
+        problems.append(f"only {len(entries)} entries, of {count_min}")
     if len({entry["name"] for entry in entries}) != len(entries):
         problems.append("two entries have one name")
     for entry in entries:
@@ -67,7 +74,9 @@ def call(words, folder, log, limit):
 class Copy:
     """The tree that faults are planted in."""
 
-    def __init__(self, folder, seeds):
+    def __init__(self, folder, seeds, conform):
+        self.folder = folder
+        self.conform = conform
         self.tree = os.path.join(folder, "tree")
         self.build = os.path.join(folder, "build")
         self.log = open(os.path.join(folder, "log.txt"), "w", encoding="utf-8")
@@ -84,7 +93,7 @@ class Copy:
                 shutil.copyfile(source, target)
         made = call(["cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
                      "-DCMAKE_CXX_FLAGS_DEBUG=-O0", "-DAPROTIC_PRECOMPILE=ON"], None, self.log, 600)
-        if not made or self.judge():
+        if not made or (self.judge_by(self.conform) if self.conform else self.judge()):
             sys.exit(f"the tree fails without any fault: see {self.log.name}")
 
     def compile(self, target):
@@ -109,6 +118,21 @@ class Copy:
             return SIMULATION
         return None
 
+    def judge_by(self, cases):
+        """Those of these cases that fail, or BROKEN, or None."""
+        self.log.flush()
+        if not self.compile("aprotic"):
+            return BROKEN
+        report = os.path.join(self.folder, "report.json")
+        if os.path.exists(report):
+            os.remove(report)
+        call([self.program("aprotic"), "conform", "--self", "--timeout-factor", "3", "--json-report", report, *cases], None, self.log, 600)
+        if not os.path.exists(report):
+            return "no report"
+        with open(report, encoding="utf-8") as file:
+            failed = [one["id"] for one in json.load(file)["cases"] if one["verdict"].startswith("failed")]
+        return ", ".join(failed) or None
+
     def plant(self, entry):
         path = os.path.join(self.tree, entry["file"])
         whole = open(path, encoding="utf-8").read()
@@ -116,7 +140,7 @@ class Copy:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(whole.replace(entry["search"], entry["replacement"]))
             print(f"\n--- {entry['name']}", file=self.log, flush=True)
-            return self.judge()
+            return self.judge_by([entry["case"]]) if self.conform else self.judge()
         finally:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(whole)
@@ -126,28 +150,30 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--conform", action="store_true")
     parser.add_argument("--seeds", type=int, default=2000)
     parser.add_argument("--only", nargs="+", default=[])
     arguments = parser.parse_args()
-    entries = read_list()
+    entries = read_list("conform.txt" if arguments.conform else "list.txt")
     if arguments.check:
-        return check(entries)
+        return max(check(read_list(), COUNT_MIN), check(read_list("conform.txt"), CONFORM_MIN))
     if not arguments.folder:
         parser.error("where to?")
     os.makedirs(arguments.folder, exist_ok=True)
-    copy = Copy(os.path.abspath(arguments.folder), arguments.seeds)
+    if arguments.only:
+        entries = [entry for entry in entries if entry["name"] in arguments.only]
+    cases = [entry["case"] for entry in entries] if arguments.conform else []
+    copy = Copy(os.path.abspath(arguments.folder), arguments.seeds, cases)
     copy.prepare()
     missed = broken = 0
     for entry in entries:
-        if arguments.only and entry["name"] not in arguments.only:
-            continue
         start = time.monotonic()
         by = copy.plant(entry)
         missed += by is None
         broken += by == BROKEN
         print(f"{entry['name']:34} {by or 'MISSED':18} {time.monotonic() - start:6.1f} s  {entry['why']}", flush=True)
     print(f"{missed} missed, {broken} do not compile")
-    return 1 if missed > MISSED_MAX or broken else 0
+    return 1 if missed > (0 if arguments.conform else MISSED_MAX) or broken else 0
 
 
 if __name__ == "__main__":
