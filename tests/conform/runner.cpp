@@ -6,6 +6,7 @@
 
 #include "conform/clock.hpp"
 #include "conform/served.hpp"
+#include "conform/steps.hpp"
 
 namespace aprotic::conform {
 namespace {
@@ -39,7 +40,7 @@ private:
         for (const auto& need : subject.needs) {
             if (profile_.has(need)) continue;
             result.verdict = Verdict::unimplemented;
-            result.actual = "the profile does not claim " + need;
+            result.actual = "the profile does not claim " + need + ", or the peer has it not";
             return result;
         }
         if (const auto known = profile_.known.find(subject.id); known != profile_.known.end())
@@ -137,6 +138,32 @@ std::string try_sasl(const Connector& connect, Profile profile, Timing timing, s
     }
 }
 
+/// Finds out whether the peer wants a SASL layer where the profile leaves it open.
+std::string prepare_sasl(const Connector& connect, Profile& profile, Timing timing) {
+    if (profile.sasl != "none") {
+        const std::string why = try_sasl(connect, profile, timing, "none");
+        if (!why.empty()) profile.capabilities.erase("bare");
+        if (profile.sasl == "auto") profile.sasl = why.empty() ? "none" : "anonymous";
+        if (profile.sasl == "none") return {};
+    }
+    return try_sasl(connect, profile, timing, profile.sasl);
+}
+
+/// Whether a message that is sent to a queue of the profile's comes out there: where not, nothing can be asked of it.
+bool has_queue(const Connector& connect, const Profile& profile, Timing timing) {
+    Context context(connect, profile, timing, "prepare");
+    try {
+        context.fill(context.queue(), 1);
+        Receiver receiver(context, context.queue());
+        receiver.grant(1);
+        receiver.settle(receiver.take("the message that was accepted"), codec::Accepted{});
+        receiver.line.finish();
+        return true;
+    } catch (const Finding&) {
+        return false;
+    }
+}
+
 }  // namespace
 
 std::size_t Run::count(Verdict verdict) const {
@@ -155,13 +182,10 @@ bool Run::failed() const {
 }
 
 std::string prepare(const Connector& connect, Profile& profile, Timing timing) {
-    if (profile.sasl != "none") {
-        const std::string why = try_sasl(connect, profile, timing, "none");
-        if (!why.empty()) profile.capabilities.erase("bare");
-        if (profile.sasl == "auto") profile.sasl = why.empty() ? "none" : "anonymous";
-        if (profile.sasl == "none") return {};
-    }
-    return try_sasl(connect, profile, timing, profile.sasl);
+    std::string why = prepare_sasl(connect, profile, timing);
+    if (why.empty() && profile.has("queue") && !has_queue(connect, profile, timing))
+        profile.capabilities.erase("queue");
+    return why;
 }
 
 std::string prepare(Clients& clients, const Profile& profile, Timing timing) {
