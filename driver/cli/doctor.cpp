@@ -198,7 +198,7 @@ struct DoctorCommand {
         }
     }
 
-    static void tell_handshake(Report& report, const ConnectionRecord::Seen& seen, Clock::time_point began) {
+    void tell_handshake(Report& report, const ConnectionRecord::Seen& seen, Clock::time_point began) const {
         if (seen.tls) {
             const auto& tls = *seen.tls;
             const double at = milliseconds(*seen.secured_at - began);
@@ -222,9 +222,12 @@ struct DoctorCommand {
             report.more("for " + certificate.hosts + ", issued by " + certificate.issuer);
             report.more("valid from " + certificate.valid_from + " until " + certificate.valid_until);
         }
+        // What was to be said inside of TLS has not left where there is none.
+        const bool said = seen.tls || !(url.starts_with("amqps://") || url.starts_with("wss://"));
         for (const auto& header : seen.headers)
-            report.step("header", (header.outgoing ? "sent " : "received ") + header.text,
-                        {{"sent", header.outgoing}, {"header", header.text}});
+            if (said)
+                report.step("header", (header.outgoing ? "sent " : "received ") + header.text,
+                            {{"sent", header.outgoing}, {"header", header.text}});
         if (!seen.mechanisms) return;
         std::string text = "offered " + join(*seen.mechanisms);
         Json data = {{"offered", *seen.mechanisms}};
