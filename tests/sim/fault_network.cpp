@@ -199,12 +199,15 @@ private:
         const bool waits = way.reading && (way.arrived > 0 || way.write_ended);
         if (waits && way.reader_opens > reactor_.now())
             next = next ? std::min(*next, way.reader_opens) : way.reader_opens;
-        if (!next || (armed_[to] && *armed_[to] <= *next && *armed_[to] > reactor_.now())) return;
-        armed_[to] = next;
-        reactor_.start_timer(*next, [weak = weak_from_this(), to] {
+        Alarm& alarm = alarms_[to];
+        if (!next || (alarm.timer != 0 && alarm.at <= *next)) return;
+        // One at a time: each goes off once and is set again, so that two would never be one again.
+        reactor_.cancel_timer(alarm.timer);
+        alarm.at = *next;
+        alarm.timer = reactor_.start_timer(*next, [weak = weak_from_this(), to] {
             const auto self = weak.lock();
             if (!self) return;
-            self->armed_[to].reset();
+            self->alarms_[to].timer = 0;
             self->advance(to);
         });
     }
@@ -213,7 +216,11 @@ private:
     SimReactor& reactor_;
     std::shared_ptr<WireTap> tap_;
     Direction directions_[2];  // by who reads
-    std::optional<Instant> armed_[2];
+    struct Alarm {
+        Instant at{};
+        SimReactor::TimerId timer = 0;  // 0: none
+    };
+    Alarm alarms_[2];
     bool closed_[2] = {false, false};
     bool reset_ = false;
 };
