@@ -760,6 +760,15 @@ TEST_CASE("what the peer has settled is not kept for a link's resumption", "[2.6
         REQUIRE(suspended->deliveries.size() == 1);
         CHECK(suspended->deliveries[0].tag == tag("b"));
     }
+    SECTION("receiving, settled from the start") {
+        Scene scene;
+        const LinkId link = scene.attach(scene.begin(), resumable(receiving()));
+        scene.machine->set_credit(link, 2).value();
+        scene.peer.expect_flow();
+        scene.peer.send(peer::transfer(0).delivery_id(0).delivery_tag("a").settled().payload("m"));
+        scene.receive();
+        CHECK(suspend(scene, link)->deliveries.empty());
+    }
     SECTION("sending") {
         Scene scene;
         const Sent sent(scene, {"a", "b"});
