@@ -12,11 +12,13 @@ namespace aprotic::engine {
 class TraceSink {
 public:
     virtual ~TraceSink() = default;
-    /// One whole frame (or protocol header) as it was on the wire. The bytes live only during the call.
+    /// One whole frame (or protocol header), inside of TLS and WebSocket. The bytes live only during the call. What
+    /// goes out is seen when it is written into the layers below, and may never leave where TLS does not come about.
     virtual void frame(bool outgoing, std::span<const std::byte> bytes) = 0;
-    /// The peer's chain of certificates, its own first, whether it will be trusted or not.
+    /// The peer's chain of certificates, its own first and ten at most, whether it was trusted or not. They live only
+    /// during the call.
     virtual void certificates(std::span<const CertificateSummary>) {}
-    /// TLS begins.
+    /// The TLS handshake is over and was accepted. [5.2]
     virtual void secured(const TlsStatus&) {}
 };
 
