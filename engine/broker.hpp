@@ -36,9 +36,10 @@ struct BrokerOptions {
     /// Messages with durable=true are kept in memory like all others and do not outlive the broker. Off, they are
     /// rejected, as a node without a store should do by the letter [3.2.1-b]; many clients send nothing else.
     bool accept_durable = true;
-    /// User names and passwords. When there are any, a peer must prove with SASL PLAIN to be one of them: ANONYMOUS and
-    /// connections without SASL are refused, whatever `connection.sasl_server` says. Where `connection.tls` asks
-    /// clients for certificates, EXTERNAL is as good.
+    /// User names and passwords. When there are any, a peer must prove by SASL to be one of them, with whatever proves
+    /// a password and is in `connection.sasl_server.mechanisms`: ANONYMOUS and connections without SASL are refused,
+    /// whatever else `connection.sasl_server` says. Where `connection.tls` asks clients for certificates, EXTERNAL is
+    /// as good.
     std::map<std::string, std::string> users{};
     /// Limits, TLS, SASL, idle time-out of the connections accepted.
     ConnectionOptions connection{};

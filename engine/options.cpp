@@ -54,6 +54,13 @@ codec::Result<void, std::string> validate(const ConnectionOptions& options) {
     if (options.sasl_server.required && !options.sasl_server.offer) {
         return std::string("sasl_server.required needs sasl_server.offer");
     }
+    for (const SaslCyrusOptions* each : {&options.sasl.cyrus, &options.sasl_server.cyrus}) {
+        if (each->frame_size_max < codec::protocol::min_max_frame_size)
+            return fmt::format("sasl.cyrus.frame_size_max is {}, expected at least {} bytes", each->frame_size_max,
+                               codec::protocol::min_max_frame_size);
+        if (each->layer_bits_min > each->layer_bits_max)
+            return std::string("sasl.cyrus.layer_bits_min is above layer_bits_max");
+    }
     if (auto fault = fault_of(options.web_socket); !fault.empty()) return fault;
     if (options.proxy.port == 0) return std::string("proxy.port is 0, expected a port to connect to");
     if (options.proxy.username.empty() && !options.proxy.password.empty())

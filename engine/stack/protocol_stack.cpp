@@ -6,6 +6,8 @@
 
 #include <fmt/core.h>
 
+#include <aprotic/engine/stack/sasl_wrap_layer.hpp>
+
 namespace aprotic::engine::stack {
 
 ProtocolStack::ProtocolStack(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed,
@@ -269,12 +271,17 @@ bool ProtocolStack::take_sasl_frames(Instant now) {
     policy_.amqp = true;
     policy_.sasl = policy_.tls = false;
     stage_ = Stage::header;
+    flush_output();
+    auto security_layer = sasl_->take_security_layer();
+    const bool wraps = security_layer != nullptr;
+    if (wraps) start_layer(std::make_unique<SaslWrapLayer>(std::move(security_layer)), now);
     if (role_ == EngineRole::client) {
         send_header(codec::ProtocolId::amqp);
         flush_output();
         endpoint_.start_output(now);
     }
-    return true;
+    if (wraps) pump_input(now);
+    return !wraps;
 }
 
 void ProtocolStack::send_header(const codec::ProtocolHeader& header) {

@@ -18,11 +18,11 @@
 
 namespace aprotic::engine::stack {
 
-/// The layers of one connection in their order, `[proxy] -> [tls] -> [websocket] -> header -> [sasl] -> amqp`, over a
-/// ConnectionEndpoint. Without any of the first three, bytes are read into and written out of the endpoint's own
-/// buffers all the time: while the handshake lasts this class takes headers and SASL frames off the inbox and puts its
-/// own into the outbox; afterwards it is out of the way. With them the stream's bytes are the chain's, and what it
-/// unwraps goes into the inbox.
+/// The layers of one connection in their order, `[proxy] -> [tls] -> [websocket] -> header -> [sasl] -> [sasl security
+/// layer] -> amqp`, over a ConnectionEndpoint. Without any of the first three, bytes are read into and written out of
+/// the endpoint's own buffers all the time: while the handshake lasts this class takes headers and SASL frames off the
+/// inbox and puts its own into the outbox; afterwards it is out of the way. With them the stream's bytes are the
+/// chain's, and what it unwraps goes into the inbox.
 ///
 /// The contract is engine::Engine's. Commands go to connection(), but close() comes here.
 class ProtocolStack {

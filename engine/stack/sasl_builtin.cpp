@@ -6,6 +6,7 @@
 #include <aprotic/codec/bytes.hpp>
 #include <aprotic/codec/decoder.hpp>
 #include <aprotic/engine/stack/header_exchange.hpp>
+#include <aprotic/engine/stack/sasl_cyrus.hpp>
 
 namespace aprotic::engine::stack {
 namespace {
@@ -42,6 +43,22 @@ private:
     const SaslClientOptions& options_;
 };
 
+/// Takes as long for a wrong password as for the right one, whichever character is wrong.
+bool same_secret(std::string_view a, std::string_view b) {
+    unsigned difference = a.size() == b.size() ? 0u : 1u;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        const char other = b.empty() ? '\0' : b[i % b.size()];
+        difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(other));
+    }
+    return difference == 0;
+}
+
+bool is_password(const SaslServerOptions& options, std::string_view user, std::string_view password) {
+    if (options.verify_password) return options.verify_password(user, password);
+    const auto right = options.password_of(user);
+    return same_secret(password, right.value_or("")) && right;
+}
+
 class PlainServer final : public Server {
 public:
     explicit PlainServer(const SaslServerOptions& options) : options_(options) {}
@@ -55,12 +72,12 @@ public:
         const std::string_view authorization = response->substr(0, first);
         const std::string_view user = response->substr(first + 1, second - first - 1);
         const std::string_view password = response->substr(second + 1);
-        // [5.3.3-d] Every part is UTF-8, the user is not empty, and nobody may act for somebody else.
+        // [5.3.3-d] Every part is UTF-8, and the user is not empty.
         if (user.empty() || password.find('\0') != std::string_view::npos) return {};
         if (!codec::is_utf8(codec::as_bytes(*response))) return {};
-        const bool for_itself = authorization.empty() || authorization == user;
-        const bool right = for_itself && options_.verify_password && options_.verify_password(user, password);
-        return {right ? Step::Kind::accepted : Step::Kind::denied, std::string(user), {}};
+        const bool right = is_password(options_, user, password) && may_act(options_, user, authorization);
+        if (!right) return {Step::Kind::denied, std::string(user), {}, {}};
+        return {Step::Kind::accepted, std::string(authorization.empty() ? user : authorization), {}, {}};
     }
 
 private:
@@ -99,8 +116,8 @@ public:
         const auto user = options_.user_of_certificate ? options_.user_of_certificate(peer)
                                                        : std::optional<std::string>(peer.common_name);
         if (!user || user->empty()) return {Step::Kind::denied, peer.subject, {}};
-        const bool for_itself = response->empty() || *response == *user;
-        return {for_itself ? Step::Kind::accepted : Step::Kind::denied, *user, {}};
+        if (!may_act(options_, *user, *response)) return {Step::Kind::denied, *user, {}, {}};
+        return {Step::Kind::accepted, response->empty() ? *user : std::string(*response), {}, {}};
     }
 
 private:
@@ -252,11 +269,17 @@ bool same_name(std::string_view a, std::string_view b) {
                       [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
 }
 
+bool lists(const std::vector<std::string>& names, std::string_view name) {
+    return std::ranges::any_of(names, [&](const auto& each) { return same_name(each, name); });
+}
+
+bool may_act(const SaslServerOptions& options, std::string_view user, std::string_view other) {
+    return other.empty() || other == user || (options.may_act_for && options.may_act_for(user, other));
+}
+
 std::vector<SaslMechanism> client_mechanisms(const SaslClientOptions& options, const SaslSurroundings& around) {
     std::vector<SaslMechanism> found;
-    const auto listed = [&](std::string_view name) {
-        return std::ranges::any_of(options.mechanisms, [&](const auto& each) { return same_name(each, name); });
-    };
+    const auto listed = [&](std::string_view name) { return lists(options.mechanisms, name); };
     const auto add = [&](SaslMechanism mechanism) {
         if (options.mechanisms.empty() || listed(mechanism.name)) found.push_back(std::move(mechanism));
     };
@@ -273,6 +296,7 @@ std::vector<SaslMechanism> client_mechanisms(const SaslClientOptions& options, c
         add({"OAUTHBEARER", true, made<BearerClient>(to, around.host), {}});
         if (!options.username.empty()) add({"XOAUTH2", true, made<XOAuth2Client>(to), {}});
     }
+    for (SaslMechanism& each : cyrus_client_mechanisms(options, around)) add(std::move(each));
     if (!options.username.empty() && !(has_token && options.password.empty()))
         add({"PLAIN", true, made<PlainClient>(to), {}});
     // Who gave a user name does not want to come in as nobody.
@@ -282,18 +306,23 @@ std::vector<SaslMechanism> client_mechanisms(const SaslClientOptions& options, c
 
 std::vector<SaslMechanism> server_mechanisms(const SaslServerOptions& options, const SaslSurroundings& around) {
     std::vector<SaslMechanism> found;
+    const auto add = [&](SaslMechanism mechanism) {
+        if (options.mechanisms.empty() || lists(options.mechanisms, mechanism.name))
+            found.push_back(std::move(mechanism));
+    };
     for (const SaslMechanism& own : options.own_mechanisms) {
-        if (own.make_server) found.push_back(own);
+        if (own.make_server) add(own);
     }
     const std::reference_wrapper to(options);
     if (options.allow_external && around.tls && around.tls->verified)
-        found.push_back({"EXTERNAL", false, {}, made<ExternalServer>(to, std::reference_wrapper(around))});
+        add({"EXTERNAL", false, {}, made<ExternalServer>(to, std::reference_wrapper(around))});
     if (options.verify_token) {
-        found.push_back({"OAUTHBEARER", true, {}, made<TokenServer>(to)});
-        found.push_back({"XOAUTH2", true, {}, made<TokenServer>(to)});
+        add({"OAUTHBEARER", true, {}, made<TokenServer>(to)});
+        add({"XOAUTH2", true, {}, made<TokenServer>(to)});
     }
-    if (options.verify_password) found.push_back({"PLAIN", true, {}, made<PlainServer>(to)});
-    if (options.allow_anonymous) found.push_back({"ANONYMOUS", false, {}, made<AnonymousServer>()});
+    for (SaslMechanism& each : cyrus_server_mechanisms(options, around)) add(std::move(each));
+    if (options.verify_password || options.password_of) add({"PLAIN", true, {}, made<PlainServer>(to)});
+    if (options.allow_anonymous) add({"ANONYMOUS", false, {}, made<AnonymousServer>()});
     return found;
 }
 

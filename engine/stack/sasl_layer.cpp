@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include <aprotic/engine/stack/header_exchange.hpp>
+#include <aprotic/engine/stack/sasl_cyrus.hpp>
 
 namespace aprotic::engine::stack {
 namespace {
@@ -50,7 +51,7 @@ std::string join(const std::vector<codec::Symbol>& names) {
 
 std::size_t SaslLayer::feed(std::span<const std::byte> input) {
     // [5.3-f] The size is not negotiated. Octets 6 and 7 and the extended header are ignored. [5.3-d]
-    const codec::FrameParser parser(codec::protocol::min_max_frame_size);
+    const codec::FrameParser parser(cyrus_.frame_size_max);
     std::size_t consumed = 0;
     while (status_ == Status::going_on) {
         const auto step = parser.next(input.subspan(consumed));
@@ -75,7 +76,7 @@ template <class T>
 bool SaslLayer::send(const T& body) {
     const std::size_t before = output_.size();
     codec::append_frame(output_, 0, body);
-    if (output_.size() - before > codec::protocol::min_max_frame_size) {
+    if (output_.size() - before > cyrus_.frame_size_max) {
         output_.truncate(before);
         return false;
     }
@@ -89,9 +90,18 @@ bool SaslLayer::send(const T& body) {
     return true;
 }
 
-void SaslLayer::succeed(PeerIdentity identity) {
+void SaslLayer::succeed(PeerIdentity identity, std::unique_ptr<SaslSecurityLayer> layer) {
+    const unsigned bits = layer ? layer->bits() : 0;
+    if (bits < cyrus_.layer_bits_min && !identity.tls) {
+        return fail(Errc::authentication_failed, Initiator::us,
+                    fmt::format("{} gave a security layer of {} bits, less than the {} wanted: use TLS, another "
+                                "mechanism or a lower sasl.cyrus.layer_bits_min",
+                                identity.mechanism, bits, cyrus_.layer_bits_min));
+    }
     status_ = Status::succeeded;
     identity_ = std::move(identity);
+    identity_.sasl_layer_bits = bits;
+    security_layer_ = std::move(layer);
 }
 
 void SaslLayer::fail(Errc code, Initiator initiator, std::string text) {
@@ -110,7 +120,7 @@ void SaslLayer::fail_unexpected(const codec::FrameView& frame) {
 void SaslLayer::fail_malformed(std::error_code why) {
     std::string text = fmt::format("during authentication the peer sent a malformed frame: {}", why.message());
     if (why == codec::Errc::frame_too_large)
-        text += fmt::format(" (at most {} bytes)", codec::protocol::min_max_frame_size);
+        text += fmt::format(" (at most {} bytes, sasl.cyrus.frame_size_max)", cyrus_.frame_size_max);
     fail(Errc::protocol_violation, Initiator::us, std::move(text));
 }
 
@@ -118,7 +128,7 @@ void SaslLayer::fail_malformed(std::error_code why) {
 
 SaslClient::SaslClient(const SaslClientOptions& options, std::optional<std::string> hostname, SaslSurroundings around,
                        codec::Encoder& output)
-    : SaslLayer(output),
+    : SaslLayer(output, options.cyrus),
       options_(options),
       hostname_(std::move(hostname)),
       around_(std::move(around)),
@@ -145,6 +155,7 @@ void SaslClient::recv(const codec::FrameView& frame) {
 
 void SaslClient::recv_mechanisms(const codec::SaslMechanisms& offered) {
     bool in_the_clear = false;
+    std::string not_ready;
     for (const SaslMechanism& mechanism : usable_) {
         const auto& names = offered.sasl_server_mechanisms;
         if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return name == mechanism.name; }))
@@ -153,25 +164,31 @@ void SaslClient::recv_mechanisms(const codec::SaslMechanisms& offered) {
             in_the_clear = true;
             continue;
         }
-        chosen_ = &mechanism;
-        break;
+        exchange_ = mechanism.make_client();
+        if (exchange_->ready()) {
+            chosen_ = &mechanism;
+            break;
+        }
+        not_ready += fmt::format("; {} cannot be used here: {}", mechanism.name, exchange_->reason());
     }
     if (chosen_ == nullptr && in_the_clear) {
         return fail(Errc::cleartext_refused, Initiator::us,
                     fmt::format("the {} of {} would go over an unencrypted connection: use TLS (amqps), or set "
                                 "sasl.allow_cleartext_password",
-                                options_.token ? "token" : "password", who()));
+                                options_.token ? "token" : "password", who()) +
+                        not_ready);
     }
     if (chosen_ == nullptr) {
         std::string usable;
         for (const SaslMechanism& mechanism : usable_)
             usable += fmt::format("{}{}", usable.empty() ? "" : ", ", mechanism.name);
-        return fail(Errc::no_common_mechanism, Initiator::us,
-                    fmt::format("the server offers the SASL mechanisms {}; usable for {} would be {} (sasl.mechanisms, "
-                                "sasl.username)",
-                                join(offered.sasl_server_mechanisms), who(), usable.empty() ? "none" : usable));
+        if (!has_cyrus()) not_ready += "; there is no Cyrus SASL in this build (CMake's APROTIC_WITH_CYRUS)";
+        return fail(
+            Errc::no_common_mechanism, Initiator::us,
+            fmt::format("the server offers the SASL mechanisms {}; usable for {} would be {} (sasl.mechanisms, "
+                        "sasl.username, sasl.password){}",
+                        join(offered.sasl_server_mechanisms), who(), usable.empty() ? "none" : usable, not_ready));
     }
-    exchange_ = chosen_->make_client();
     codec::SaslInit init;
     init.mechanism = codec::Symbol(chosen_->name);
     if (auto response = exchange_->initial_response()) init.initial_response = codec::Binary(std::move(*response));
@@ -200,7 +217,8 @@ void SaslClient::recv_outcome(const codec::SaslOutcome& outcome) {
                         fmt::format("the server says ok but has not proved by {} that it knows {}{}{}", chosen_->name,
                                     who(), reason.empty() ? "" : ": ", reason));
         }
-        return succeed({chosen_->name, chosen_->name == "ANONYMOUS" ? std::string() : options_.username, around_.tls});
+        return succeed({chosen_->name, chosen_->name == "ANONYMOUS" ? std::string() : options_.username, around_.tls},
+                       exchange_->security_layer());
     }
     std::string reason = exchange_->reason();
     if (!reason.empty()) reason = fmt::format(" ({})", reason);
@@ -220,11 +238,12 @@ std::string SaslClient::advice(codec::SaslCode code) const {
 }
 
 void SaslClient::send_oversized() {
-    fail(Errc::invalid_option, Initiator::us,
-         fmt::format(
-             "what {} needs to prove does not fit a SASL frame of {} bytes: shorten sasl.username, sasl.password, the "
-             "token or hostname",
-             who(), codec::protocol::min_max_frame_size));
+    fail(
+        Errc::invalid_option, Initiator::us,
+        fmt::format(
+            "what {} needs to prove by {} does not fit a SASL frame of {} bytes: shorten sasl.username, sasl.password, "
+            "the token or hostname, or raise sasl.cyrus.frame_size_max in both peers",
+            who(), chosen_->name, options_.cyrus.frame_size_max));
 }
 
 std::string SaslClient::who() const {
@@ -243,7 +262,7 @@ std::string SaslClient::progress() const {
 // --- server --------------------------------------------------------------------------------------------------------
 
 SaslServer::SaslServer(const SaslServerOptions& options, SaslSurroundings around, codec::Encoder& output)
-    : SaslLayer(output), around_(std::move(around)), offered_(server_mechanisms(options, around_)) {}
+    : SaslLayer(output, options.cyrus), around_(std::move(around)), offered_(server_mechanisms(options, around_)) {}
 
 void SaslServer::start() {
     codec::SaslMechanisms mechanisms;
@@ -274,8 +293,12 @@ void SaslServer::recv_init(const codec::SaslInit& init) {
         if (init.mechanism == mechanism.name) chosen_ = &mechanism;
     }
     if (chosen_ == nullptr) {
-        return deny(Errc::no_common_mechanism, fmt::format("the peer chose the SASL mechanism {}, which is not offered",
-                                                           printable(init.mechanism.view())));
+        std::string names;
+        for (const SaslMechanism& each : offered_) names += fmt::format("{}{}", names.empty() ? "" : ", ", each.name);
+        return deny(Errc::no_common_mechanism,
+                    fmt::format("the peer chose the SASL mechanism {}, which is not offered; offered: {} "
+                                "(sasl_server.mechanisms)",
+                                printable(init.mechanism.view()), names.empty() ? "none" : names));
     }
     exchange_ = chosen_->make_server();
     step(init.initial_response ? std::optional(init.initial_response->text()) : std::nullopt);
@@ -295,13 +318,14 @@ void SaslServer::step(std::optional<std::string_view> response) {
             codec::SaslOutcome outcome;
             if (!next.additional_data.empty()) outcome.additional_data = codec::Binary(std::move(next.additional_data));
             if (!send(outcome)) return deny(Errc::authentication_failed, "our last word does not fit a SASL frame");
-            return succeed({chosen_->name, std::move(next.text), around_.tls});
+            return succeed({chosen_->name, std::move(next.text), around_.tls}, exchange_->security_layer());
         }
         case Kind::denied: break;
     }
     deny(Errc::authentication_failed,
-         fmt::format("the peer failed to authenticate by {}{}", chosen_->name,
-                     next.text.empty() ? std::string() : fmt::format(" as user '{}'", printable(next.text))));
+         fmt::format("the peer failed to authenticate by {}{}{}{}", chosen_->name,
+                     next.text.empty() ? std::string() : fmt::format(" as user '{}'", printable(next.text)),
+                     next.reason.empty() ? "" : ": ", next.reason));
 }
 
 /// [5.3.3-b, -j] One code for every way of being wrong.

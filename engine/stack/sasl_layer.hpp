@@ -17,8 +17,8 @@
 namespace aprotic::engine::stack {
 
 /// The exchange of SASL frames between the SASL header and the next one. [5.3] Takes whole frames off the front of the
-/// input and appends its own to the output. What a peer can make it do is bounded: frames are at most 512 octets, and
-/// nothing of them is kept.
+/// input and appends its own to the output. What a peer can make it do is bounded: frames are at most 512 octets unless
+/// the options say otherwise, and nothing of them is kept.
 class SaslLayer {
 public:
     enum class Status { going_on, succeeded, failed };
@@ -33,6 +33,8 @@ public:
     Status status() const noexcept { return status_; }
     /// succeeded: who the peer (server role) or we (client role) proved to be.
     const PeerIdentity& identity() const noexcept { return identity_; }
+    /// succeeded, once: what everything behind it goes through; null for nothing.
+    std::unique_ptr<SaslSecurityLayer> take_security_layer() noexcept { return std::move(security_layer_); }
     /// failed: why. What is still in the output, such as a server's outcome, goes out first.
     const Failure& failure() const noexcept { return failure_; }
     /// For a stream that ends in the middle: how far it had come.
@@ -41,14 +43,15 @@ public:
     void set_trace(TraceSink* sink) noexcept { trace_ = sink; }
 
 protected:
-    explicit SaslLayer(codec::Encoder& output) : output_(output) {}
+    SaslLayer(codec::Encoder& output, const SaslCyrusOptions& cyrus) : output_(output), cyrus_(cyrus) {}
 
     virtual void recv(const codec::FrameView& frame) = 0;
 
     /// False when the frame would be larger than a SASL frame may be. [5.3-f]
     template <class T>
     bool send(const T& body);
-    void succeed(PeerIdentity identity);
+    /// `layer` is what was agreed on; null for nothing. Fails when the options want more.
+    void succeed(PeerIdentity identity, std::unique_ptr<SaslSecurityLayer> layer);
     void fail(Errc code, Initiator initiator, std::string text);
     /// The frame is not one that may come now, or does not decode.
     void fail_unexpected(const codec::FrameView& frame);
@@ -56,6 +59,8 @@ protected:
 
 private:
     codec::Encoder& output_;
+    const SaslCyrusOptions& cyrus_;
+    std::unique_ptr<SaslSecurityLayer> security_layer_;
     TraceSink* trace_ = nullptr;
     Status status_ = Status::going_on;
     PeerIdentity identity_;

@@ -24,7 +24,11 @@ std::vector<SaslMechanism> client_mechanisms(const SaslClientOptions& options, c
 /// The mechanisms that a server offers, strongest first. `options` and `around` must outlive them.
 std::vector<SaslMechanism> server_mechanisms(const SaslServerOptions& options, const SaslSurroundings& around);
 
+/// Whether `options` let `user` go on as `other`, whom the client asked for; empty: nobody else.
+bool may_act(const SaslServerOptions& options, std::string_view user, std::string_view other);
+
 /// Names of mechanisms are compared without regard to case where people write them.
 bool same_name(std::string_view a, std::string_view b);
+bool lists(const std::vector<std::string>& names, std::string_view name);
 
 }  // namespace aprotic::engine::stack
