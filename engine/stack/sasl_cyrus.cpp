@@ -119,8 +119,9 @@ public:
         unsigned size = 0;
         if (connection_->handle() == nullptr) return false;
         const int result = sasl_client_start(connection_->handle(), mechanism_, nullptr, &out, &size, &used);
+        if (!take(result)) return false;
         if (out != nullptr) initial_response_ = std::string(out, size);
-        return take(result);
+        return true;
     }
     std::optional<std::string> initial_response() override { return std::move(initial_response_); }
 
@@ -233,10 +234,13 @@ public:
         const int result = begun_ ? sasl_server_step(connection_->handle(), in, in_size, &out, &size)
                                   : sasl_server_start(connection_->handle(), mechanism_, in, in_size, &out, &size);
         begun_ = true;
+        if (result != SASL_CONTINUE && result != SASL_OK) {
+            // `out` is then left pointing at what was freed.
+            return {Step::Kind::denied, connection_->user(SASL_AUTHUSER), {}, connection_->detail()};
+        }
         std::string said = out == nullptr ? std::string() : std::string(out, size);
         if (result == SASL_CONTINUE) return {Step::Kind::challenge, std::move(said), {}, {}};
-        if (result == SASL_OK) return {Step::Kind::accepted, connection_->user(SASL_USERNAME), std::move(said), {}};
-        return {Step::Kind::denied, connection_->user(SASL_AUTHUSER), {}, connection_->detail()};
+        return {Step::Kind::accepted, connection_->user(SASL_USERNAME), std::move(said), {}};
     }
 
     std::unique_ptr<SaslSecurityLayer> security_layer() override {
