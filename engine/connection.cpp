@@ -216,7 +216,7 @@ Sender LinkRequest::accept_sender(SenderOptions options, std::shared_ptr<SenderH
     auto resuming = std::move(options.link.suspended);
     auto link = std::make_shared<SenderState>(connection->loop, *connection, std::move(options.link),
                                               options.queue_bytes_max, std::move(handler));
-    link->remote = state_->remote;
+    link->remote = std::make_unique<const codec::Attach>(state_->remote);
     link->resuming = std::move(resuming);
     connection->accept_link(link, state_->link);
     return SenderState::make_handle(link, connection);
@@ -231,7 +231,7 @@ Receiver LinkRequest::accept_receiver(ReceiverOptions options, std::shared_ptr<R
     const CreditWindow window{options.credit, options.credit_bytes};
     auto link = std::make_shared<ReceiverState>(connection->loop, *connection, std::move(options.link), window,
                                                 std::move(handler));
-    link->remote = state_->remote;
+    link->remote = std::make_unique<const codec::Attach>(state_->remote);
     link->resuming = std::move(resuming);
     connection->accept_link(link, state_->link);
     return ReceiverState::make_handle(link, connection);

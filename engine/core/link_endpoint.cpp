@@ -192,7 +192,7 @@ codec::Result<void> LinkEndpoint::detach(bool closed, std::optional<codec::Error
 }
 
 void LinkEndpoint::request_detach(PendingDetach pending) {
-    detach_ = std::move(pending);
+    detach_ = std::make_unique<PendingDetach>(std::move(pending));
     drop_partial();
     mark_dirty();
 }
@@ -203,12 +203,13 @@ Fault LinkEndpoint::recv_detach(codec::Detach detach) {
     remote_handle_.reset();
     drop_partial();
     if (state_ == LinkState::ended) {
-        std::optional<codec::ErrorCondition> error = fault_ ? std::move(fault_) : std::move(detach.error);
+        std::optional<codec::ErrorCondition> error = std::move(detach.error);
+        if (fault_) error = std::move(*fault_);
         finish(Initiator::us, detach.closed, std::move(error));
         if (detach.closed && !closed_) session_.close_again(role_, name_);
         return {};
     }
-    remote_detach_ = std::move(detach);
+    remote_detach_ = std::make_unique<codec::Detach>(std::move(detach));
     if (detach_ || !known_) {
         // Both have said it, or the application never knew the link: ours needs no further word.
         if (detach_ && remote_detach_->closed) detach_->closed = true;
@@ -221,7 +222,7 @@ Fault LinkEndpoint::recv_detach(codec::Detach detach) {
 
 void LinkEndpoint::fail(codec::ErrorCondition error) {
     if (!owes_detach()) return;
-    fault_ = error;
+    fault_ = std::make_unique<codec::ErrorCondition>(error);
     if (remote_attach_) prepare_refusal();
     request_detach({true, true, std::move(error)});
 }
@@ -300,7 +301,7 @@ void LinkEndpoint::write_detach(Outbox& outbox) {
     context_.scheduler.remove(*this);
     if (state_ != LinkState::ended) return;
     if (fault_) {
-        finish(Initiator::us, closed, std::move(fault_));
+        finish(Initiator::us, closed, std::move(*fault_));
     } else {
         finish(Initiator::peer, remote_detach_->closed, std::move(remote_detach_->error));
     }

@@ -223,9 +223,10 @@ private:
 
     std::unique_ptr<codec::Attach> attach_;         // ours, until it is written
     std::unique_ptr<codec::Attach> remote_attach_;  // theirs, until accepted or refused
-    std::optional<PendingDetach> detach_;           // until it is written
-    std::optional<codec::Detach> remote_detach_;
-    std::optional<codec::ErrorCondition> fault_;  // what we detached with
+    // Only of a link that ends: a hundred octets each.
+    std::unique_ptr<PendingDetach> detach_;  // until it is written
+    std::unique_ptr<codec::Detach> remote_detach_;
+    std::unique_ptr<codec::ErrorCondition> fault_;  // what we detached with
 
     std::unique_ptr<UnsettledMap> remote_unsettled_;  // theirs, until both attaches are known
     std::size_t reductions_due_ = 0;                  // deliveries to settle before the link is suspended again

@@ -7,8 +7,10 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <optional>
 
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 #include <sasl/saslplug.h>
 
 #include <aprotic/engine/stack/header_exchange.hpp>
@@ -32,10 +34,11 @@ void free_mutex(void* mutex) { delete static_cast<std::mutex*>(mutex); }
 
 /// A user whom nobody knows has a password too, which nobody knows either: the exchange then fails where one with a
 /// wrong password does, and does not tell which names there are.
-std::string invented_password(const sasl_utils_t& utils) {
-    std::string password(32, '\0');
-    utils.rand(utils.rpool, password.data(), static_cast<unsigned>(password.size()));
-    for (char& c : password) c = static_cast<char>('a' + (c & 15));
+std::optional<std::string> invented_password() {
+    std::array<unsigned char, 32> chance{};
+    if (RAND_bytes(chance.data(), static_cast<int>(chance.size())) != 1) return std::nullopt;
+    std::string password(chance.size(), '\0');
+    std::ranges::transform(chance, password.begin(), [](unsigned char c) { return static_cast<char>('a' + c % 16); });
     return password;
 }
 
@@ -48,7 +51,8 @@ int look_up(void*, sasl_server_params_t* params, unsigned flags, const char* use
     if ((found != SASL_OK && found != SASL_INTERACT) || context == nullptr) return SASL_NOUSER;
     if ((flags & SASL_AUXPROP_AUTHZID) != 0) return SASL_OK;
     auto password = static_cast<const CyrusLookUp*>(context)->password_of(std::string_view(user, size));
-    if (!password) password = invented_password(utils);
+    if (!password) password = invented_password();
+    if (!password) return SASL_FAIL;
     for (const propval* each = utils.prop_get(params->propctx); each != nullptr && each->name != nullptr; ++each) {
         if (std::strcmp(each->name, SASL_AUX_PASSWORD) != 0) continue;
         if (each->values != nullptr) utils.prop_erase(params->propctx, each->name);

@@ -48,7 +48,7 @@ public:
     explicit Secret(std::string_view password)
         : size_(sizeof(sasl_secret_t) + password.size()), octets_(std::make_unique<std::byte[]>(size_)) {
         get()->len = password.size();
-        std::memcpy(get()->data, password.data(), password.size());
+        std::ranges::copy(password, get()->data);
     }
     ~Secret() { OPENSSL_cleanse(octets_.get(), size_); }
     Secret(const Secret&) = delete;

@@ -67,7 +67,7 @@ void ByteBudget::serve(std::unique_lock<std::mutex> lock) {
 }
 
 void ByteBudget::close() {
-    std::deque<Place> refused;
+    std::list<Place> refused;
     {
         const std::lock_guard lock(mutex_);
         closed_ = true;

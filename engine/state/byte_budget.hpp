@@ -3,7 +3,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <mutex>
 #include <optional>
 
@@ -43,7 +43,7 @@ private:
     const std::size_t max_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<Place> line_;  ///< who waits, in order
+    std::list<Place> line_;  ///< who waits, in order
     std::uint64_t last_ticket_ = 0;
     std::size_t used_ = 0;
     bool closed_ = false;

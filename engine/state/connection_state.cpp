@@ -321,7 +321,7 @@ void ConnectionState::attach(const std::shared_ptr<LinkState>& link) {
         return session ? pump_->engine().attach(*session, with) : codec::Result<LinkId>(session.error());
     };
     if (link->resuming) link->before_attach(*link->resuming);
-    const auto id = link->resuming ? attach_with(link->resumed_options()) : attach_with(link->options);
+    const auto id = link->resuming ? attach_with(link->resumed_options()) : attach_with(*link->asked);
     if (!id) {
         link->end_later(
             Failure{.code = id.error(),
@@ -339,7 +339,7 @@ void ConnectionState::accept_link(const std::shared_ptr<LinkState>& link, LinkId
         return engine() ? engine()->accept(id, with) : codec::Result<void>(make_error_code(Errc::no_such_endpoint));
     };
     if (link->resuming) link->before_attach(*link->resuming);
-    const auto accepted = link->resuming ? accept_with(link->resumed_options()) : accept_with(link->options);
+    const auto accepted = link->resuming ? accept_with(link->resumed_options()) : accept_with(*link->asked);
     if (!accepted) {
         link->end_later(Failure{.code = accepted.error(),
                                 .condition = {},

@@ -6,13 +6,12 @@
 namespace aprotic::engine {
 namespace {
 
-std::optional<std::string> address_of_target(const std::optional<codec::AttachTarget>& target) {
+/// Where the messages of a link go or come from; empty for a node that has no address yet.
+std::string address_of(codec::Role role, const std::optional<codec::Source>& source,
+                       const std::optional<codec::AttachTarget>& target) {
+    if (role == codec::Role::receiver) return source && source->address ? *source->address : std::string();
     const auto* node = target ? std::get_if<codec::Target>(&*target) : nullptr;
-    return node ? node->address : std::nullopt;
-}
-
-std::optional<std::string> address_of_source(const std::optional<codec::Source>& source) {
-    return source ? source->address : std::nullopt;
+    return node && node->address ? *node->address : std::string();
 }
 
 bool is_dynamic(const std::optional<codec::AttachTarget>& target) {
@@ -25,36 +24,29 @@ bool is_dynamic(const std::optional<codec::AttachTarget>& target) {
 LinkState::LinkState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options,
                      bool has_handler)
     : loop(std::move(its_loop)),
-      options(std::move(its_options)),
+      name(its_options.name),
+      wanted_address(address_of(its_options.role, its_options.source, its_options.target)),
       peer_name(its_connection.peer_name),
-      resumable(options.resumable),
+      role(its_options.role),
+      snd_settle_mode(its_options.snd_settle_mode),
+      rcv_settle_mode(its_options.rcv_settle_mode),
+      in_parts(its_options.stream_window != 0),
+      resumable(its_options.resumable),
       handled(has_handler),
       holds(has_handler),
       connection(&its_connection),
-      address(address_of(std::nullopt)) {}
-
-std::string LinkState::address_of(const std::optional<codec::Attach>& peer) const {
-    std::optional<std::string> found;
-    if (options.role == codec::Role::sender) {
-        found =
-            peer && is_dynamic(options.target) ? address_of_target(peer->target) : address_of_target(options.target);
-    } else {
-        if (peer) found = address_of_source(peer->source);
-        if (!found) found = address_of_source(options.source);
-    }
-    return found.value_or(std::string());
-}
+      asked(std::make_unique<const LinkOptions>(std::move(its_options))),
+      address(wanted_address) {}
 
 LinkOptions LinkState::resumed_options() const {
-    LinkOptions with = options;
+    LinkOptions with = *asked;
     with.suspended = resuming;
     return with;
 }
 
 std::string LinkState::description() const {
-    const bool sends = options.role == codec::Role::sender;
-    const auto where = sends ? address_of_target(options.target) : address_of_source(options.source);
-    return fmt::format("the {} '{}' at {}", sends ? "sender to" : "receiver from", where.value_or(""), peer_name);
+    const char* const what = role == codec::Role::sender ? "sender to" : "receiver from";
+    return fmt::format("the {} '{}' at {}", what, wanted_address, peer_name);
 }
 
 void LinkState::handles_gone() {
@@ -153,14 +145,14 @@ std::string LinkState::current_address() {
 
 std::optional<Failure> LinkState::over() {
     const std::lock_guard lock(mutex);
-    return ended;
+    return ended ? std::optional(*ended) : std::nullopt;
 }
 
 void LinkState::stop(const Failure& why) {
     {
         const std::lock_guard lock(mutex);
         open = false;
-        if (!ended) ended = why;
+        if (!ended) ended = std::make_unique<const Failure>(why);
         changed.notify_all();
     }
     opening_.fail(*ended);
@@ -192,10 +184,14 @@ void LinkState::attached(LinkId link_id) {
 void LinkState::opened(const codec::Attach& attach) {
     if (connection == nullptr || opened_once) return;
     opened_once = true;
-    remote = attach;
+    const bool peer_names_it = role == codec::Role::receiver || is_dynamic(asked->target);
+    std::string theirs = address_of(role, attach.source, attach.target);
+    if (!remote) remote = std::make_unique<const codec::Attach>(attach);
+    // Else the outcome of what the peer settles without one may be in ours. [3.5.3]
+    if (remote->source) asked.reset();
     {
         const std::lock_guard lock(mutex);
-        address = address_of(remote);
+        if (peer_names_it && !theirs.empty()) address = std::move(theirs);
         if (!ended) open = true;
         changed.notify_all();
     }
@@ -212,10 +208,11 @@ void LinkState::detaching(const LinkDetaching& event) {
                           : event.closed ? Errc::detached_by_peer
                                          : Errc::suspended_by_peer;
         const char* const what = event.refused ? "refused" : event.closed ? "closed" : "suspended";
-        end_reason = Failure{.code = code,
-                             .initiator = Initiator::peer,
-                             .condition = event.error,
-                             .text = fmt::format("the peer {} {}", what, description())};
+        end_reason =
+            std::make_unique<const Failure>(Failure{.code = code,
+                                                    .initiator = Initiator::peer,
+                                                    .condition = event.error,
+                                                    .text = fmt::format("the peer {} {}", what, description())});
         stop(*end_reason);
     }
     before_detach();
@@ -224,7 +221,7 @@ void LinkState::detaching(const LinkDetaching& event) {
     closing = true;
     Engine* engine = connection->engine();
     // [2.6.6] The answer has the same `closed` as the peer's word.
-    if (engine == nullptr || !engine->detach(*id, event.closed)) return end_later(end_reason);
+    if (engine == nullptr || !engine->detach(*id, event.closed)) return end_later(*end_reason);
     connection->wake();
 }
 
@@ -232,7 +229,7 @@ void LinkState::end(std::optional<Failure> why) {
     if (connection == nullptr) return;
     const auto self = shared_from_this();
     ConnectionState& owner = *connection;
-    if (end_reason) why = end_reason;
+    if (end_reason) why = *end_reason;
     stop(why ? *why : Failure{.code = Errc::closed, .condition = {}, .text = description() + " was closed by us"});
     if (!left) left = std::exchange(resuming, nullptr);  // it was never attached
     if (given_up) left.reset();

@@ -49,14 +49,19 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     std::string current_address();
     /// Why nothing goes any more; nullopt while the link lives.
     std::optional<Failure> over();
-    /// `options` together with `resuming`.
+    /// `asked` together with `resuming`.
     LinkOptions resumed_options() const;
     /// "the sender to 'orders' at localhost:5672", for texts.
     std::string description() const;
 
     const std::shared_ptr<Loop> loop;
-    const LinkOptions options;
+    const std::string name;
+    const std::string wanted_address;  ///< empty: a dynamic node, or none
     const std::string peer_name;
+    const codec::Role role;
+    const codec::SenderSettleMode snd_settle_mode;
+    const codec::ReceiverSettleMode rcv_settle_mode;
+    const bool in_parts;  ///< receiving: messages are told part by part
     const bool resumable;
     const bool handled;  ///< somebody else than handles holds the link open
     bool holds;          ///< and the link its connection
@@ -102,8 +107,10 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     ConnectionState* connection;
     std::shared_ptr<SessionState> session;  ///< null: one that the peer began
     std::optional<LinkId> id;
-    std::optional<codec::Attach> remote;
-    std::optional<Failure> end_reason;  ///< known before the link has ended
+    /// Goes when the peer has answered, unless some of it is still of use.
+    std::unique_ptr<const LinkOptions> asked;
+    std::unique_ptr<const codec::Attach> remote;
+    std::unique_ptr<const Failure> end_reason;  ///< known before the link has ended
     bool opened_once = false;
     bool closing = false;                     ///< our detach has been given
     bool given_up = false;                    ///< it closes: nobody will attach the link again
@@ -115,7 +122,7 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     std::mutex mutex;
     std::condition_variable changed;
     bool open = false;
-    std::optional<Failure> ended;
+    std::unique_ptr<const Failure> ended;
     std::string address;
     std::shared_ptr<SuspendedLink> suspended;  ///< until it is taken
 
@@ -123,7 +130,6 @@ private:
     void leave(bool closed, std::optional<codec::ErrorCondition> error);
     /// From now on nothing can be asked of the link.
     void stop(const Failure& why);
-    std::string address_of(const std::optional<codec::Attach>& peer) const;
 
     Waiters<void> opening_;
     Waiters<void> ending_;

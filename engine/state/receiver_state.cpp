@@ -17,6 +17,7 @@ ReceiverState::ReceiverState(std::shared_ptr<Loop> its_loop, ConnectionState& it
     : LinkState(std::move(its_loop), its_connection, std::move(its_options), its_handler != nullptr),
       window_(window),
       handler_(std::move(its_handler)),
+      receiving_(RecyclingAllocator<Completer<Delivery>>(loop->recycler)),
       inbox_(RecyclingAllocator<Delivery>(loop->recycler)) {}
 
 Failure ReceiverState::failure(Errc code, std::string_view text) const {
@@ -103,7 +104,7 @@ Async<void> ReceiverState::async_settle(DeliveryId delivery, std::size_t bytes, 
             settle_now(delivery, bytes, std::move(outcome));
             return waiter.fail(over().value_or(failure(Errc::closed, "the connection is over")));
         }
-        const bool second = options.rcv_settle_mode == codec::ReceiverSettleMode::second;
+        const bool second = rcv_settle_mode == codec::ReceiverSettleMode::second;
         if (second && engine->update(delivery, outcome)) {
             confirming_.insert_or_assign(delivery, Confirming{std::move(waiter), bytes});
             return connection->wake();
@@ -149,7 +150,7 @@ void ReceiverState::delivery_received(DeliveryId delivery_id) {
     if (!incoming) return;
     if (credit_ > 0) --credit_;
     connection->wake();
-    if (options.stream_window != 0) return begin_parts(delivery_id, std::move(*incoming));
+    if (in_parts) return begin_parts(delivery_id, std::move(*incoming));
     Delivery delivery = make_delivery(delivery_id, std::move(*incoming), nullptr);
     const std::size_t bytes = delivery.state_->bytes;
     if (window_.bytes != 0) usual_bytes_ = usual_bytes_ == 0 ? bytes : usual_bytes_ - usual_bytes_ / 8 + bytes / 8;
@@ -216,7 +217,7 @@ void ReceiverState::delivery_updated(const DeliveryUpdated& event) {
 }
 
 void ReceiverState::before_detach() {
-    std::deque<Delivery> dropped;  // released when this returns, while the peer can still be told
+    std::list<Delivery> dropped;  // released when this returns, while the peer can still be told
     const std::lock_guard lock(mutex);
     for (auto& delivery : std::exchange(inbox_, {})) {
         if (delivery.is_settled()) {

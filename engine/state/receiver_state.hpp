@@ -3,7 +3,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -149,14 +149,14 @@ private:
     bool draining_for_discharge_ = false;
     std::unordered_map<DeliveryId, UnderWay, IdHash> under_way_;
     std::unordered_map<DeliveryId, Confirming, IdHash> confirming_;
-    std::deque<Completer<Delivery>> receiving_;
+    std::list<Completer<Delivery>, RecyclingAllocator<Completer<Delivery>>> receiving_;
 
     // Only of resumable links, of the deliveries that the application has.
     std::unordered_map<DeliveryId, codec::DeliveryTag, IdHash> tags_;
     std::weak_ptr<SuspendedLink> suspended_as_;
 
-    std::shared_ptr<ReceiverState> successor_;                  ///< under `mutex`: attached in our place
-    std::deque<Delivery, RecyclingAllocator<Delivery>> inbox_;  ///< under `mutex`; for try_receive
+    std::shared_ptr<ReceiverState> successor_;                 ///< under `mutex`: attached in our place
+    std::list<Delivery, RecyclingAllocator<Delivery>> inbox_;  ///< under `mutex`; for try_receive
 };
 
 struct Delivery::State {

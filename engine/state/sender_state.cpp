@@ -53,8 +53,8 @@ SenderState::TrackerState SenderState::make_tracker(codec::EncodedMessage messag
                                                         std::move(message));
     tracker->options.settled = parameters.settled;
     // [2.8.2] What the link has agreed on goes before what one message wants.
-    if (options.snd_settle_mode == codec::SenderSettleMode::settled) tracker->options.settled = true;
-    if (options.snd_settle_mode == codec::SenderSettleMode::unsettled) tracker->options.settled = false;
+    if (snd_settle_mode == codec::SenderSettleMode::settled) tracker->options.settled = true;
+    if (snd_settle_mode == codec::SenderSettleMode::unsettled) tracker->options.settled = false;
     tracker->options.tag = parameters.tag;
     tracker->options.message_format = tracker->message.message_format();
     tracker->context = parameters.context;

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -105,7 +105,7 @@ private:
     const std::size_t queue_bytes_max_;
     ByteBudget budget_;
     std::uint64_t next_tag_ = 0;  ///< of a resumable link: unique also among those from before
-    std::deque<TrackerState, RecyclingAllocator<TrackerState>>
+    std::list<TrackerState, RecyclingAllocator<TrackerState>>
         queue_;                           ///< those taken back in between are finished already
     std::size_t queued_ = 0;              ///< of these, not finished
     Unfinished unfinished_;               ///< with the engine

@@ -106,7 +106,7 @@ private:
 /// A directory for the length of a test, with users of Cyrus' own and a file of settings.
 struct Folder {
     Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "aprotic-sasl-XXXXXX").string();
+        std::string name = (std::filesystem::temp_directory_path() / "aprotic-sasl-").string() + std::string(6, 'X');
         REQUIRE(::mkdtemp(name.data()) != nullptr);
         path = name;
     }
