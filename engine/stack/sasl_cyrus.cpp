@@ -142,7 +142,8 @@ public:
         return step(data, out, size) && done_;
     }
 
-    std::string reason() const override { return connection_->detail(); }
+    /// What Cyrus says while all goes well is about itself.
+    std::string reason() const override { return failed_ ? connection_->detail() : std::string(); }
     std::unique_ptr<SaslSecurityLayer> security_layer() override {
         return CyrusConnection::security_layer(connection_);
     }
@@ -155,13 +156,15 @@ private:
     }
     bool take(int result) {
         done_ = result == SASL_OK;
-        return result == SASL_OK || result == SASL_CONTINUE;
+        failed_ = result != SASL_OK && result != SASL_CONTINUE;
+        return !failed_;
     }
 
     std::shared_ptr<ClientConnection> connection_;
     const char* mechanism_;
     std::optional<std::string> initial_response_;
     bool done_ = false;
+    bool failed_ = false;
 };
 
 // --- server --------------------------------------------------------------------------------------------------------
