@@ -5,7 +5,8 @@ packages_to_build=(g++ cmake ninja-build libasio-dev libfmt-dev nlohmann-json3-d
     libsasl2-dev libsasl2-modules)
 packages_to_test=(ccache openssl catch2 amqp-specs python3 sasl2-bin valgrind)
 packages_for_interop=(python3-oslo.messaging python3-pyngus python3-qpid-proton
-    libqpid-proton-cpp12-dev libqpid-proton11-dev libqpid-proton11-dev-examples)
+    libqpid-proton-cpp12-dev libqpid-proton11-dev libqpid-proton11-dev-examples
+    krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit)
 
 need_packages() {
     local name missing=() as_root=() log
@@ -38,3 +39,17 @@ need_packages() {
     fi
     rm -f "$log"
 }
+
+# The same for packages that would start a service when they are installed: here they do not.
+need_packages_without_services() (
+    policy=/usr/sbin/policy-rc.d
+    as_root=()
+    ((EUID == 0)) || as_root=(sudo)
+    dpkg-query -W -f '${db:Status-Status}\n' "$@" 2>/dev/null | awk '$1 == "installed" { n++ } END { exit n != '$#' }' && exit 0
+    if [[ ! -e "$policy" ]]; then
+        trap '"${as_root[@]}" rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+        "${as_root[@]}" chmod 755 "$policy"
+    fi
+    need_packages "$@"
+)

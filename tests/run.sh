@@ -14,7 +14,7 @@ skip='^(long|interop)$'
 if [[ "${1:-}" == --interop ]]; then
     shift
     skip='^long$'
-    need_packages "${packages_for_interop[@]}"
+    need_packages_without_services "${packages_for_interop[@]}"
     export APROTIC_INTEROP_REQUIRED=1
 fi
 need_packages "${packages_to_build[@]}" "${packages_to_test[@]}"

@@ -1,9 +1,12 @@
 #include <aprotic/driver/cli/tool.hpp>
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <aprotic/engine/broker.hpp>
+#include <aprotic/engine/sasl_config.hpp>
 
 namespace aprotic::driver::cli {
 namespace {
@@ -15,6 +18,10 @@ struct BrokerCommand {
     std::vector<std::string> queues;
     std::vector<std::string> topics;
     std::vector<std::string> users;
+    std::optional<std::string> sasl_config_dir;
+    std::optional<std::string> sasl_config_name;
+    std::vector<std::string> mechanisms;
+    engine::SaslCyrusOptions cyrus;
     engine::TlsOptions tls;
     bool tls_optional = false;
     bool web_socket = false;
@@ -34,6 +41,8 @@ struct BrokerCommand {
                 return out.fail(Exit::usage, "--user expects NAME:PASSWORD, not '" + user + "'");
             options.users[user.substr(0, colon)] = user.substr(colon + 1);
         }
+        if (const auto done = use_sasl(options.connection.sasl_server); !done)
+            return out.fail(Exit::usage, done.error());
         if (!tls.certificate_file.empty()) {
             if (!tls.ca_file.empty()) tls.client_certificate = engine::ClientCertificate::required;
             auto context = engine::TlsContext::make_server(tls);
@@ -61,6 +70,24 @@ struct BrokerCommand {
         stop.wait();
         return Exit::ok;
     }
+
+    /// Whoever says how peers are to prove who they are wants them to.
+    codec::Result<void, std::string> use_sasl(engine::SaslServerOptions& sasl) {
+        if (auto done = check_mechanisms(mechanisms); !done) return done;
+        const bool has_config = sasl_config_dir || sasl_config_name;
+        if (has_config && !users.empty())
+            return std::string("--user and --sasl-config-dir both say who the users are: give one of them");
+        sasl.cyrus = cyrus;
+        if (has_config) {
+            auto config = engine::SaslConfig::read(sasl_config_dir.value_or(""), sasl_config_name.value_or(""));
+            if (!config) return config.error().text + " (--sasl-config-dir, --sasl-config-name)";
+            sasl.cyrus.config = *config;
+        }
+        sasl.mechanisms = mechanisms;
+        sasl.required = has_config || !mechanisms.empty() || cyrus.layer_bits_min > 0;
+        sasl.allow_anonymous = !has_config && (mechanisms.empty() || std::ranges::count(mechanisms, "ANONYMOUS") > 0);
+        return {};
+    }
 };
 
 }  // namespace
@@ -82,8 +109,15 @@ void add_broker(Tool& tool) {
         ->type_name("PATTERN");
     command->add_option("--queue", options->queues, "queues that exist from the start")->type_name("ADDRESS");
     command->add_option("--topic", options->topics, "topics that exist from the start")->type_name("ADDRESS");
-    command->add_option("--user", options->users, "let in only these users, by SASL PLAIN; without it anybody")
+    command->add_option("--user", options->users, "let in only these users; without it anybody")
         ->type_name("NAME:PASSWORD");
+    command
+        ->add_option("--sasl-config-dir", options->sasl_config_dir,
+                     "let in only whom Cyrus SASL knows by its settings here (default: /etc/sasl2)")
+        ->type_name("DIR");
+    command->add_option("--sasl-config-name", options->sasl_config_name, "NAME.conf has them (default: amqp)")
+        ->type_name("NAME");
+    add_sasl(command, options->mechanisms, options->cyrus);
     command->add_option("--tls-cert", options->tls.certificate_file, "our certificate and its chain, PEM: take TLS")
         ->type_name("FILE");
     command->add_option("--tls-key", options->tls.key_file, "its key, PEM; without it the key is with the certificate")

@@ -51,13 +51,17 @@ struct OptionName {
     std::string_view here;
     std::string_view transport;  ///< in the query of a transport URL; empty: not there
 };
-constexpr std::array<OptionName, 8> option_names = {{
+constexpr std::array<OptionName, 12> option_names = {{
     {"tls.ca_file", "--tls-ca", "ssl_ca_file"},
     {"tls.certificate_file", "--tls-cert", "ssl_cert_file"},
     {"tls.key_file", "--tls-key", "ssl_key_file"},
     {"tls.key_password", "--tls-key-password", "ssl_key_password"},
     {"tls.server_name", "", "ssl_verify_vhost"},
     {"allow_cleartext_password", "--allow-cleartext-password", "allow_cleartext_password"},
+    {"sasl.mechanisms", "--sasl-mechanism", "sasl_mechanisms"},
+    {"sasl.cyrus.realm", "--sasl-realm", "sasl_default_realm"},
+    {"sasl.cyrus.layer_bits_min", "--sasl-layer-bits", ""},
+    {"sasl.cyrus.frame_size_max", "--sasl-frame-size", ""},
     {"connect_timeout", "--timeout", "connect_timeout"},
     {"proxy.username", "--proxy USER:PASSWORD@HOST:PORT", ""},
 }};
@@ -126,7 +130,6 @@ std::string text_of(const addrinfo& address) {
 struct DoctorCommand {
     std::string url;
     double timeout = 10;
-    bool allow_cleartext_password = false;
     Way way;
 
     Exit run(const Output& out) const {
@@ -135,7 +138,6 @@ struct DoctorCommand {
         const auto record = std::make_shared<ConnectionRecord>();
         options.trace = record;
         options.connect_timeout = to_duration(timeout);
-        options.sasl.allow_cleartext_password = allow_cleartext_password;
         // An anonymous peer wants to know too what else it could be.
         options.sasl.enabled = true;
         if (const auto done = use_way(options, url, way); !done) return out.fail(Exit::usage, done.error());
@@ -319,8 +321,6 @@ void add_doctor(Tool& tool) {
     command->add_option("URL", options->url, "amqp://[user[:password]@]host[:port], amqps://, ws://, wss:// likewise")
         ->required();
     add_timeout(command, options->timeout, "longest wait for each step (default: 10)");
-    command->add_flag("--allow-cleartext-password", options->allow_cleartext_password,
-                      "let a password leave this machine unencrypted");
     add_way(command, options->way);
     command->footer("Nothing is sent to any address: one connection, and five sessions that are ended again.");
 }

@@ -18,14 +18,12 @@ struct ReceiveCommand {
     std::size_t count = 0;
     std::optional<double> timeout;
     double connect_timeout = 10;
-    bool allow_cleartext_password = false;
     Way way;
 
     Exit run(const Output& out) const {
         engine::Container container;
         engine::ConnectionOptions options;
         options.connect_timeout = to_duration(connect_timeout);
-        options.sasl.allow_cleartext_password = allow_cleartext_password;
         if (const auto done = use_way(options, url, way); !done) return out.fail(Exit::usage, done.error());
         engine::Connection connection;
         try {
@@ -102,8 +100,6 @@ void add_receive(Tool& tool) {
         ->check(CLI::Range(0.001, 1e6))
         ->type_name("SECONDS")
         ->capture_default_str();
-    command->add_flag("--allow-cleartext-password", options->allow_cleartext_password,
-                      "let a password leave this machine unencrypted");
     add_way(command, options->way);
     command->footer("Exit code 4 when --timeout passed before --count messages, or before any, had come.");
 }

@@ -61,7 +61,6 @@ struct SendCommand {
     std::optional<std::size_t> body_size;
     bool settled = false;
     double timeout = 10;
-    bool allow_cleartext_password = false;
     Way way;
 
     Exit run(const Output& out) const {
@@ -69,7 +68,6 @@ struct SendCommand {
         engine::Container container;
         engine::ConnectionOptions options;
         options.connect_timeout = patience;
-        options.sasl.allow_cleartext_password = allow_cleartext_password;
         if (const auto done = use_way(options, url, way); !done) return out.fail(Exit::usage, done.error());
         engine::Connection connection;
         try {
@@ -150,8 +148,6 @@ void add_send(Tool& tool) {
     command->add_option("--body-size", options->body_size, "without MESSAGE: a body of so many octets instead of lines")
         ->type_name("OCTETS");
     command->add_flag("--settled", options->settled, "fire and forget: no outcome is waited for");
-    command->add_flag("--allow-cleartext-password", options->allow_cleartext_password,
-                      "let a password leave this machine unencrypted");
     add_way(command, options->way);
     add_timeout(command, options->timeout,
                 "longest wait for the connection, for credit and for an outcome (default: 10)");

@@ -117,7 +117,47 @@ void add_timeout(CLI::App* command, double& seconds, const std::string& descript
     command->add_option("--timeout", seconds, description)->check(CLI::Range(0.001, 1e6))->type_name("SECONDS");
 }
 
+void add_sasl(CLI::App* command, std::vector<std::string>& mechanisms, engine::SaslCyrusOptions& cyrus) {
+    command->add_option("--sasl-mechanism", mechanisms, "use no other than these; without it the strongest there is")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->type_name("NAME[,NAME...]");
+    command->add_option("--sasl-realm", cyrus.realm, "where user names without @ belong")->type_name("REALM");
+    command->add_option("--sasl-service", cyrus.service, "first part of Kerberos' name for the server (default: amqp)")
+        ->type_name("NAME");
+    command
+        ->add_option_function<unsigned>(
+            "--sasl-layer-bits",
+            [&cyrus](const unsigned& bits) {
+                cyrus.layer_bits_min = bits;
+                cyrus.layer_bits_max = 256;
+            },
+            "without TLS, integrity (1) or encryption (56 and more) of at least so much by SASL itself")
+        ->check(CLI::Range(1, 256))
+        ->type_name("BITS");
+    command->add_option("--sasl-frame-size", cyrus.frame_size_max, "largest SASL frame; tickets may want more than 512")
+        ->check(CLI::Range(512, 1 << 20))
+        ->type_name("OCTETS");
+}
+
+codec::Result<void, std::string> check_mechanisms(std::vector<std::string>& names) {
+    static constexpr std::string_view known[] = {"EXTERNAL",      "GSSAPI",        "SCRAM-SHA-512", "SCRAM-SHA-384",
+                                                 "SCRAM-SHA-256", "SCRAM-SHA-224", "SCRAM-SHA-1",   "DIGEST-MD5",
+                                                 "CRAM-MD5",      "PLAIN",         "ANONYMOUS"};
+    for (std::string& name : names) {
+        for (char& c : name)
+            if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+        if (std::ranges::find(known, name) != std::end(known)) continue;
+        std::string all;
+        for (const std::string_view each : known) all.append(all.empty() ? "" : ", ").append(each);
+        return "--sasl-mechanism " + name + ": there are " + all;
+    }
+    return {};
+}
+
 void add_way(CLI::App* command, Way& way) {
+    command->add_flag("--allow-cleartext-password", way.sasl.allow_cleartext_password,
+                      "let a password leave this machine unencrypted");
     command->add_option("--proxy", way.proxy, "go through this HTTP proxy")->type_name("[USER:PASSWORD@]HOST:PORT");
     engine::TlsOptions& tls = way.tls;
     command->add_option("--tls-ca", tls.ca_file, "whom to trust, PEM; without it the system's CA certificates")
@@ -127,9 +167,15 @@ void add_way(CLI::App* command, Way& way) {
         ->type_name("FILE");
     command->add_option("--tls-key-password", tls.key_password, "of an encrypted key")->type_name("PASSWORD");
     command->add_flag("--tls-insecure-skip-verification", tls.insecure_skip_verification, "anybody may be the server");
+    add_sasl(command, way.sasl.mechanisms, way.sasl.cyrus);
+    command->add_option("--sasl-act-for", way.sasl.authorization_id, "be taken for this user, if the server lets us")
+        ->type_name("USER");
 }
 
-codec::Result<void, std::string> use_way(engine::ConnectionOptions& connection, std::string_view url, const Way& way) {
+codec::Result<void, std::string> use_way(engine::ConnectionOptions& connection, std::string_view url, Way way) {
+    if (auto done = check_mechanisms(way.sasl.mechanisms); !done) return done;
+    way.sasl.enabled = connection.sasl.enabled || !way.sasl.mechanisms.empty() || way.sasl.cyrus.layer_bits_min > 0;
+    connection.sasl = std::move(way.sasl);
     if (!way.proxy.empty()) {
         const std::size_t at = way.proxy.rfind('@');
         const std::size_t host = at == std::string::npos ? 0 : at + 1;

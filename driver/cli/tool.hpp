@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -63,15 +64,21 @@ struct Tool {
 void add_timeout(CLI::App* command, double& seconds, const std::string& description);
 std::chrono::nanoseconds to_duration(double seconds);
 
-/// How `send`, `receive` and `doctor` get to the server.
+/// Adds the `--sasl-…` options that both roles have.
+void add_sasl(CLI::App* command, std::vector<std::string>& mechanisms, engine::SaslCyrusOptions& cyrus);
+/// Names of mechanisms in capitals, or which of them is none and what there is.
+codec::Result<void, std::string> check_mechanisms(std::vector<std::string>& names);
+
+/// How `send`, `receive` and `doctor` get to the server, and as whom.
 struct Way {
     std::string proxy{};
     engine::TlsOptions tls{};
+    engine::SaslClientOptions sasl{};  ///< without the credentials, which are in the URL
 };
-/// Adds `--proxy` and the `--tls-…` options of a client.
+/// Adds `--proxy`, `--allow-cleartext-password`, and the `--tls-…` and `--sasl-…` options of a client.
 void add_way(CLI::App* command, Way& way);
 /// Puts them into `connection`, those for TLS where the URL is one for that. The error's text is for people.
-codec::Result<void, std::string> use_way(engine::ConnectionOptions& connection, std::string_view url, const Way& way);
+codec::Result<void, std::string> use_way(engine::ConnectionOptions& connection, std::string_view url, Way way);
 
 /// Waits a little longer than the connection itself, whose failure says what it was waiting for.
 codec::Result<void, engine::Failure> wait_open(const engine::Connection& connection,

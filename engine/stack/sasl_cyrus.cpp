@@ -171,7 +171,8 @@ private:
 
 class ServerConnection final : public CyrusConnection {
 public:
-    ServerConnection(const SaslServerOptions& options, const SaslSurroundings& around) : options_(options) {
+    ServerConnection(const SaslServerOptions& options, const SaslSurroundings& around, std::string_view mechanism)
+        : options_(options) {
         add_callback(SASL_CB_GETOPT, &get_setting, this);
         add_callback(SASL_CB_PROXY_POLICY, &authorize, this);
         if (options.password_of) {
@@ -180,9 +181,11 @@ public:
         }
         end_callbacks();
         // Cyrus appends a realm of its own to the names of users. A function that knows passwords by name wants none,
-        // but DIGEST-MD5 cannot do without: there the place of the host's name has one.
+        // but DIGEST-MD5 cannot do without: there the place of the host's name has one. Kerberos wants that name
+        // itself.
         const std::string& realm = options.cyrus.realm;
-        default_realm_ = !realm.empty() ? realm : options.password_of ? options.cyrus.service : cyrus_host_name();
+        const bool by_host = mechanism == "GSSAPI" || (realm.empty() && !options.password_of);
+        default_realm_ = by_host ? cyrus_host_name() : !realm.empty() ? realm : options.cyrus.service;
         const char* const appended = realm.empty() || options.password_of ? nullptr : realm.c_str();
         if (sasl_server_new(options.cyrus.service.c_str(), default_realm_.c_str(), appended, nullptr, nullptr,
                             callbacks_.data(), 0, &handle_) == SASL_OK)
@@ -223,7 +226,7 @@ private:
 class CyrusServer final : public SaslServerExchange {
 public:
     CyrusServer(const SaslServerOptions& options, const SaslSurroundings& around, const char* mechanism)
-        : connection_(std::make_shared<ServerConnection>(options, around)), mechanism_(mechanism) {}
+        : connection_(std::make_shared<ServerConnection>(options, around, mechanism)), mechanism_(mechanism) {}
 
     /// The last word is a challenge like the others, which the client answers with nothing: clients that take no notice
     /// of an outcome's additional-data would not see our proof in it.

@@ -4,11 +4,14 @@
     oslo_peer.py URL server TOPIC NAME          serves until standard input ends
     oslo_peer.py URL client TOPIC STEP...       runs the steps one after the other
 
+OSLO_AMQP_OPTIONS in the environment may have a JSON object with options of the driver by name, such as ssl_ca_file.
+
 Steps of the client: echo, echo=SERVER, boom, custom, missing, version, note=TEXT (cast), fanout=TEXT, slow=SECONDS (call
 with monitoring), nobody (call to a topic without a server).
 """
 import json
 import logging
+import os
 import sys
 import time
 
@@ -114,6 +117,8 @@ def main():
     conf = cfg.CONF  # not one of our own: the metrics of oslo.messaging read this one
     conf([])
     conf.register_opts(opts.amqp1_opts, group="oslo_messaging_amqp")
+    for name, value in json.loads(os.environ.get("OSLO_AMQP_OPTIONS", "{}")).items():
+        conf.set_override(name, value, group="oslo_messaging_amqp")
     transport = oslo_messaging.get_rpc_transport(conf, url=url, allowed_remote_exmods=["builtins"])
     if what == "server":
         serve(transport, topic, rest[0])

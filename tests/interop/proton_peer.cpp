@@ -1,7 +1,9 @@
 // Sends messages of every kind of body to a queue, receives them from it with Proton's C++ client, accepts each by
 // itself and checks that each came once, with the content and the types it was sent with.
 //
-//     proton_peer URL ADDRESS COUNT
+//     proton_peer URL ADDRESS COUNT [CA]
+//
+// A password in the URL may go in the clear without CA, a file with whom to trust.
 
 #include <cstdint>
 #include <iostream>
@@ -27,7 +29,9 @@
 #include <proton/messaging_handler.hpp>
 #include <proton/receiver.hpp>
 #include <proton/receiver_options.hpp>
+#include <proton/reconnect_options.hpp>
 #include <proton/sender.hpp>
+#include <proton/ssl.hpp>
 #include <proton/symbol.hpp>
 #include <proton/timestamp.hpp>
 #include <proton/tracker.hpp>
@@ -113,10 +117,16 @@ bool same(const message& a, const message& b) {
 
 class Peer : public proton::messaging_handler {
 public:
-    Peer(std::string url, std::string address, std::uint64_t count)
-        : url_(std::move(url)), address_(std::move(address)), count_(count) {}
+    Peer(std::string url, std::string address, std::uint64_t count, std::string ca)
+        : url_(std::move(url)), address_(std::move(address)), count_(count), ca_(std::move(ca)) {}
 
-    void on_container_start(proton::container& container) override { container.connect(url_); }
+    void on_container_start(proton::container& container) override {
+        proton::connection_options options;
+        options.reconnect(proton::reconnect_options().max_attempts(1));
+        options.sasl_allow_insecure_mechs(ca_.empty());
+        if (!ca_.empty()) options.ssl_client_options(proton::ssl_client_options(ca_, proton::ssl::VERIFY_PEER_NAME));
+        container.connect(url_, options);
+    }
 
     void on_connection_open(proton::connection& connection) override {
         sender_ = connection.open_sender(address_);
@@ -167,6 +177,7 @@ private:
     const std::string url_;
     const std::string address_;
     const std::uint64_t count_;
+    const std::string ca_;
     proton::sender sender_;
     proton::receiver receiver_;
     std::uint64_t sent_ = 0;
@@ -178,12 +189,12 @@ private:
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) {
-        std::cerr << "proton_peer URL ADDRESS COUNT" << std::endl;
+    if (argc != 4 && argc != 5) {
+        std::cerr << "proton_peer URL ADDRESS COUNT [CA]" << std::endl;
         return 2;
     }
     try {
-        Peer peer(argv[1], argv[2], std::stoull(argv[3]));
+        Peer peer(argv[1], argv[2], std::stoull(argv[3]), argc == 5 ? argv[4] : "");
         proton::container(peer).run();
         return peer.result();
     } catch (const std::exception& error) {

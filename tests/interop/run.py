@@ -395,14 +395,14 @@ SCENARIOS = {
 }
 
 
-def main():
+def main(scenarios):
     parser = argparse.ArgumentParser()
-    parser.add_argument("scenario", choices=sorted(SCENARIOS))
+    parser.add_argument("scenario", choices=sorted(scenarios))
     for program in ("aprotic", "rpc-peer", "proton-peer", "proton-broker"):
         parser.add_argument("--" + program)
     options = parser.parse_args()
     try:
-        SCENARIOS[options.scenario](options)
+        scenarios[options.scenario](options)
     except Missing as missing:
         print("skipped: %s" % missing)
         return 1 if os.environ.get("APROTIC_INTEROP_REQUIRED") else 77
@@ -417,4 +417,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(SCENARIOS))
