@@ -1,12 +1,14 @@
 #include <aprotic/engine/stack/protocol_stack.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
 #include <fmt/core.h>
 
 #include <aprotic/engine/stack/sasl_wrap_layer.hpp>
+#include <aprotic/engine/stack/wipe.hpp>
 
 namespace aprotic::engine::stack {
 
@@ -17,11 +19,16 @@ ProtocolStack::ProtocolStack(EngineRole role, ConnectionOptions options, Instant
       seed_(seed),
       private_stream_(private_stream && options_.proxy.host.empty()),
       open_deadline_(now + options_.connect_timeout),
-      endpoint_(role, options_, now, seed),
+      endpoint_(role, without_secrets(options_), now, seed),
       now_(now) {
     if (role_ == EngineRole::client) make_first_layers();
     policy_ = first_policy(tls_ != nullptr);
     if (options_.trace) set_trace(options_.trace.get());
+}
+
+ProtocolStack::~ProtocolStack() {
+    wipe(options_.sasl.password);
+    wipe(options_.proxy.password);
 }
 
 /// Which headers are agreed to at first, and again on a stream that TLS has made.
@@ -109,11 +116,25 @@ std::size_t ProtocolStack::prepare_write(std::span<codec::ConstBuffer> out, Inst
 
 void ProtocolStack::commit_write(std::size_t n, Instant now) {
     now_ = now;
-    if (layers_.empty()) return endpoint_.commit_write(n, now);
+    if (layers_.empty()) return commit_plain(n, now);
     const std::size_t clear = std::min(n, clear_left_);
-    if (clear > 0) endpoint_.commit_write(clear, now);
+    if (clear > 0) commit_plain(clear, now);
     clear_left_ -= clear;
     layers_.commit_output(n - clear);
+}
+
+void ProtocolStack::commit_plain(std::size_t n, Instant now) {
+    core::Outbox& outbox = endpoint_.outbox();
+    if (outbox.committed() < secrets_end_) {
+        std::array<codec::ConstBuffer, 16> front;
+        std::size_t left = std::min<std::size_t>(n, secrets_end_ - outbox.committed());
+        for (const auto& each : std::span(front).first(outbox.gather(front))) {
+            const std::size_t size = std::min(left, each.size);
+            wipe({each.data, size});
+            left -= size;
+        }
+    }
+    endpoint_.commit_write(n, now);
 }
 
 void ProtocolStack::close_write(std::error_code why, Instant now) {
@@ -246,6 +267,8 @@ bool ProtocolStack::take_header(Instant now) {
         return true;
     }
     if (role_ == EngineRole::client) {
+        // As large as a frame gets: growing would leave half of a secret behind.
+        output_ = codec::Encoder(options_.sasl.cyrus.frame_size_max);
         sasl_ = std::make_unique<SaslClient>(options_.sasl, options_.hostname, surroundings(), output_);
     } else {
         sasl_ = std::make_unique<SaslServer>(options_.sasl_server, surroundings(), output_);
@@ -257,7 +280,11 @@ bool ProtocolStack::take_header(Instant now) {
 }
 
 bool ProtocolStack::take_sasl_frames(Instant now) {
-    endpoint_.inbox().consume(sasl_->feed(endpoint_.inbox().unread()));
+    const auto unread = endpoint_.inbox().unread();
+    const std::size_t taken = sasl_->feed(unread);
+    wipe(unread.first(taken));
+    endpoint_.inbox().consume(taken);
+    if (sasl_->status() != SaslLayer::Status::going_on) wipe(options_.sasl.password);
     switch (sasl_->status()) {
         case SaslLayer::Status::going_on: return false;
         case SaslLayer::Status::failed:
@@ -292,6 +319,8 @@ void ProtocolStack::send_header(const codec::ProtocolHeader& header) {
 
 void ProtocolStack::flush_output() {
     endpoint_.outbox().append(output_.written());
+    if (stage_ == Stage::sasl) secrets_end_ = endpoint_.outbox().end_position();
+    wipe(output_.written());
     output_.truncate(0);
 }
 

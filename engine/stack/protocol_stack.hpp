@@ -28,6 +28,7 @@ namespace aprotic::engine::stack {
 class ProtocolStack {
 public:
     ProtocolStack(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed, bool private_stream);
+    ~ProtocolStack();
 
     std::span<std::byte> prepare_read();
     void commit_read(std::size_t n, Instant now);
@@ -53,6 +54,8 @@ private:
     void start(Instant now);
     void say_first_header(Instant now);
     void recv_plain(std::size_t n, Instant now);
+    /// The first `n` octets of the outbox were taken; what told a secret is overwritten.
+    void commit_plain(std::size_t n, Instant now);
     void bound_handshake(std::size_t n, Instant now);
     void advance_handshake(Instant now);
     bool take_first_octets();
@@ -94,6 +97,7 @@ private:
     bool closing_ = false;
     std::size_t handshake_octets_ = 0;  // what has come before the first AMQP frame
     codec::Encoder output_;             // of the handshake, on its way to the outbox
+    std::uint64_t secrets_end_ = 0;     // position in the outbox up to which SASL frames may be
     std::unique_ptr<SaslLayer> sasl_;   // once both SASL headers were exchanged; kept for its identity
     std::optional<Authenticated> authenticated_;
     TraceSink* trace_ = nullptr;

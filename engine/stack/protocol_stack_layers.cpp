@@ -75,7 +75,7 @@ void ProtocolStack::pump_output(Instant now) {
             if (n < gather[i].size) break;
         }
         if (taken == 0) break;
-        endpoint_.commit_write(taken, now);
+        commit_plain(taken, now);
     }
     layers_.flush();
     if (endpoint_.wants_close()) layers_.end_output();

@@ -7,6 +7,7 @@
 #include <aprotic/codec/decoder.hpp>
 #include <aprotic/engine/stack/header_exchange.hpp>
 #include <aprotic/engine/stack/sasl_cyrus.hpp>
+#include <aprotic/engine/stack/wipe.hpp>
 
 namespace aprotic::engine::stack {
 namespace {
@@ -32,7 +33,10 @@ public:
 
 private:
     std::string message() const override {
-        std::string text = options_.authorization_id;
+        std::string text;
+        // No copies are left behind by a string that grows.
+        text.reserve(options_.authorization_id.size() + options_.username.size() + options_.password.size() + 2);
+        text += options_.authorization_id;
         text += '\0';
         text += options_.username;
         text += '\0';
@@ -55,8 +59,10 @@ bool same_secret(std::string_view a, std::string_view b) {
 
 bool is_password(const SaslServerOptions& options, std::string_view user, std::string_view password) {
     if (options.verify_password) return options.verify_password(user, password);
-    const auto right = options.password_of(user);
-    return same_secret(password, right.value_or("")) && right;
+    auto right = options.password_of(user);
+    const bool same = same_secret(password, right ? std::string_view(*right) : std::string_view()) && right;
+    if (right) wipe(*right);
+    return same;
 }
 
 class PlainServer final : public Server {
@@ -135,7 +141,14 @@ public:
     TokenClient(const SaslClientOptions& options, std::string acknowledgement)
         : options_(options), acknowledgement_(std::move(acknowledgement)) {}
 
-    std::optional<std::string> initial_response() override { return message(options_.token()); }
+    std::optional<std::string> initial_response() override {
+        std::string token = options_.token();
+        std::string text;
+        text.reserve(token.size() + size_beside_token());
+        append_message(text, token);
+        wipe(token);
+        return text;
+    }
     std::optional<std::string> respond(std::string_view challenge) override {
         if (challenge.empty()) return initial_response();
         reason_ = printable(challenge, 200);
@@ -144,7 +157,11 @@ public:
     std::string reason() const override { return reason_; }
 
 protected:
-    virtual std::string message(std::string token) const = 0;
+    /// `text` has room, so that no copies are left behind by growing.
+    virtual void append_message(std::string& text, const std::string& token) const = 0;
+    virtual std::size_t size_beside_token() const {
+        return 64 + 3 * (options_.username.size() + options_.authorization_id.size());
+    }
 
     const SaslClientOptions& options_;
 
@@ -160,8 +177,8 @@ public:
         : TokenClient(options, std::string(1, separator)), host_(std::move(host)) {}
 
 private:
-    std::string message(std::string token) const override {
-        std::string text = "n,";
+    void append_message(std::string& text, const std::string& token) const override {
+        text += "n,";
         const std::string& acts_for = options_.authorization_id.empty() ? options_.username : options_.authorization_id;
         if (!acts_for.empty()) {
             text += "a=";
@@ -179,8 +196,9 @@ private:
         text += separator;
         if (!host_.empty()) text.append("host=").append(host_) += separator;
         text.append(bearer).append(token) += separator;
-        return text += separator;
+        text += separator;
     }
+    std::size_t size_beside_token() const override { return TokenClient::size_beside_token() + host_.size(); }
 
     std::string host_;
 };
@@ -190,11 +208,10 @@ public:
     explicit XOAuth2Client(const SaslClientOptions& options) : TokenClient(options, {}) {}
 
 private:
-    std::string message(std::string token) const override {
-        std::string text = "user=" + options_.username;
-        text += separator;
+    void append_message(std::string& text, const std::string& token) const override {
+        text.append("user=").append(options_.username) += separator;
         text.append(bearer).append(token) += separator;
-        return text += separator;
+        text += separator;
     }
 };
 

@@ -7,14 +7,18 @@
 
 #include <aprotic/engine/stack/header_exchange.hpp>
 #include <aprotic/engine/stack/sasl_cyrus.hpp>
+#include <aprotic/engine/stack/wipe.hpp>
 
 namespace aprotic::engine::stack {
 namespace {
 
 /// The same frame without what would let its reader in.
-codec::SaslInit without_secret(codec::SaslInit init) {
-    if (init.initial_response) init.initial_response.emplace();
-    return init;
+codec::SaslInit without_secret(const codec::SaslInit& init) {
+    codec::SaslInit copy;
+    copy.mechanism = init.mechanism;
+    copy.hostname = init.hostname;
+    if (init.initial_response) copy.initial_response.emplace();
+    return copy;
 }
 codec::SaslResponse without_secret(const codec::SaslResponse&) { return {}; }
 
@@ -28,7 +32,10 @@ void trace_without_secret(TraceSink& sink, bool outgoing, const T& body) {
 
 void trace_received(TraceSink& sink, const codec::FrameView& frame) {
     if (frame.is(codec::descriptor::sasl_init)) {
-        if (const auto init = frame.as<codec::SaslInit>()) trace_without_secret(sink, false, *init);
+        if (const auto init = frame.as<codec::SaslInit>()) {
+            trace_without_secret(sink, false, *init);
+            if (init->initial_response) wipe(init->initial_response->span());
+        }
     } else if (frame.is(codec::descriptor::sasl_response)) {
         trace_without_secret(sink, false, codec::SaslResponse{});
     } else {
@@ -77,6 +84,7 @@ bool SaslLayer::send(const T& body) {
     const std::size_t before = output_.size();
     codec::append_frame(output_, 0, body);
     if (output_.size() - before > cyrus_.frame_size_max) {
+        wipe(output_.written().subspan(before));
         output_.truncate(before);
         return false;
     }
@@ -194,6 +202,7 @@ void SaslClient::recv_mechanisms(const codec::SaslMechanisms& offered) {
     if (auto response = exchange_->initial_response()) init.initial_response = codec::Binary(std::move(*response));
     init.hostname = hostname_;
     if (!send(init)) send_oversized();
+    if (init.initial_response) wipe(init.initial_response->span());
 }
 
 void SaslClient::recv_challenge(const codec::SaslChallenge& challenge) {
@@ -207,6 +216,7 @@ void SaslClient::recv_challenge(const codec::SaslChallenge& challenge) {
     codec::SaslResponse frame;
     frame.response = codec::Binary(std::move(*response));
     if (!send(frame)) send_oversized();
+    wipe(frame.response.span());
 }
 
 void SaslClient::recv_outcome(const codec::SaslOutcome& outcome) {
@@ -279,10 +289,12 @@ void SaslServer::recv(const codec::FrameView& frame) {
         const auto init = frame.as<codec::SaslInit>();
         if (!init) return fail_malformed(init.error());
         recv_init(*init);
+        if (init->initial_response) wipe(init->initial_response->span());
     } else if (frame.is(codec::descriptor::sasl_response) && chosen_ != nullptr) {
         const auto response = frame.as<codec::SaslResponse>();
         if (!response) return fail_malformed(response.error());
         step(response->response.text());
+        wipe(response->response.span());
     } else {
         fail_unexpected(frame);
     }
