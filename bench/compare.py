@@ -8,9 +8,11 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 
 LIBRARIES = ("ours", "proton")
 # name, sending mode, receiving mode, through our broker, count, window
@@ -21,8 +23,11 @@ ROWS = [
     ("calls, window 64, direct", "request", "respond", False, 100000, 64),
     ("calls, window 1, through the broker", "request", "respond", True, 10000, 1),
     ("calls, window 64, through the broker", "request", "respond", True, 60000, 64),
+    ("one way over TLS, 100 octets", "send", "receive", False, 300000, 0),
+    ("one way over TLS, 64 KiB", "send", "receive", False, 20000, 0),
 ]
 SIZE = 100
+KEYS = tempfile.mkdtemp(prefix="aprotic-bench-")  # a certificate for localhost, made by make_keys()
 TIMEOUT = 180
 
 
@@ -58,7 +63,8 @@ def once(folder, library, row, scale):
     name, active, passive, through_broker, count, window = row
     count = max(1000, int(count * scale))
     program = os.path.join(folder, "bench_" + library)
-    common = ["--count", str(count), "--size", str(SIZE)]
+    common = ["--count", str(count), "--size", str(65536 if "64 KiB" in name else SIZE)]
+    tls = "TLS" in name
     running = []
     try:
         if through_broker:
@@ -68,9 +74,13 @@ def once(folder, library, row, scale):
             running.append(waiting)
             waiting.line_starting("ready")
         else:
-            waiting = Program(program, passive, "--listen", "--at", "127.0.0.1:0", *common)
+            identity = ["--tls-cert", KEYS + "/cert.pem", "--tls-key", KEYS + "/key.pem"] if tls else []
+            waiting = Program(program, passive, "--listen", "--at", "127.0.0.1:0", *common, *identity)
             running.append(waiting)
             at = waiting.line_starting("listening on ").split()[-1]
+        if tls:  # by name: Proton does not look for addresses in a certificate
+            common += ["--tls-ca", KEYS + "/cert.pem"]
+            at = at.replace("127.0.0.1", "localhost")
         acting = Program(program, active, "--at", at, "--window", str(max(1, window)), *common)
         running.append(acting)
         sent, got = acting.result(), waiting.result()
@@ -82,6 +92,25 @@ def once(folder, library, row, scale):
     timed = got if active == "send" else sent
     return {"rate": count / timed["seconds"], "p50": sent["p50"], "p99": sent["p99"], "digest": sent["digest"],
             "active": 1e6 * sent["cpu"] / count, "passive": 1e6 * got["cpu"] / count}
+
+
+def make_keys():
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-out", KEYS + "/cert.pem",
+                    "-keyout", KEYS + "/key.pem"], check=True, capture_output=True)
+
+
+def handshakes(folder):
+    """Connections per second, one after the other, with and without sessions that are taken up again."""
+    broker = Program(os.path.join(folder, "aprotic"), "broker", "--listen", "127.0.0.1:0", "--tls-cert", KEYS + "/cert.pem",
+                     "--tls-key", KEYS + "/key.pem")
+    try:
+        at = broker.line_starting("listening on ").split()[-1].replace("127.0.0.1", "localhost")
+        for more in ([], ["--resume"]):
+            print("handshakes%s: %s" % (" resumed" if more else "", output_of(
+                os.path.join(folder, "bench_ours"), "handshakes", "--at", at, "--count", "500", "--tls-ca", KEYS + "/cert.pem", *more)))
+    finally:
+        broker.stop()
 
 
 def output_of(*command):
@@ -116,6 +145,7 @@ def main():
     print("messages   %d octets of body, unsettled; %d repetitions, interleaved; scale %g" %
           (SIZE, options.repetitions, options.scale))
 
+    make_keys()
     results = {(row[0], library): [] for row in rows for library in LIBRARIES}
     for repetition in range(options.repetitions):
         for row in rows:
@@ -146,6 +176,12 @@ def main():
                           "%.0f [%.0f-%.0f]" % (statistics.median(rates), min(rates), max(rates)),
                           "%.2f" % ratio if library == "ours" else "", "%.2f" % median("active"),
                           "%.2f" % median("passive"), *latency))
+    if any("TLS" in row[0] for row in rows):
+        print()
+        handshakes(options.folder)
+        print("the limit: openssl speed -evp aes-256-gcm -bytes 16384 -seconds 1")
+        print("\n".join(line for line in output_of("openssl", "speed", "-evp", "aes-256-gcm", "-bytes", "16384", "-seconds",
+                                                   "1").splitlines() if "GCM" in line.upper()))
     print("\nratio: median over the repetitions of ours divided by proton, each pair run one right after the other")
 
 
@@ -153,3 +189,5 @@ try:
     main()
 except Failed as failure:
     sys.exit("compare.py: %s" % failure)
+finally:
+    shutil.rmtree(KEYS, ignore_errors=True)

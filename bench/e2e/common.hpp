@@ -21,7 +21,9 @@ namespace bench {
 constexpr std::uint32_t credit_window = 1000;  // of every receiver
 constexpr const char* usage =
     "PROGRAM send|receive|request|respond --at HOST:PORT [--listen] [--address A] --count N [--size BYTES] [--window "
-    "N]\n";
+    "N] "
+    "[--tls-ca FILE] [--tls-cert FILE --tls-key FILE]\n"
+    "ours also: handshakes --at HOST:PORT --count N --tls-ca FILE [--resume]\n";
 
 struct Arguments {
     std::string mode;
@@ -31,6 +33,10 @@ struct Arguments {
     std::uint64_t count = 0;
     std::size_t size = 100;    ///< of the body
     std::uint32_t window = 1;  ///< requests under way
+    std::string tls_ca;        ///< client: speak TLS, and trust this one
+    std::string tls_cert;      ///< server: speak TLS, and be this one
+    std::string tls_key;
+    bool resume = false;  ///< take up TLS sessions again
 
     Arguments(int argc, char** argv) {
         if (argc < 2) throw std::runtime_error(usage);
@@ -39,6 +45,10 @@ struct Arguments {
             const std::string_view word = argv[i];
             if (word == "--listen") {
                 listen = true;
+                continue;
+            }
+            if (word == "--resume") {
+                resume = true;
                 continue;
             }
             if (++i == argc) throw std::runtime_error(usage);
@@ -52,6 +62,12 @@ struct Arguments {
                 size = std::strtoull(argv[i], nullptr, 10);
             else if (word == "--window")
                 window = static_cast<std::uint32_t>(std::strtoul(argv[i], nullptr, 10));
+            else if (word == "--tls-ca")
+                tls_ca = argv[i];
+            else if (word == "--tls-cert")
+                tls_cert = argv[i];
+            else if (word == "--tls-key")
+                tls_key = argv[i];
             else
                 throw std::runtime_error(usage);
         }

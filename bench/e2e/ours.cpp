@@ -9,6 +9,7 @@
 
 #include <aprotic/codec/message.hpp>
 #include <aprotic/engine/container.hpp>
+#include <aprotic/engine/tls.hpp>
 
 #include "common.hpp"
 
@@ -54,6 +55,20 @@ struct ToReceive final : ReceiverHandler {
     std::function<void(Delivery&)> message;
 };
 
+ConnectionOptions connection_options(const Arguments& arguments) {
+    ConnectionOptions options;
+    TlsOptions tls;
+    tls.ca_file = arguments.tls_ca;
+    tls.certificate_file = arguments.tls_cert;
+    tls.key_file = arguments.tls_key;
+    tls.resume_sessions = arguments.resume;
+    if (tls.ca_file.empty() && tls.certificate_file.empty()) return options;
+    const auto made = arguments.listen ? TlsContext::make_server(tls) : TlsContext::make_client(tls);
+    if (!made) throw std::runtime_error(made.error().message());
+    options.tls.context = *made;
+    return options;
+}
+
 /// Everything runs on the container's thread; main waits for the end.
 class Program : public ConnectionHandler, public std::enable_shared_from_this<Program> {
 public:
@@ -66,12 +81,14 @@ public:
         if (arguments.listen) {
             const auto at = Address::parse(arguments.at);
             if (!at) throw std::runtime_error(at.error());
-            auto made = container.listen(*at, {}, [self = shared_from_this()] { return self; });
+            auto made =
+                container.listen(*at, connection_options(arguments), [self = shared_from_this()] { return self; });
             if (!made) throw std::runtime_error(made.error().message());
             listener = *made;
             say("listening on " + listener.address().to_string());
         } else {
-            container.connect("amqp://" + arguments.at, {}, shared_from_this());
+            const char* const scheme = arguments.tls_ca.empty() ? "amqp://" : "amqps://";
+            container.connect(scheme + arguments.at, connection_options(arguments), shared_from_this());
         }
         over.get();
     }
@@ -269,6 +286,33 @@ private:
     double seconds_ = 0;
 };
 
+/// Opens one connection after the other, and says how many had a session to take up again.
+void shake_hands(const Arguments& arguments) {
+    const ConnectionOptions options = connection_options(arguments);
+    Container container;
+    std::uint64_t resumed = 0;
+    struct Handler final : ConnectionHandler {
+        void on_open(Connection& connection) override {
+            resumed = connection.identity().tls && connection.identity().tls->resumed;
+            connection.close();
+        }
+        void on_close(Connection&, const std::optional<Failure>& why) override { closed.set_value(why); }
+        bool resumed = false;
+        std::promise<std::optional<Failure>> closed;
+    };
+    const auto begin = Clock::now();
+    for (std::uint64_t i = 0; i < arguments.count; ++i) {
+        const auto handler = std::make_shared<Handler>();
+        auto closed = handler->closed.get_future();
+        container.connect("amqps://" + arguments.at, options, handler);
+        if (const auto why = closed.get()) throw std::runtime_error(why->message());
+        resumed += handler->resumed ? 1 : 0;
+    }
+    const double seconds = seconds_since(begin);
+    std::cout << static_cast<double>(arguments.count) / seconds << " connections per second, " << resumed << " of "
+              << arguments.count << " resumed" << std::endl;
+}
+
 std::shared_ptr<Program> make(const Arguments& arguments) {
     if (arguments.mode == "send") return std::make_shared<Send>(arguments);
     if (arguments.mode == "receive") return std::make_shared<Receive>(arguments);
@@ -281,7 +325,12 @@ std::shared_ptr<Program> make(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
     try {
-        const auto program = make(Arguments(argc, argv));
+        const Arguments arguments(argc, argv);
+        if (arguments.mode == "handshakes") {
+            shake_hands(arguments);
+            return 0;
+        }
+        const auto program = make(arguments);
         program->run();
         program->report();
     } catch (const std::exception& error) {

@@ -21,6 +21,7 @@
 #include <proton/sender_options.hpp>
 #include <proton/source.hpp>
 #include <proton/source_options.hpp>
+#include <proton/ssl.hpp>
 #include <proton/target.hpp>
 #include <proton/target_options.hpp>
 #include <proton/tracker.hpp>
@@ -40,9 +41,13 @@ public:
 
     void on_container_start(proton::container& container) override {
         if (arguments.listen) {
-            listener_ = container.listen(arguments.at, announce_);
-        } else {
+            listener_ = container.listen((arguments.tls_cert.empty() ? "" : "amqps://") + arguments.at, announce_);
+        } else if (arguments.tls_ca.empty()) {
             container.connect(arguments.at);
+        } else {
+            proton::connection_options options;
+            options.ssl_client_options(proton::ssl_client_options(arguments.tls_ca, proton::ssl::VERIFY_PEER_NAME));
+            container.connect("amqps://" + arguments.at, options);
         }
     }
     void on_connection_open(proton::connection& connection) override {
@@ -67,7 +72,11 @@ private:
     struct Announce : proton::listen_handler {
         explicit Announce(Program& to) : program(to) {}
         proton::connection_options on_accept(proton::listener&) override {
-            return proton::connection_options().handler(program);
+            auto options = proton::connection_options().handler(program);
+            const Arguments& given = program.arguments;
+            if (!given.tls_cert.empty())
+                options.ssl_server_options(proton::ssl_certificate(given.tls_cert, given.tls_key));
+            return options;
         }
         void on_open(proton::listener& listener) override {
             say("listening on " + program.arguments.host() + ":" + std::to_string(listener.port()));

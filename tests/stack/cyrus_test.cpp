@@ -85,6 +85,7 @@ struct Both {
     std::string words() const { return client.failure().text + server.failure().text + recorder.seen; }
 
     std::size_t piece;
+    std::size_t longest = 0;  // that was said at once
     codec::Encoder to_server, to_client;
     std::string server_input, client_input;
     SaslClient client;
@@ -92,9 +93,10 @@ struct Both {
     Recorder recorder;
 
 private:
-    bool pass(codec::Encoder& from, SaslLayer& to, std::string& input) const {
+    bool pass(codec::Encoder& from, SaslLayer& to, std::string& input) {
         const std::string octets(codec::as_text(from.written()));
         from.truncate(0);
+        longest = std::max(longest, octets.size());
         for (std::size_t at = 0; at < octets.size(); at += piece) {
             input += octets.substr(at, piece);
             input.erase(0, to.feed(codec::as_bytes(input)));
@@ -136,6 +138,50 @@ TEST_CASE("each mechanism lets the right password in, cut anywhere", "[5.3.2-f] 
             CHECK(both.client.identity().mechanism == name);
             CHECK_FALSE(contains(both.words(), secret));
         }
+    }
+}
+
+TEST_CASE("what crosses may come in pieces of every size", "[5.3-f]") {
+    for (const char* name : {"SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5"}) {
+        const auto options = me({name});
+        const auto server = users();
+        std::size_t cut = 1;
+        for (std::size_t longest = 2; cut < longest; ++cut) {
+            Both both(options, server, cut);
+            INFO(name << " cut at " << cut);
+            REQUIRE(both.succeeded());
+            longest = both.longest;
+        }
+        CHECK(cut > 90);
+    }
+}
+
+TEST_CASE("frames larger than agreed, repeated or left out end an exchange by Cyrus", "[5.3-f] [5.3-g]") {
+    const auto known = users();
+    const auto init = [](std::string_view text) {
+        return peer::sasl_init(codec::Symbol("SCRAM-SHA-256")).initial_response(text).encode(0);
+    };
+    constexpr std::string_view first = "n,,n=me,r=abcdefghijklmnop";
+    struct Row {
+        std::vector<codec::Bytes> frames;
+        Errc code;
+        std::string_view text;
+    };
+    const Row rows[] = {
+        {{init(std::string(first) + std::string(600, 'x'))}, Errc::protocol_violation, "sasl.cyrus.frame_size_max"},
+        {{init(first), init(first)}, Errc::protocol_violation, "sasl-init"},
+        {{peer::sasl_response("c=biws").encode(0)}, Errc::protocol_violation, "sasl-response"},
+        {{init(first), peer::sasl_outcome(codec::SaslCode::ok).encode(0)}, Errc::protocol_violation, "sasl-outcome"},
+        {{init(first), peer::sasl_response("c=biws,r=abc,p=AAAA").encode(0)}, Errc::authentication_failed, "SCRAM"},
+    };
+    for (const Row& row : rows) {
+        codec::Encoder output;
+        SaslServer server(known, {}, output);
+        server.start();
+        for (const codec::Bytes& frame : row.frames) static_cast<void>(server.feed(frame.span()));
+        INFO(server.failure().text);
+        CHECK(server.failure().code == row.code);
+        CHECK(contains(server.failure().text, row.text));
     }
 }
 
