@@ -12,6 +12,7 @@
 #include <aprotic/engine/stack/header_exchange.hpp>
 #include <aprotic/engine/stack/tls_context.hpp>
 #include <aprotic/engine/stack/tls_failure.hpp>
+#include <aprotic/engine/stack/wipe.hpp>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -20,6 +21,7 @@ namespace aprotic::engine::stack {
 namespace {
 
 constexpr std::size_t record_max = SSL3_RT_MAX_PLAIN_LENGTH;
+constexpr std::size_t secret_max = 1024;
 
 }  // namespace
 
@@ -289,6 +291,8 @@ void TlsLayer::flush() {
     Impl& self = *impl_;
     if (self.record.empty()) return;
     self.encrypt(self.record);
+    // Passwords are in small ones.
+    if (self.record.size() <= secret_max) wipe(self.record);
     self.record.clear();
 }
 

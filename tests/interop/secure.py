@@ -102,9 +102,9 @@ class Realm(object):
 
 def gssapi(options):
     program = need_program(options.aprotic, "aprotic")
-    for command in ("kdb5_util", "kadmin.local", "krb5kdc", "kinit", "kdestroy", "pluginviewer"):
+    for command in ("kdb5_util", "kadmin.local", "krb5kdc", "kinit", "kdestroy", "saslpluginviewer"):
         need_command(command)
-    if "GSSAPI" not in subprocess.run((need_command("pluginviewer"), "-c"), capture_output=True, text=True).stdout:
+    if "GSSAPI" not in subprocess.run((need_command("saslpluginviewer"), "-c"), capture_output=True, text=True).stdout:
         raise Missing("no plug-in of Cyrus SASL for GSSAPI")
     realm = Realm()
     try:
