@@ -1,6 +1,5 @@
 """Runs the recipes of docs/tls-and-sasl.md, word for word: below each heading of the third level one block of commands."""
 import os
-import re
 import shlex
 import socket
 import subprocess
@@ -11,10 +10,18 @@ PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "doc
 
 def recipes():
     """The lines of each recipe by its heading."""
+    found, heading, block = {}, None, None
     with open(PAGE, encoding="utf-8") as page:
-        text = page.read()
-    found = re.findall(r"^### ([^\n]*)\n(?:(?!^#).*\n)*?```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return {heading: block.splitlines() for heading, block in found}
+        for line in page.read().splitlines():
+            if block is not None and line == "```":
+                found[heading], block = block, None
+            elif block is not None:
+                block.append(line)
+            elif line == "```sh" and heading:
+                block = []
+            elif line.startswith("#"):
+                heading = line[4:] if line.startswith("### ") else None
+    return found
 
 
 def free_port():
@@ -27,7 +34,7 @@ def perform(lines, aprotic, folder, environment=None):
     """Each line by the shell, in `folder`. One with "&" at its end must say that it listens and goes on to the end of the
     recipe; every other must succeed. The recipe's ports are replaced by free ones. Gives what was said."""
     ports = {"5672": free_port(), "5671": free_port()}
-    path = os.path.dirname(aprotic) + os.pathsep + os.environ["PATH"] + os.pathsep + "/usr/sbin"
+    path = os.path.dirname(os.path.abspath(aprotic)) + os.pathsep + os.environ["PATH"] + os.pathsep + "/usr/sbin"
     environment = dict(os.environ, **(environment or {}), PATH=path)
     said, running = [], []
     try:
