@@ -481,7 +481,7 @@ class Doctor(ToolTest):
                             break
                         time.sleep(0.05)
                     result = run("doctor", f"amqps://localhost:{port}", "--tls-ca", cert, "--timeout", "2")
-                    self.expect(result, 3, None, "connect_timeout (2 s)")
+                    self.expect(result, 3, None, "connect_timeout (")
                     self.assertIn("certificate verified", result[1])
                     self.assertIn("sent SASL 1.0.0", result[1])
                     self.assertNotIn("received", result[1])
