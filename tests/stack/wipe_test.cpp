@@ -46,6 +46,12 @@ using engine::EngineRole;
 
 namespace {
 
+#ifdef APROTIC_TEST_WITH_CYRUS
+constexpr const char* mechanisms[] = {"PLAIN", "SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5"};
+#else
+constexpr const char* mechanisms[] = {"PLAIN"};
+#endif
+
 /// Counts the blocks that were freed with the secret in them.
 struct Watch {
     Watch() {
@@ -105,7 +111,7 @@ TEST_CASE("the watch notices") {
 }
 
 TEST_CASE("a password is overwritten wherever it was on its way, in both roles", "[5.3.2-f]") {
-    for (const char* mechanism : {"PLAIN", "SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5"}) {
+    for (const char* mechanism : mechanisms) {
         for (const bool right : {true, false}) {
             auto client = with_password();
             client.sasl.mechanisms = {mechanism};
