@@ -117,14 +117,19 @@ inline void say(const std::string& line) {
     std::fflush(stdout);
 }
 
-/// The last line of every program.
-inline void report(const Digest& digest, double seconds, std::vector<double> latencies = {}) {
+/// Of this process so far, user and system.
+inline double cpu_seconds() {
     rusage used{};
     getrusage(RUSAGE_SELF, &used);
     auto in_seconds = [](const timeval& t) {
         return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
     };
-    const double cpu = in_seconds(used.ru_utime) + in_seconds(used.ru_stime);
+    return in_seconds(used.ru_utime) + in_seconds(used.ru_stime);
+}
+
+/// The last line of every program.
+inline void report(const Digest& digest, double seconds, std::vector<double> latencies = {}) {
+    const double cpu = cpu_seconds();
     std::sort(latencies.begin(), latencies.end());
     auto percentile = [&](double share) {
         return latencies.empty()

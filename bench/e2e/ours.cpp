@@ -301,6 +301,7 @@ void shake_hands(const Arguments& arguments) {
         std::promise<std::optional<Failure>> closed;
     };
     const auto begin = Clock::now();
+    const double cpu = cpu_seconds();
     for (std::uint64_t i = 0; i < arguments.count; ++i) {
         const auto handler = std::make_shared<Handler>();
         auto closed = handler->closed.get_future();
@@ -309,8 +310,9 @@ void shake_hands(const Arguments& arguments) {
         resumed += handler->resumed ? 1 : 0;
     }
     const double seconds = seconds_since(begin);
-    std::cout << static_cast<double>(arguments.count) / seconds << " connections per second, " << resumed << " of "
-              << arguments.count << " resumed" << std::endl;
+    const auto count = static_cast<double>(arguments.count);
+    std::cout << count / seconds << " connections per second, " << 1e6 * (cpu_seconds() - cpu) / count
+              << " us of processor time each, " << resumed << " of " << arguments.count << " resumed" << std::endl;
 }
 
 std::shared_ptr<Program> make(const Arguments& arguments) {
