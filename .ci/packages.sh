@@ -2,7 +2,7 @@
 # only those, with apt-get as root or through sudo. Nothing is downloaded from anywhere else.
 
 packages_to_build=(g++ cmake ninja-build libasio-dev libfmt-dev nlohmann-json3-dev libcli11-dev libssl-dev libwslay-dev
-    libsasl2-dev libsasl2-modules)
+    libsasl2-dev libsasl2-modules libinih-dev)
 packages_to_test=(ccache openssl catch2 amqp-specs python3 sasl2-bin valgrind)
 packages_for_interop=(python3-oslo.messaging python3-pyngus python3-qpid-proton
     libqpid-proton-cpp12-dev libqpid-proton11-dev libqpid-proton11-dev-examples

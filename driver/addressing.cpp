@@ -1,8 +1,31 @@
 #include <aprotic/driver/addressing.hpp>
 
+#include <initializer_list>
+#include <string_view>
 #include <utility>
 
+#include <aprotic/codec/performatives.hpp>
+
 namespace aprotic::driver {
+namespace {
+
+std::string join_parts(char separator, std::initializer_list<std::string_view> parts) {
+    std::string address;
+    for (const auto part : parts) {
+        if (part.empty()) continue;
+        if (!address.empty()) address += separator;
+        address += part;
+    }
+    return address;
+}
+
+/// Only qpidd, and peers that do not say what they are, know the legacy addresses' prefixes.
+bool is_router(const codec::Open& peer) {
+    const codec::Value* product = peer.properties.find("product");
+    return product != nullptr && product->to_text() != "qpid-cpp";
+}
+
+}  // namespace
 
 LegacyAddresser::LegacyAddresser(const TransportOptions& options, std::string virtual_host)
     : server_prefix_(options.server_request_prefix),
@@ -12,14 +35,8 @@ LegacyAddresser::LegacyAddresser(const TransportOptions& options, std::string vi
       virtual_host_(std::move(virtual_host)) {}
 
 std::string LegacyAddresser::join(const std::string& prefix, const Target& target, const std::string& last) const {
-    std::string address = prefix;
-    for (const std::string* part :
-         {&virtual_host_, target.exchange.empty() ? &exchange_ : &target.exchange, &target.topic, &last}) {
-        if (part->empty()) continue;
-        if (!address.empty()) address += '.';
-        address += *part;
-    }
-    return address;
+    return join_parts(
+        '.', {prefix, virtual_host_, target.exchange.empty() ? exchange_ : target.exchange, target.topic, last});
 }
 
 std::string LegacyAddresser::rpc_address(const Target& target) const {
@@ -31,6 +48,43 @@ std::string LegacyAddresser::rpc_address(const Target& target) const {
 std::array<std::string, 3> LegacyAddresser::server_addresses(const Target& target) const {
     return {join(server_prefix_, target, target.server), join(broadcast_prefix_, target, "all"),
             join(group_prefix_, target, {})};
+}
+
+RoutableAddresser::RoutableAddresser(const TransportOptions& options, std::string virtual_host)
+    : prefix_(options.rpc_address_prefix),
+      unicast_(options.unicast_address),
+      multicast_(options.multicast_address),
+      anycast_(options.anycast_address),
+      virtual_host_(std::move(virtual_host)) {
+    for (const auto* exchange : {&options.default_rpc_exchange, &options.control_exchange})
+        if (exchange_.empty()) exchange_ = *exchange;
+    if (exchange_.empty()) exchange_ = "openstack";
+}
+
+std::string RoutableAddresser::join(const std::string& kind, const Target& target, const std::string& last) const {
+    return join_parts(
+        '/', {prefix_, kind, virtual_host_, target.exchange.empty() ? exchange_ : target.exchange, target.topic, last});
+}
+
+std::string RoutableAddresser::rpc_address(const Target& target) const {
+    if (target.fanout) return join(multicast_, target, {});
+    if (!target.server.empty()) return join(unicast_, target, target.server);
+    return join(anycast_, target, {});
+}
+
+std::array<std::string, 3> RoutableAddresser::server_addresses(const Target& target) const {
+    return {join(unicast_, target, target.server), join(multicast_, target, {}), join(anycast_, target, {})};
+}
+
+std::shared_ptr<const Addresser> make_addresser(const TransportOptions& options, const std::string& virtual_host,
+                                                const codec::Open* peer) {
+    if (peer != nullptr && options.make_addresser)
+        if (auto own = options.make_addresser(*peer)) return own;
+    const std::string in_address = options.pseudo_vhost ? virtual_host : std::string();
+    const bool routable = options.addressing_mode == AddressingMode::routable ||
+                          (options.addressing_mode == AddressingMode::dynamic && peer != nullptr && is_router(*peer));
+    if (routable) return std::make_shared<RoutableAddresser>(options, in_address);
+    return std::make_shared<LegacyAddresser>(options, in_address);
 }
 
 }  // namespace aprotic::driver

@@ -5,11 +5,11 @@
 #include <string>
 
 #include <aprotic/driver/target.hpp>
-#include <aprotic/driver/transport.hpp>
+#include <aprotic/driver/transport_options.hpp>
 
 namespace aprotic::driver {
 
-/// How targets become addresses. Chosen anew for each connection. Immutable; any thread.
+/// How targets become addresses, on one connection. Immutable; any thread.
 class Addresser {
 public:
     virtual ~Addresser() = default;
@@ -39,5 +39,30 @@ private:
     std::string exchange_;
     std::string virtual_host_;
 };
+
+/// The addresses of routers, which distribute by prefix: `openstack.org/om/rpc/unicast[/vhost]/exchange/topic/server`,
+/// `…/anycast[/vhost]/exchange/topic`, `…/multicast[/vhost]/exchange/topic`. Empty parts are left out.
+class RoutableAddresser final : public Addresser {
+public:
+    /// `virtual_host` as above.
+    RoutableAddresser(const TransportOptions& options, std::string virtual_host);
+
+    std::string rpc_address(const Target& target) const override;
+    std::array<std::string, 3> server_addresses(const Target& target) const override;
+
+private:
+    std::string join(const std::string& kind, const Target& target, const std::string& last) const;
+
+    std::string prefix_;
+    std::string unicast_;
+    std::string multicast_;
+    std::string anycast_;
+    std::string exchange_;
+    std::string virtual_host_;
+};
+
+/// What `options` ask for on a connection to a peer that has sent this open; null: legacy addresses in case of doubt.
+std::shared_ptr<const Addresser> make_addresser(const TransportOptions& options, const std::string& virtual_host,
+                                                const codec::Open* peer);
 
 }  // namespace aprotic::driver

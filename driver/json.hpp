@@ -7,17 +7,12 @@
 #include <nlohmann/json.hpp>
 
 #include <aprotic/codec/result.hpp>
+#include <aprotic/driver/json_limits.hpp>
 
 namespace aprotic::driver {
 
 /// The content of requests and replies. Keys keep the order in which they were put.
 using Json = nlohmann::ordered_json;
-
-/// Where a text from a peer stops being looked at.
-struct JsonLimits {
-    std::size_t bytes_max = 64 * 1024 * 1024;  ///< length of the text
-    std::size_t depth_max = 256;               ///< arrays and objects inside each other
-};
 
 /// Reads one JSON text. NaN, Infinity and -Infinity are numbers, of two equal keys the last wins, as in Python. The
 /// error's text says what was expected and at which octet.

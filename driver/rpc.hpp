@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include <aprotic/driver/config.hpp>
 #include <aprotic/driver/dispatcher.hpp>
 #include <aprotic/driver/error.hpp>
 #include <aprotic/driver/json.hpp>

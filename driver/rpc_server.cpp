@@ -28,6 +28,7 @@ void send(bus::Bus& bus, const ReturnAddress& to, std::optional<std::string> tex
     letter->correlation_id = to.correlation_id;
     letter->settled = !text || bus.options().pre_settled.rpc_reply;
     letter->timeout = ttl.value_or(bus.options().default_reply_timeout);
+    letter->retries = text ? bus.options().default_reply_retry : 0;
     letter->ttl = ttl;
     letter->text = std::move(text);
     letter->done = std::move(done);
@@ -63,13 +64,18 @@ private:
 }  // namespace
 
 struct RpcServer::Impl : std::enable_shared_from_this<Impl> {
-    Impl(std::shared_ptr<bus::Bus> on, Target served, Dispatcher methods, unsigned thread_count)
-        : bus(std::move(on)), target(std::move(served)), dispatcher(std::move(methods)), threads(thread_count) {}
+    Impl(std::shared_ptr<bus::Bus> on, Target served, Dispatcher methods, unsigned thread_count, Acknowledge when)
+        : bus(std::move(on)),
+          target(std::move(served)),
+          dispatcher(std::move(methods)),
+          threads(thread_count),
+          acknowledge(when) {}
 
     const std::shared_ptr<bus::Bus> bus;
     const Target target;
     Dispatcher dispatcher;
     const unsigned threads;
+    const Acknowledge acknowledge;
 
     std::mutex mutex;
     std::condition_variable changed;
@@ -166,14 +172,21 @@ void RpcServer::Impl::handle(engine::Delivery delivery) {
     std::optional<ReturnAddress> to;
     if (reply_to && id) to = ReturnAddress{std::string(*reply_to), codec::to_owned(*id)};
     request->wants_reply = to.has_value();
-    // Before the method runs: a request is executed at most once.
-    delivery.accept();
+    // Dropped without an answer, it is released.
+    std::shared_ptr<engine::Delivery> unanswered;
+    if (acknowledge == Acknowledge::before)
+        delivery.accept();
+    else
+        unanswered = std::make_shared<engine::Delivery>(std::move(delivery));
     {
         const std::lock_guard lock(mutex);
         ++running;
     }
     if (!to) {
-        dispatcher.dispatch(std::move(*request), Responder([self = shared_from_this()](Reply) { self->finished(); }));
+        dispatcher.dispatch(std::move(*request), Responder([self = shared_from_this(), unanswered](Reply) {
+                                if (unanswered) unanswered->accept();
+                                self->finished();
+                            }));
         return;
     }
     std::shared_ptr<Pulse> pulse;
@@ -182,8 +195,9 @@ void RpcServer::Impl::handle(engine::Delivery delivery) {
         bus->post([pulse](bus::Bus& on) { pulse->start(on); });
     }
     dispatcher.dispatch(std::move(*request),
-                        Responder([self = shared_from_this(), to = std::move(*to), pulse](Reply reply) {
+                        Responder([self = shared_from_this(), to = std::move(*to), pulse, unanswered](Reply reply) {
                             if (pulse) pulse->stop();
+                            if (unanswered) unanswered->accept();
                             self->answer(to, std::move(reply));
                         }));
 }
@@ -200,12 +214,12 @@ void RpcServer::Impl::answer(const ReturnAddress& to, Reply reply) {
 
 namespace {
 
-std::pair<Target, unsigned> checked(Target target, const RpcServerOptions& options, bool owns_reactor) {
+std::pair<Target, unsigned> checked(Target target, const RpcServerOptions& options, const TransportOptions& general,
+                                    bool owns_reactor) {
     if (target.topic.empty() || target.server.empty())
         throw std::invalid_argument(
             "an RpcServer's target needs a topic and a server: Target{.topic = …, .server = …}");
-    constexpr unsigned threads_default = 64;
-    return {std::move(target), options.threads.value_or(owns_reactor ? threads_default : 0)};
+    return {std::move(target), options.threads.value_or(owns_reactor ? general.executor_thread_pool_size : 0)};
 }
 
 }  // namespace
@@ -214,8 +228,11 @@ RpcServer::RpcServer(Transport& transport, Target target, RpcServerOptions optio
     : RpcServer(transport, std::move(target), Dispatcher(), options) {}
 
 RpcServer::RpcServer(Transport& transport, Target target, Dispatcher dispatcher, RpcServerOptions options) {
-    auto [served, threads] = checked(std::move(target), options, transport.owns_reactor());
-    impl_ = std::make_shared<Impl>(transport.bus(), std::move(served), std::move(dispatcher), threads);
+    auto [served, threads] = checked(std::move(target), options, transport.options(), transport.owns_reactor());
+    impl_ =
+        std::make_shared<Impl>(transport.bus(), std::move(served), std::move(dispatcher), threads, options.acknowledge);
+    if (transport.options().rpc_ping_enabled)
+        impl_->dispatcher.endpoint().handle("oslo_rpc_server_ping", [](const Json&) { return "pong"; });
 }
 
 RpcServer::~RpcServer() {

@@ -13,15 +13,24 @@
 
 namespace aprotic::driver {
 
+/// When a server tells the peer that a request is its own from now on.
+enum class Acknowledge {
+    before,  ///< just before its method runs: each runs at most once
+    after,   ///< when its method has answered. When this server or its connection goes before, the peer gives the
+             ///< request to another: each runs at least once. Running requests count for rpc_server_credit.
+};
+
 struct RpcServerOptions {
     /// Methods that may run at the same time, each on a thread of its own; threads are made when needed. 0: on the
-    /// reactor's thread, where a method must not block. nullopt: 64, but 0 on a borrowed reactor.
+    /// reactor's thread, where a method must not block. nullopt: TransportOptions::
+    /// executor_thread_pool_size, but 0 on a borrowed reactor.
     std::optional<unsigned> threads = {};
+    Acknowledge acknowledge = Acknowledge::before;
 };
 
 /// Serves the methods of its dispatcher at three addresses: its own, that of its topic (shared with the topic's other
 /// servers) and the topic's fanout. Requests are accepted just before their method runs, so a request runs at most
-/// once; what is no request is rejected. Links come back after every loss.
+/// once, unless RpcServerOptions says otherwise; what is no request is rejected. Links come back after every loss.
 class RpcServer {
 public:
     /// `target` needs topic and server, else std::invalid_argument. Its namespace and version are those of handle().

@@ -6,11 +6,15 @@
 #include <utility>
 
 #include <aprotic/codec/assert.hpp>
+#include <aprotic/codec/dump.hpp>
+#include <aprotic/codec/frame.hpp>
 #include <aprotic/driver/bus/bus.hpp>
 #include <aprotic/driver/bus/wait.hpp>
 #include <aprotic/engine/broker.hpp>
 #include <aprotic/engine/container.hpp>
+#include <aprotic/engine/sasl_config.hpp>
 #include <aprotic/engine/tls.hpp>
+#include <aprotic/engine/trace.hpp>
 
 namespace aprotic::driver {
 namespace {
@@ -32,6 +36,36 @@ codec::Map process_properties() {
     return properties;
 }
 
+/// Frames as log records: what is inside of messages is left out, what a client answers in SASL never comes here.
+class FrameLog final : public engine::TraceSink {
+public:
+    explicit FrameLog(LogHook log) : log_(std::move(log)) {}
+
+    void frame(bool outgoing, std::span<const std::byte> bytes) override {
+        std::string text = outgoing ? "sent " : "received ";
+        const auto step = codec::FrameParser(UINT32_MAX).next(bytes);
+        if (step.status == codec::FrameParser::Status::frame)
+            text += codec::to_string(step.frame);
+        else if (const auto header = codec::ProtocolHeader::parse(bytes))
+            text += "protocol header " + std::to_string(header->id);
+        else
+            text += "what is no frame";
+        log_({LogLevel::debug, "frame", std::move(text), {}});
+    }
+
+private:
+    const LogHook log_;
+};
+
+/// Null without settings of Cyrus' own.
+codec::Result<std::shared_ptr<const engine::SaslConfig>, std::string> sasl_config(const TransportOptions& options) {
+    if (options.sasl_config_dir.empty() && options.sasl_config_name.empty())
+        return std::shared_ptr<const engine::SaslConfig>();
+    auto read = engine::SaslConfig::read(options.sasl_config_dir, options.sasl_config_name);
+    if (!read) return "sasl_config_dir, sasl_config_name: " + read.error().text;
+    return *read;
+}
+
 engine::ConnectionOptions connection_options(const TransportOptions& options, const TransportUrl& url,
                                              std::size_t host) {
     engine::ConnectionOptions result;
@@ -41,7 +75,8 @@ engine::ConnectionOptions connection_options(const TransportOptions& options, co
     if (options.connection_properties) result.properties = *options.connection_properties;
     if (!options.pseudo_vhost && !url.virtual_host.empty()) result.hostname = url.virtual_host;
     result.sasl.mechanisms = options.sasl_mechanisms;
-    result.sasl.enabled = !options.sasl_mechanisms.empty();
+    result.sasl.enabled =
+        !options.sasl_mechanisms.empty() || !options.sasl_config_dir.empty() || !options.sasl_config_name.empty();
     result.sasl.allow_cleartext_password = options.allow_cleartext_password;
     if (host < url.hosts.size() && url.hosts[host].user) {
         result.sasl.username = *url.hosts[host].user;
@@ -55,7 +90,9 @@ engine::ConnectionOptions connection_options(const TransportOptions& options, co
 /// Null without TLS. One for all connections, so that sessions are resumed.
 codec::Result<std::shared_ptr<engine::TlsContext>, std::string> tls_context(const TransportOptions& options,
                                                                             const TransportUrl& url) {
-    if (url.scheme != "amqps" && !options.ssl && options.ssl_ca_file.empty() && options.ssl_cert_file.empty())
+    const Scheme* const scheme = options.schemes.find(url.scheme);
+    const bool by_scheme = scheme != nullptr && scheme->tls;
+    if (!by_scheme && !options.ssl && options.ssl_ca_file.empty() && options.ssl_cert_file.empty())
         return std::shared_ptr<engine::TlsContext>();
     engine::TlsOptions tls;
     tls.ca_file = options.ssl_ca_file;
@@ -77,9 +114,11 @@ T or_throw(codec::Result<T, std::string> result, std::string_view what) {
 }  // namespace
 
 struct Transport::Impl {
-    TransportUrl url;
     TransportOptions options;
+    TransportUrl url;
     std::shared_ptr<engine::TlsContext> tls;
+    std::shared_ptr<const engine::SaslConfig> sasl;
+    std::shared_ptr<engine::TraceSink> trace;
     std::unique_ptr<engine::Container> container;
     bool owns_reactor = false;
     std::unique_ptr<engine::Broker> own_broker;
@@ -88,8 +127,8 @@ struct Transport::Impl {
 
     /// `on` is null for a reactor of our own, `to` for a broker elsewhere or of our own.
     Impl(engine::Reactor* on, engine::Broker* to, std::string_view text, TransportOptions given)
-        : url(or_throw(TransportUrl::parse(text), "transport URL")),
-          options(std::move(given)),
+        : options(std::move(given)),
+          url(or_throw(TransportUrl::parse(text, options.schemes), "transport URL")),
           owns_reactor(on == nullptr),
           broker(to) {
         or_throw(apply_url_options(options, url), "transport URL");
@@ -103,12 +142,19 @@ struct Transport::Impl {
                 "transport options: reply_link_credit and rpc_server_credit must be at least 1");
 
         if (broker == nullptr && !url.is_embedded()) tls = or_throw(tls_context(options, url), "transport options");
+        sasl = or_throw(sasl_config(options), "transport options");
+        if (options.trace && options.log) trace = std::make_shared<FrameLog>(options.log);
         container = on != nullptr ? std::make_unique<engine::Container>(*on, options.container_name)
                                   : std::make_unique<engine::Container>(options.container_name);
         if (url.is_embedded() && broker == nullptr) {
             engine::BrokerOptions broker_options;
             broker_options.queue_patterns = {options.server_request_prefix, options.group_request_prefix};
             broker_options.topic_patterns = {options.broadcast_prefix};
+            if (options.addressing_mode == AddressingMode::routable) {
+                const std::string prefix = options.rpc_address_prefix + "/";
+                broker_options.queue_patterns = {prefix + options.unicast_address, prefix + options.anycast_address};
+                broker_options.topic_patterns = {prefix + options.multicast_address};
+            }
             own_broker = std::make_unique<engine::Broker>(*container, std::move(broker_options));
             broker = own_broker.get();
         }
@@ -137,10 +183,14 @@ struct Transport::Impl {
     /// Reactor's thread. Never called once the bus is closed, so not on an Impl that has gone.
     engine::Connection connect(std::size_t host, std::shared_ptr<engine::ConnectionHandler> handler) {
         auto to_host = connection_options(options, url, host);
+        to_host.sasl.cyrus.config = sasl;
+        to_host.trace = trace;
         if (broker != nullptr)
             return container->adopt(broker->connect_in_process(), false, std::move(to_host), std::move(handler));
         to_host.tls.context = tls;
         if (options.ssl_verify_vhost && !url.virtual_host.empty()) to_host.tls.server_name = url.virtual_host;
+        if (const Scheme* const scheme = options.schemes.find(url.scheme); scheme->connect)
+            return scheme->connect(*container, url.hosts[host], std::move(to_host), std::move(handler));
         const engine::Address address{.host = url.hosts[host].host, .port = url.hosts[host].port};
         return container->connect(address, std::move(to_host), std::move(handler));
     }

@@ -149,11 +149,11 @@ std::string TransportHost::to_string() const {
     return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
 }
 
-codec::Result<TransportUrl, std::string> TransportUrl::parse(std::string_view text) {
+codec::Result<TransportUrl, std::string> TransportUrl::parse(std::string_view text, const Schemes& schemes) {
     TransportUrl url;
     const auto colon = text.find(':');
     if (colon == std::string_view::npos || colon == 0)
-        return fmt::format("'{}' has no scheme: amqp://host:port/, amqps://host:port/ or embedded: was expected", text);
+        return fmt::format("'{}' has no scheme: {} was expected", text, schemes.expected());
     url.scheme = text.substr(0, colon);
     std::ranges::transform(url.scheme, url.scheme.begin(),
                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
@@ -169,9 +169,10 @@ codec::Result<TransportUrl, std::string> TransportUrl::parse(std::string_view te
         cut_query();
         if (!rest.empty() && rest != "//" && rest != "///")
             return fmt::format("'{}' after embedded: is too much: there is no host, only ?option=value", rest);
-    } else if (url.scheme == "amqp" || url.scheme == "amqps") {
-        if (!rest.starts_with("//")) return fmt::format("'{0}:{1}': {0}://host:port/ was expected", url.scheme, rest);
-        const std::uint16_t default_port = url.scheme == "amqps" ? 5671 : 5672;
+    } else if (const Scheme* const scheme = schemes.find(url.scheme)) {
+        // What follows may have a password in it, and is not shown.
+        if (!rest.starts_with("//")) return fmt::format("after '{0}:', {0}://host:port/ was expected", url.scheme);
+        const std::uint16_t default_port = scheme->port;
         rest.remove_prefix(2);
         // Passwords may have '?' and '/' only percent-encoded.
         cut_query();
@@ -190,7 +191,7 @@ codec::Result<TransportUrl, std::string> TransportUrl::parse(std::string_view te
         }
         if (url.hosts.empty()) url.hosts.emplace_back().port = default_port;
     } else {
-        return fmt::format("'{}' is not a scheme known here: amqp://, amqps:// or embedded: was expected", url.scheme);
+        return fmt::format("'{}' is not a scheme known here: {} was expected", url.scheme, schemes.expected());
     }
     APROTIC_TRY(parse_query(query, url));
     return url;

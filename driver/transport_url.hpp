@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <aprotic/codec/result.hpp>
+#include <aprotic/driver/scheme.hpp>
 
 namespace aprotic::driver {
 
@@ -24,16 +25,16 @@ struct TransportHost {
 };
 
 /// `amqp://[user[:password]@]host[:port][,[user[:password]@]host[:port]…]/[vhost][?option=value&…]`, the same with
-/// `amqps` for TLS (then the port is 5671 if there is none), or `embedded:[?…]` for a broker inside this process. User,
-/// password, vhost, option names and values are percent-encoded.
+/// `amqps` for TLS (then the port is 5671 if there is none) or a scheme of the application's own, or `embedded:[?…]`
+/// for a broker inside this process. User, password, vhost, option names and values are percent-encoded.
 struct TransportUrl {
-    std::string scheme = "amqp";       ///< "amqp", "amqps" or "embedded", in lower case
-    std::vector<TransportHost> hosts;  ///< at least one for amqp and amqps; credentials belong to their host alone
+    std::string scheme = "amqp";       ///< in lower case
+    std::vector<TransportHost> hosts;  ///< at least one unless embedded; credentials belong to their host alone
     std::string virtual_host;          ///< empty: none
     std::vector<std::pair<std::string, std::string>> query;  ///< in order; of equal keys the values are joined with ","
 
     /// The error's text says what was expected and where.
-    static codec::Result<TransportUrl, std::string> parse(std::string_view text);
+    static codec::Result<TransportUrl, std::string> parse(std::string_view text, const Schemes& schemes = {});
 
     bool is_embedded() const noexcept { return scheme == "embedded"; }
     const std::string* find(std::string_view option) const noexcept;

@@ -393,6 +393,31 @@ TEST_CASE("links between pages lead somewhere") {
     CHECK(none(problems));
 }
 
+TEST_CASE("the tests that the page of parity names are there") {
+    std::set<string> names;
+    for (const auto& file : tree()) {
+        if (!file.in("tests/") || !file.path.ends_with(".cpp")) continue;
+        constexpr string_view open = "TEST_CASE(\"";
+        for (std::size_t at = file.text.find(open); at != string::npos; at = file.text.find(open, at + 1)) {
+            const auto begin = at + open.size();
+            names.insert(file.text.substr(begin, file.text.find('"', begin) - begin));
+        }
+    }
+    std::vector<string> problems;
+    for (const auto& page : tree()) {
+        if (page.path != "docs/parity.md") continue;
+        for (const auto& line : page.lines) {
+            for (std::size_t open = line.find('"'); open != string::npos;) {
+                const auto close = line.find('"', open + 1);
+                const string name = line.substr(open + 1, close - open - 1);
+                if (!names.contains(name)) problems.push_back(page.path + " names a test that is not there: " + name);
+                open = close == string::npos ? close : line.find('"', close + 1);
+            }
+        }
+    }
+    CHECK(none(problems));
+}
+
 TEST_CASE("every page is found from the index, and the front page stays short") {
     std::set<string> linked;
     const File* index = nullptr;

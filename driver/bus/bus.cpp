@@ -30,8 +30,7 @@ Bus::Bus(engine::Reactor& reactor, TransportOptions options, TransportUrl url, s
       url_(std::move(url)),
       host_names_(std::move(host_names)),
       connector_(std::move(connector)),
-      addresser_(
-          std::make_unique<LegacyAddresser>(options_, options_.pseudo_vhost ? url_.virtual_host : std::string())) {}
+      addresser_(make_addresser(options_, url_.virtual_host, nullptr)) {}
 
 bool Bus::post(engine::Function<void(Bus&)> task) {
     // Under the lock the reactor cannot go: the transport closes the gate before it destroys it.
@@ -72,8 +71,8 @@ std::string Bus::random_id() {
 void Bus::begin(const LetterPtr& letter) {
     letter->number = ++last_number_;
     letter->started = reactor_.now();
-    if (letter->kind == Letter::Kind::call || letter->kind == Letter::Kind::cast)
-        letter->address = addresser_->rpc_address(letter->target);
+    // Until there is a connection, for the texts of failures.
+    if (letter->is_request()) letter->address = addresser_->rpc_address(letter->target);
     if (letter->unsendable) {
         CallFailure failure = failure_of(*letter, Errc::closed, letter->unsendable->text);
         failure.code = letter->unsendable->code;
@@ -105,6 +104,7 @@ void Bus::route(const LetterPtr& letter) {
         end(letter, Json());
         return;
     }
+    if (letter->is_request()) letter->address = addresser_->rpc_address(letter->target);
     if (letter->kind == Letter::Kind::call) {
         if (!replies_->is_open()) {
             replies_->open();
@@ -335,6 +335,9 @@ void Bus::on_open(const std::shared_ptr<Attempt>& attempt) {
     up_ = true;
     hopeless_attempts_ = 0;
     last_failure_.reset();
+    addresser_ = make_addresser(options_, url_.virtual_host, connection_.remote());
+    log(LogLevel::info, "connected", "connected to " + host_name());
+    warn_of_cleartext();
     replies_ = std::make_shared<Replies>(*this);
     for (const auto& server : inbounds_) server->attach();
     for (const auto& letter : letters_at(Letter::Stage::waiting)) route(letter);
@@ -347,10 +350,35 @@ void Bus::on_close(const std::shared_ptr<Attempt>& attempt, const std::optional<
     last_failure_ =
         why.value_or(engine::Failure{engine::Errc::closed, engine::Initiator::us, {}, "the connection was closed"});
     last_failed_host_ = host_name();
+    log(LogLevel::warning, up_ ? "connection_lost" : "connect_failed",
+        fmt::format("{} {}: {}", up_ ? "lost the connection to" : "no connection to", host_name(),
+                    last_failure_->message()));
     if (std::exchange(up_, false))
         on_connection_lost(*last_failure_);
     else
         on_connect_failed(*last_failure_);
+}
+
+void Bus::warn_of_cleartext() {
+    const auto& identity = connection_.identity();
+    const bool readable =
+        identity.mechanism == "PLAIN" || identity.mechanism == "OAUTHBEARER" || identity.mechanism == "XOAUTH2";
+    if (warned_of_cleartext_ || !readable || identity.tls || url_.hosts.empty()) return;
+    const std::string& host = url_.hosts[reconnect_host_].host;
+    if (host == "localhost" || host == "::1" || host.starts_with("127.")) return;
+    warned_of_cleartext_ = true;
+    log(LogLevel::warning, "credentials_in_clear",
+        fmt::format("the credentials for {} went out unencrypted (SASL {}): others could read them on the way. Use "
+                    "amqps:// (or the option ssl); allow_cleartext_password=false forbids it",
+                    host_name(), identity.mechanism),
+        {{"mechanism", identity.mechanism}, {"option", "allow_cleartext_password"}});
+}
+
+void Bus::log(LogLevel level, std::string_view event, std::string text,
+              std::vector<std::pair<std::string_view, std::string>> fields) const {
+    if (!options_.log) return;
+    fields.emplace(fields.begin(), "host", host_name());
+    options_.log({level, event, std::move(text), std::move(fields)});
 }
 
 void Bus::on_connect_failed(const engine::Failure& why) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <aprotic/driver/addressing.hpp>
@@ -63,6 +64,9 @@ public:
     const Addresser& addresser() const { return *addresser_; }
     const std::string& reply_address() const { return replies_->address(); }
     std::string random_id();
+    /// To the application's hook, with "host" as the first field.
+    void log(LogLevel level, std::string_view event, std::string text,
+             std::vector<std::pair<std::string_view, std::string>> fields = {}) const;
 
     // What the parts of the bus tell.
     /// Sends a letter that has nothing to wait for any more, or waits on with it.
@@ -84,6 +88,7 @@ private:
     void act(const Reconnect::Action& action);
     void on_open(const std::shared_ptr<Attempt>& attempt);
     void on_close(const std::shared_ptr<Attempt>& attempt, const std::optional<engine::Failure>& why);
+    void warn_of_cleartext();
     void on_connect_failed(const engine::Failure& why);
     void on_connection_lost(const engine::Failure& why);
     void on_deadline(const LetterPtr& letter);
@@ -110,7 +115,8 @@ private:
     std::atomic<bool> gate_closed_ = false;  ///< changed under gate_
 
     // The reactor's thread only.
-    std::unique_ptr<Addresser> addresser_;
+    std::shared_ptr<const Addresser> addresser_;  ///< of the connection there is or was
+    bool warned_of_cleartext_ = false;
     std::optional<Reconnect> reconnect_;  ///< made on first use: it begins with a random host
     std::size_t reconnect_host_ = 0;
     std::shared_ptr<Attempt> attempt_;

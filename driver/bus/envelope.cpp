@@ -92,7 +92,7 @@ std::string reply_text(const Reply& reply) {
 
 codec::Message make_message(const Envelope& envelope, std::optional<std::string> text) {
     codec::Message message;
-    message.ensure_header();
+    message.ensure_header().durable = envelope.durable;
     if (envelope.ttl) {
         const auto ms = std::chrono::ceil<std::chrono::milliseconds>(*envelope.ttl).count();
         message.header->ttl = static_cast<codec::Milliseconds>(

@@ -26,6 +26,7 @@ struct Envelope {
     std::optional<std::string> reply_to = {};
     std::optional<codec::MessageId> correlation_id = {};
     std::optional<Duration> ttl = {};
+    bool durable = false;
 };
 
 /// header, properties, amqp-value with the text; no body section without a text (heartbeats). [oslo wire 3]

@@ -51,7 +51,7 @@ CallFailure Bus::no_connection(const Letter& letter) const {
     } else if (is_login_failure(last_failure_->code)) {
         failure.code = Errc::authentication_failed;
         advice = last_failure_->code == engine::Errc::cleartext_refused
-                     ? "see the option allow_cleartext_password"
+                     ? "use amqps:// (or the option ssl), or allow it by the option allow_cleartext_password"
                      : "check user and password in the transport URL, and the option sasl_mechanisms";
     }
     const std::string said = last_failure_->text.empty() ? last_failure_->code.message() : last_failure_->text;

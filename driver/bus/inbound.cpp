@@ -50,6 +50,7 @@ void Inbound::Link::on_close(engine::Receiver&, const std::optional<engine::Fail
     failure.text = fmt::format("the link to listen on '{}' at {} was {}; it is tried again every link_retry_delay",
                                failure.address, failure.host, refused ? "refused" : "closed by the peer");
     if (why) failure.condition = why->condition;
+    bus->log(LogLevel::warning, "server_link_lost", failure.message(), {{"address", failure.address}});
     alive->report(std::move(failure));
     bus->reactor().start_timer(bus->reactor().now() + bus->options().link_retry_delay,
                                [weak = std::weak_ptr(alive), place = index] {
@@ -74,9 +75,18 @@ void Inbound::attach(std::size_t index) {
     const std::string& address = addresses_[index];
     engine::ReceiverOptions options;
     options.link.name = fmt::format("openstack.org/om/receiver/[{}]/{}", address, bus->random_id());
-    options.link.source.emplace().address = address;
-    std::get<codec::Target>(options.link.target.emplace(codec::Target())).address = address;
-    options.credit = bus->options().rpc_server_credit;
+    const TransportOptions& asked = bus->options();
+    codec::Target target;
+    codec::Source source;
+    source.address = target.address = address;
+    if (asked.amqp_durable_queues) {
+        source.durable = target.durable = codec::TerminusDurability::unsettled_state;
+        source.expiry_policy = target.expiry_policy = codec::TerminusExpiryPolicy::never;
+    }
+    if (asked.amqp_auto_delete) source.expiry_policy = target.expiry_policy = codec::TerminusExpiryPolicy::link_detach;
+    options.link.source = std::move(source);
+    options.link.target = std::move(target);
+    options.credit = asked.rpc_server_credit;
     links_[index] = std::make_shared<Link>(weak_from_this(), index);
     links_[index]->receiver = bus->connection().open_receiver(address, std::move(options), links_[index]);
 }

@@ -43,7 +43,7 @@ struct Letter {
     // What is asked.
     Kind kind = Kind::cast;
     Target target;                    ///< call, cast
-    std::string address;              ///< reply, heartbeat: given; else found when there is a connection
+    std::string address;              ///< reply, heartbeat: given; else that of the target on the connection
     std::optional<std::string> text;  ///< the body
     std::optional<codec::MessageId> correlation_id;
     bool settled = false;
@@ -66,6 +66,7 @@ struct Letter {
     unsigned heartbeats = 0;
     unsigned given_back = 0;  ///< released or modified so often
 
+    bool is_request() const noexcept { return kind == Kind::call || kind == Kind::cast; }
     std::size_t size() const noexcept { return text ? text->size() : 0; }
     void end(Result<Json> result);
 };

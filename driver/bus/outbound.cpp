@@ -76,6 +76,7 @@ void Outbound::hand_over(const LetterPtr& letter) {
         envelope.message_id = letter->message_id;
         envelope.reply_to = bus->reply_address();
     }
+    envelope.durable = letter->is_request() && bus->options().amqp_durable_queues;
     letter->stage = Letter::Stage::handed;
     letter->host = bus->host_name();
     ++handed_;

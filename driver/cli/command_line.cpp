@@ -43,6 +43,7 @@ int run_command_line(int argc, char** argv) {
     add_serve(tool);
     add_call(tool);
     add_cast(tool);
+    add_config(tool);
     add_send(tool);
     add_receive(tool);
     add_dump(tool);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include <aprotic/driver/cli/configuration.hpp>
 #include <aprotic/driver/cli/process.hpp>
 #include <aprotic/driver/rpc_server.hpp>
 
@@ -12,20 +13,30 @@ namespace {
 
 struct ServeCommand {
     std::string url;
+    std::vector<std::string> config_files;
     Target target;
     std::string namespace_;
     std::string version = "1.0";
     std::string command;
     double exec_timeout = 60;
     double timeout = 10;
-    unsigned threads = 8;
+    unsigned threads = 0;  ///< not given
     bool quiet = false;
 
     Exit run(const Output& out) const {
         StopSignal stop;
+        const auto config = read_config(config_files, out);
+        if (!config) return out.fail(Exit::usage, config.error());
+        const std::string& to = url.empty() ? config->transport_url() : url;
+        if (to.empty()) return out.fail(Exit::usage, "a URL is expected, or a file that has transport_url");
+        RpcServerOptions at_once;
+        if (threads > 0)
+            at_once.threads = threads;
+        else if (!config->has("DEFAULT", "executor_thread_pool_size"))
+            at_once.threads = 8;
         try {
-            Transport transport(url);
-            RpcServer server(transport, target, {.threads = threads});
+            Transport transport(to, config->options());
+            RpcServer server(transport, target, at_once);
             std::optional<std::string> interface;
             if (!namespace_.empty()) interface = namespace_;
             driver::Endpoint& endpoint = server.dispatcher().endpoint(interface, version);
@@ -82,8 +93,10 @@ void add_serve(Tool& tool) {
     CLI::App* command =
         tool.add("serve", "Serve a topic until SIGINT or SIGTERM: the method echo, or a command of yours.",
                  [options](const Output& out) { return options->run(out); });
-    command->add_option("URL", options->url, "amqp://[user[:password]@]host[:port][,host…][/vhost][?option=value]")
-        ->required();
+    command->add_option("URL", options->url,
+                        "amqp://[user[:password]@]host[:port][,host…][/vhost][?option=value]; may be left out when a "
+                        "file or the environment has transport_url");
+    add_config_files(command, options->config_files);
     command->add_option("--topic", options->target.topic, "what to serve")->required();
     command->add_option("--server", options->target.server, "this server's name")->required()->type_name("NAME");
     command->add_option("--exchange", options->target.exchange, "scope of the topic (default: openstack)")
@@ -101,10 +114,11 @@ void add_serve(Tool& tool) {
         ->check(CLI::Range(0.001, 1e6))
         ->type_name("SECONDS")
         ->capture_default_str();
-    command->add_option("--threads", options->threads, "requests handled at the same time")
+    command
+        ->add_option("--threads", options->threads,
+                     "requests handled at the same time (default: 8, or what a file says)")
         ->check(CLI::Range(1, 1024))
-        ->type_name("N")
-        ->capture_default_str();
+        ->type_name("N");
     command->add_flag("--quiet", options->quiet, "do not print each request");
     add_timeout(command, options->timeout, "longest wait for the connection and the links (default: 10)");
 }

@@ -57,6 +57,12 @@ Exit Output::fail(const CallFailure& failure) const {
     return fail(exit_of(failure.code), failure.message(), std::move(details));
 }
 
+void Output::tell(const LogRecord& record) const {
+    Json object = {{"event", record.event}, {"level", name_of(record.level)}, {"text", record.text}};
+    for (const auto& [name, value] : record.fields) object[std::string(name)] = value;
+    write_line(stderr, json ? to_text(object) : "aprotic: " + record.text);
+}
+
 namespace {
 
 Exit exit_of(engine::Errc code) {

@@ -12,6 +12,7 @@
 #include <CLI/Formatter.hpp>
 #include <aprotic/driver/error.hpp>
 #include <aprotic/driver/json.hpp>
+#include <aprotic/driver/log.hpp>
 #include <aprotic/engine/connection.hpp>
 #include <aprotic/engine/failure.hpp>
 #include <aprotic/engine/tls.hpp>
@@ -42,6 +43,8 @@ public:
     Exit fail(Exit exit, const std::string& what) const;
     Exit fail(const engine::Failure& failure) const;
     Exit fail(const CallFailure& failure) const;
+    /// Like fail(), of something that ends nothing.
+    void tell(const LogRecord& record) const;
 
 private:
     Exit fail(Exit exit, const std::string& what, Json details) const;
@@ -91,6 +94,7 @@ void add_broker(Tool& tool);
 void add_serve(Tool& tool);
 void add_call(Tool& tool);
 void add_cast(Tool& tool);
+void add_config(Tool& tool);
 void add_send(Tool& tool);
 void add_receive(Tool& tool);
 void add_dump(Tool& tool);

@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from tool import Background, Broker, run, server  # noqa: E402
 
-COMMANDS = ["broker", "serve", "call", "cast", "send", "receive", "dump", "doctor", "conform", "fuzz"]
+COMMANDS = ["broker", "serve", "call", "cast", "config", "send", "receive", "dump", "doctor", "conform", "fuzz"]
 
 
 def closed_port():
@@ -70,6 +70,93 @@ class Usage(ToolTest):
         code, out, err = run("call", "--json", "amqp://127.0.0.1", "--topic", "t", "m", "[1]")
         self.assertEqual((code, out), (2, ""))
         self.assertEqual(json.loads(err)["exit"], 2)
+
+
+class Config(ToolTest):
+    """Files as oslo.messaging has them."""
+
+    def file(self, text):
+        handle, path = tempfile.mkstemp(suffix=".conf")
+        self.addCleanup(os.remove, path)
+        with os.fdopen(handle, "w") as out:
+            out.write(text)
+        return path
+
+    def settings(self, *arguments):
+        code, out, err = run("config", "--json", *arguments)
+        self.assertEqual((code, err), (0, ""))
+        return {(each["group"], each["name"]): each for each in map(json.loads, out.splitlines())}
+
+    def test_the_page_has_every_option(self):
+        """docs/configuration.md between its two marks; printed whole when it is not up to date."""
+        lines, group = [], None
+        for (where, name), option in self.settings().items():
+            if where != group:
+                lines += [f"\n### [{where}]\n", "| option | default | | |", "|---|---|---|---|"]
+                group = where
+            text = option["help"]
+            if "without_effect" in option:
+                text += f". **No effect**: {option['without_effect']}"
+            if "note" in option:
+                text += f". ({option['note'].capitalize()}.)"
+            lines.append(f"| {name} | {'`' + option['default'] + '`' if option['default'] else ''} | {option['type']} | {text} |")
+        expected = "\n".join(lines) + "\n\n"
+        page = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "configuration.md")
+        with open(page, encoding="utf-8") as file:
+            between = file.read().partition("<!-- options -->\n")[2].partition("<!-- end of options -->")[0]
+        self.assertTrue(between == expected, "between the marks there must be:\n" + expected)
+
+    def test_what_is_printed_is_a_file_again(self):
+        path = self.file("[amqp1]\nidle_timeout = 4\nsasl_config_name = a$$b\n[DEFAULT]\ncontrol_exchange = nova\n"
+                         "[oslo_messaging_notifications]\nrouting_config = \" b'\"\n")
+        code, out, err = run("config", "--config-file", path)
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn(f"# seconds; from {path}:2; default: 0\nidle_timeout = 4\n", out)
+        self.assertIn("# No effect: ", out)
+        before = self.settings("--config-file", path)
+        again = self.settings("--config-file", self.file(out))
+        self.assertEqual({name: each["value"] for name, each in before.items()},
+                         {name: each["value"] for name, each in again.items()})
+        self.assertEqual(before["oslo_messaging_amqp", "sasl_config_name"]["value"], "a$b")
+
+    def test_sources(self):
+        path = self.file("[oslo_messaging_amqp]\nidle_timeout = 4\nlink_retry_delay = 5\nssl_key_password = hidden\n")
+        os.environ["OS_OSLO_MESSAGING_AMQP__LINK_RETRY_DELAY"] = "6"
+        try:
+            found = self.settings("--config-file", path, "amqp://me:hidden@h/?reply_link_credit=7")
+        finally:
+            del os.environ["OS_OSLO_MESSAGING_AMQP__LINK_RETRY_DELAY"]
+        ours = {name: (each["value"], each["source"]) for (group, name), each in found.items() if group == "oslo_messaging_amqp"}
+        self.assertEqual(ours["idle_timeout"], ("4", f"{path}:2"))
+        self.assertEqual(ours["link_retry_delay"], ("6", "environment OS_OSLO_MESSAGING_AMQP__LINK_RETRY_DELAY"))
+        self.assertEqual(ours["reply_link_credit"], ("7", "URL"))
+        self.assertEqual(ours["trace"], ("false", "default"))
+        self.assertEqual(ours["ssl_key_password"][0], "***")
+        self.assertNotIn("hidden", json.dumps(list(found.values())))
+
+    def test_errors_name_file_and_line(self):
+        path = self.file("[oslo_messaging_amqp]\nidle_time = 4\n")
+        for command in (["config"], ["call", "--topic", "t", "m"], ["serve", "--topic", "t", "--server", "s"]):
+            self.expect(run(*command, "--config-file", path), 2, "", f"{path}:2: ")
+        self.expect(run("config", "--config-file", "/no/such.conf"), 2, "", "/no/such.conf")
+        self.expect(run("config", "amqp://h/?nonsense=1"), 2, "", "nonsense")
+        self.expect(run("call", "--topic", "t", "m"), 2, "", "URL")
+
+    def test_a_services_file_drives_serve_call_and_cast(self):
+        with Broker("--queue-patterns", "mine", "unicast", "--topic-patterns", "broadcast") as broker:
+            path = self.file(f"[DEFAULT]\ndebug = true\ntransport_url = {broker.url}/v\nrpc_response_timeout = 20\n"
+                             "control_exchange = nova\n[database]\nconnection = x\n"
+                             "[oslo_messaging_amqp]\nserver_request_prefix = mine\nidle_timeout = 60\n")
+            with Background("serve", "--config-file", path, "--topic", "t", "--server", "s", ready="serving") as served:
+                self.expect(run("call", "--config-file", path, "--topic", "t", "--server", "s", "echo", '{"a": 1}'), 0,
+                            '{"a":1}\n')
+                self.assertEqual(served.line(), 's: call echo {"a":1}')
+                self.expect(run("cast", "--config-file", path, "--topic", "t", "--fanout", "echo"), 0)
+                self.assertEqual(served.line(), "s: cast echo {}")
+                # The URL of the command line is the last word.
+                self.expect(run("call", "--config-file", path, f"amqp://127.0.0.1:{closed_port()}", "--topic", "t",
+                                "--timeout", "1", "echo"), 3, "", "refused")
+                self.assertEqual(served.stop(), 0)
 
 
 class Fuzz(ToolTest):

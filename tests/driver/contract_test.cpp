@@ -52,9 +52,9 @@ struct Scene {
     engine::Container container{reactor, "peer"};
     std::shared_ptr<Watcher> peer = std::make_shared<Watcher>();
     engine::Listener listener;
-    Transport transport{reactor, "amqp://peer"};
+    Transport transport;
 
-    Scene() {
+    explicit Scene(const char* url = "amqp://peer") : transport(reactor, url) {
         auto listening = container.listen({.host = "peer", .port = 5672}, {}, [this] { return peer; });
         REQUIRE(listening);
         listener = *listening;
@@ -141,6 +141,30 @@ TEST_CASE("calls are unsettled with a time to live, casts settled without", "[os
         CHECK(std::get<codec::Value>(message.body) ==
               codec::Value(R"({"request": {"method": "echo", "args": {}}, "context": {}})"));
     }
+}
+
+TEST_CASE("durable and auto-deleted nodes are asked for in the termini, and requests are durable") {
+    using codec::TerminusDurability;
+    using codec::TerminusExpiryPolicy;
+    const auto serve = [](const char* url, TerminusDurability durable, TerminusExpiryPolicy expiry) {
+        Scene scene(url);
+        RpcServer server(scene.transport, Target{.topic = "t1", .server = "s1"});
+        server.start();
+        RpcClient(scene.transport, Target{.topic = "t2"}).async_cast("m", Json(), std::nullopt, [](std::error_code) {});
+        scene.reactor.run_for(1s);
+        const auto& link = scene.peer->attach("receiver/[unicast.openstack.t1]/");
+        CHECK(link.source->durable == durable);
+        CHECK(link.source->expiry_policy == expiry);
+        CHECK(std::get<codec::Target>(*link.target).durable == durable);
+        CHECK(std::get<codec::Target>(*link.target).expiry_policy == expiry);
+        REQUIRE(scene.peer->messages.size() == 1);
+        CHECK(scene.peer->messages[0].header->durable == (durable != TerminusDurability::none));
+    };
+    serve("amqp://peer", TerminusDurability::none, TerminusExpiryPolicy::session_end);
+    serve("amqp://peer/?amqp_durable_queues=true", TerminusDurability::unsettled_state, TerminusExpiryPolicy::never);
+    serve("amqp://peer/?amqp_auto_delete=true", TerminusDurability::none, TerminusExpiryPolicy::link_detach);
+    serve("amqp://peer/?amqp_auto_delete=true&amqp_durable_queues=true", TerminusDurability::unsettled_state,
+          TerminusExpiryPolicy::link_detach);
 }
 
 TEST_CASE("replies are accepted, late ones given back as undeliverable", "[oslo-6]") {

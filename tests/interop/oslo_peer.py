@@ -4,10 +4,11 @@
     oslo_peer.py URL server TOPIC NAME          serves until standard input ends
     oslo_peer.py URL client TOPIC STEP...       runs the steps one after the other
 
+Instead of a URL file:PATH takes everything from a configuration file.
 OSLO_AMQP_OPTIONS in the environment may have a JSON object with options of the driver by name, such as ssl_ca_file.
 
-Steps of the client: echo, echo=SERVER, boom, custom, missing, version, note=TEXT (cast), fanout=TEXT, slow=SECONDS (call
-with monitoring), nobody (call to a topic without a server).
+Steps of the client: echo, echo=SERVER, plain (the reply as it is), boom, custom, missing, version, note=TEXT (cast),
+fanout=TEXT, slow=SECONDS (call with monitoring), nobody (call to a topic without a server).
 """
 import json
 import logging
@@ -79,6 +80,8 @@ def run_step(client, topic, step):
         caller = client.prepare(server=argument, timeout=20) if argument else client.prepare(timeout=20)
         reply = caller.call(CONTEXT, "echo", value=VALUE)
         return {"same": reply["value"] == VALUE, "server": reply["server"], "context": reply["context"]}
+    if word == "plain":
+        return client.prepare(timeout=20).call(CONTEXT, "echo", value=1)
     if word == "boom":
         return client.prepare(timeout=20).call(CONTEXT, "boom", why="bad \u20ac value")
     if word == "custom":
@@ -115,7 +118,8 @@ def call(transport, topic, steps):
 def main():
     url, what, topic, rest = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
     conf = cfg.CONF  # not one of our own: the metrics of oslo.messaging read this one
-    conf([])
+    url, configured = (None, url[5:]) if url.startswith("file:") else (url, None)
+    conf(["--config-file", configured] if configured else [])
     conf.register_opts(opts.amqp1_opts, group="oslo_messaging_amqp")
     for name, value in json.loads(os.environ.get("OSLO_AMQP_OPTIONS", "{}")).items():
         conf.set_override(name, value, group="oslo_messaging_amqp")

@@ -383,7 +383,61 @@ def python_servers(options, start_broker, multicast):
     rpc(options, start_broker, python_peer, lambda *a: our_peer(options, *a), multicast, errors_seen_by_us)
 
 
+SERVICE_FILE = """
+[DEFAULT]
+debug = false
+transport_url = amqp://%s/tenant
+control_exchange = shop
+rpc_response_timeout = 25
+
+[database]
+connection = not ours
+
+[oslo_messaging_amqp]
+idle_timeout = 60
+server_request_prefix = one-of
+group_request_prefix = any-of
+broadcast_prefix = all-of
+pre_settled = rpc-cast
+addressing_mode = legacy
+"""
+
+
+def oslo_config(options):
+    """One configuration file drives oslo.messaging and our command. The broker knows none of the default addresses."""
+    need_modules("oslo_messaging", "pyngus", "proton")
+    program = need_program(options.aprotic, "aprotic")
+    broker = Program("aprotic broker", program, "broker", "--listen", "127.0.0.1:0", "--queue-patterns", "one-of", "any-of",
+                     "--topic-patterns", "all-of")
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write(SERVICE_FILE % broker.wait_for(r"^listening on (\S+)").group(1))
+        file.flush()
+        # Theirs serves, ours calls.
+        server = python_peer("file:" + file.name, "server", TOPIC, "one")
+        server.wait_for('"event": "started"', 60)
+        ours = (program, "call", "--config-file", file.name, "--topic", TOPIC, "--namespace", "interop", "--version", "1.3")
+        for which in ([], ["--server", "one"]):
+            called = subprocess.run(ours + tuple(which) + ("echo", '{"value": 5}'), capture_output=True, text=True, timeout=60)
+            check(called.returncode == 0, "our call: %s" % called.stderr)
+            check(json.loads(called.stdout)["value"] == 5, "our call brought %s" % called.stdout)
+        cast = subprocess.run((program, "cast") + ours[2:] + ("--fanout", "note", '{"text": "all"}'), capture_output=True,
+                              text=True, timeout=60)
+        check(cast.returncode == 0, "our cast: %s" % cast.stderr)
+        check(notes({"one": server}) == [("one", "all")], "the fanout did not arrive")
+        server.finish()
+        # Ours serves, theirs calls.
+        server = Program("aprotic serve", program, "serve", "--config-file", file.name, "--topic", TOPIC, "--server", "two",
+                         "--namespace", "interop", "--version", "1.5")
+        server.wait_for("^serving")
+        results = run_client(python_peer, "file:" + file.name, "plain", "missing")
+        expect(results, "plain", result={"value": 1})
+        expect(results, "missing", remote="NoSuchMethod")
+        check(server.stop() == 0, "aprotic serve did not end cleanly")
+    check(broker.stop() == 0, "the broker did not end cleanly")
+
+
 SCENARIOS = {
+    "oslo-config": oslo_config,
     "proton-python": proton_python,
     "proton-cpp": proton_cpp,
     "proton-tls": proton_tls, "proton-transactions": proton_transactions,

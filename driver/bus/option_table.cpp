@@ -1,0 +1,418 @@
+#include <aprotic/driver/bus/option_table.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <aprotic/driver/transport_url.hpp>
+
+namespace aprotic::driver {
+namespace bus {
+namespace {
+
+using Done = codec::Result<void, std::string>;
+
+// ---- text to values -------------------------------------------------------------------------------------------------
+
+std::string in_lower_case(std::string_view text) {
+    std::string result(text);
+    std::ranges::transform(result, result.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return result;
+}
+
+/// Lists are written with blanks, commas, or a line for each.
+std::vector<std::string> words_of(std::string_view text) {
+    constexpr std::string_view separators = " ,\t\n";
+    std::vector<std::string> words;
+    while (true) {
+        const auto begin = text.find_first_not_of(separators);
+        if (begin == std::string_view::npos) return words;
+        text.remove_prefix(begin);
+        const auto end = std::min(text.find_first_of(separators), text.size());
+        words.emplace_back(text.substr(0, end));
+        text.remove_prefix(end);
+    }
+}
+
+Done read_value(std::string_view text, std::string& value) {
+    value = text;
+    return {};
+}
+
+Done read_value(std::string_view text, std::vector<std::string>& value) {
+    value = words_of(text);
+    return {};
+}
+
+Done read_value(std::string_view text, bool& value) {
+    const std::string word = in_lower_case(text);
+    if (word == "true" || word == "1" || word == "yes" || word == "on")
+        value = true;
+    else if (word == "false" || word == "0" || word == "no" || word == "off")
+        value = false;
+    else
+        return std::string("true or false was expected");
+    return {};
+}
+
+template <class T>
+requires std::is_arithmetic_v<T> Done read_value(std::string_view text, T& value) {
+    T number{};
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc() || rest != end)
+        return fmt::format("a number was expected, up to {}", std::numeric_limits<T>::max());
+    value = number;
+    return {};
+}
+
+Done read_value(std::string_view text, Duration& value) {
+    double seconds = 0;
+    // Ten years: far beyond any use, far below where nanoseconds run out.
+    constexpr double seconds_max = 10.0 * 365 * 24 * 3600;
+    if (!read_value(text, seconds) || !(seconds >= 0 && seconds <= seconds_max))
+        return fmt::format("a time in seconds was expected, up to {}", seconds_max);
+    value = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+    return {};
+}
+
+Done read_value(std::string_view text, std::optional<Duration>& value) {
+    Duration given{};
+    APROTIC_TRY(read_value(text, given));
+    value = given > Duration::zero() ? std::optional(given) : std::nullopt;
+    return {};
+}
+
+Done read_value(std::string_view text, PreSettled& value) {
+    PreSettled given{false, false, false, false};
+    for (const auto& part : words_of(text)) {
+        const std::string word = in_lower_case(part);
+        if (word == "rpc-call")
+            given.rpc_call = true;
+        else if (word == "rpc-reply")
+            given.rpc_reply = true;
+        else if (word == "rpc-cast")
+            given.rpc_cast = true;
+        else if (word == "notify")
+            given.notify = true;
+        else if (word != "none")
+            return std::string("a list of rpc-call, rpc-reply, rpc-cast, notify, or none was expected");
+    }
+    value = given;
+    return {};
+}
+
+Done read_value(std::string_view text, AddressingMode& value) {
+    const std::string word = in_lower_case(text);
+    if (word == "legacy")
+        value = AddressingMode::legacy;
+    else if (word == "routable")
+        value = AddressingMode::routable;
+    else if (word == "dynamic")
+        value = AddressingMode::dynamic;
+    else
+        return std::string("legacy, routable or dynamic was expected");
+    return {};
+}
+
+// ---- values to text -------------------------------------------------------------------------------------------------
+
+std::string text_of(const std::string& value) { return value; }
+std::string text_of(const std::vector<std::string>& value) { return fmt::format("{}", fmt::join(value, " ")); }
+std::string text_of(bool value) { return value ? "true" : "false"; }
+template <class T>
+requires std::is_arithmetic_v<T> std::string text_of(T value) { return fmt::format("{}", value); }
+std::string text_of(Duration value) { return fmt::format("{}", std::chrono::duration<double>(value).count()); }
+std::string text_of(const std::optional<Duration>& value) { return text_of(value.value_or(Duration::zero())); }
+
+std::string text_of(const PreSettled& value) {
+    std::vector<std::string_view> words;
+    if (value.rpc_cast) words.push_back("rpc-cast");
+    if (value.rpc_reply) words.push_back("rpc-reply");
+    if (value.rpc_call) words.push_back("rpc-call");
+    if (value.notify) words.push_back("notify");
+    return words.empty() ? "none" : fmt::format("{}", fmt::join(words, ","));
+}
+
+std::string text_of(AddressingMode value) {
+    switch (value) {
+        case AddressingMode::legacy: return "legacy";
+        case AddressingMode::routable: return "routable";
+        case AddressingMode::dynamic: return "dynamic";
+    }
+    return {};
+}
+
+// ---- bounds ---------------------------------------------------------------------------------------------------------
+
+template <class T>
+Done anything(const T&) {
+    return {};
+}
+template <auto Least>
+Done at_least(const std::remove_cv_t<decltype(Least)>& value) {
+    if (value < Least) return fmt::format("at least {} was expected", Least);
+    return {};
+}
+/// Not at_least: clang 14 takes no floating-point template arguments.
+Done not_negative(const double& value) {
+    if (!(value >= 0)) return std::string("at least 0 was expected");
+    return {};
+}
+Done more_than_zero(const Duration& value) {
+    if (value <= Duration::zero()) return std::string("more than 0 seconds was expected");
+    return {};
+}
+
+// ---- rows -----------------------------------------------------------------------------------------------------------
+
+template <class>
+struct MemberOf;
+template <class Class, class T>
+struct MemberOf<T Class::*> {
+    using Owner = Class;
+    using Value = T;
+};
+
+template <auto Member>
+decltype(auto) field(auto& settings) {
+    using Owner = typename MemberOf<decltype(Member)>::Owner;
+    if constexpr (std::is_same_v<Owner, Settings>)
+        return (settings.*Member);
+    else if constexpr (std::is_same_v<Owner, JsonLimits>)
+        return (settings.options.json.*Member);
+    else
+        return (settings.options.*Member);
+}
+
+template <auto Member, auto Check>
+Done set_checked(Settings& settings, std::string_view text) {
+    typename MemberOf<decltype(Member)>::Value value{};
+    APROTIC_TRY(read_value(text, value));
+    APROTIC_TRY(Check(value));
+    field<Member>(settings) = std::move(value);
+    return {};
+}
+
+template <auto Member>
+std::string show(const Settings& settings) {
+    return text_of(field<Member>(settings));
+}
+
+template <auto Member, auto Check = &anything<typename MemberOf<decltype(Member)>::Value>>
+constexpr Option row(OptionInfo info) {
+    return {info, &set_checked<Member, Check>, &show<Member>};
+}
+
+constexpr std::string_view no_notifier = "there is no notifier yet";
+
+using O = TransportOptions;
+using S = Settings;
+using J = JsonLimits;
+constexpr auto amqp = driver_group;
+constexpr auto common = common_group;
+constexpr auto notifications = notification_group;
+
+constexpr Option table[] = {
+    // The application's own group.
+    row<&S::transport_url>({common, "transport_url", "URL", "the brokers to connect to"}),
+    row<&S::rpc_backend>({.group = common,
+                          .name = "rpc_backend",
+                          .type = "name",
+                          .help = "of former times: the driver to use without a transport_url; amqp is ours, which "
+                                  "then connects to localhost"}),
+    row<&O::control_exchange>({common, "control_exchange", "text", "the exchange of targets that have none"}),
+    row<&O::rpc_response_timeout>(
+        {common, "rpc_response_timeout", "seconds", "longest wait for the reply of calls without a timeout"}),
+    row<&O::executor_thread_pool_size, &at_least<1U>>({.group = common,
+                                                       .name = "executor_thread_pool_size",
+                                                       .type = "number",
+                                                       .help = "methods of one server that run at the same time",
+                                                       .old_name = "DEFAULT.rpc_thread_pool_size"}),
+    row<&O::rpc_ping_enabled>(
+        {common, "rpc_ping_enabled", "flag", "servers answer the method oslo_rpc_server_ping with pong"}),
+
+    // The driver's. Identity and connection.
+    row<&O::container_name>(
+        {amqp, "container_name", "text", "our container-id, unique on the bus; empty: a random one"}),
+    row<&O::idle_timeout>({amqp, "idle_timeout", "seconds",
+                           "a peer that is silent for so long is given up, half of it is announced to the peer; 0: "
+                           "never"}),
+    row<&O::trace>({amqp, "trace", "flag", "log every frame, without the content of messages and without credentials"}),
+    row<&O::connect_timeout>(
+        {amqp, "connect_timeout", "seconds", "for one host, its addresses and the login together"}),
+    row<&O::connection_retry_interval, &more_than_zero>(
+        {amqp, "connection_retry_interval", "seconds", "pause before the first further attempt to connect"}),
+    row<&O::connection_retry_backoff, &not_negative>(
+        {.group = amqp,
+         .name = "connection_retry_backoff",
+         .type = "factor",
+         .help = "each pause is so many times the one before; 0 and 1: all are equal",
+         .remark = "the original's help says that it is added, its code multiplies"}),
+    row<&O::connection_retry_interval_max>({amqp, "connection_retry_interval_max", "seconds", "no pause is longer"}),
+
+    // TLS and SASL.
+    row<&O::ssl>({amqp, "ssl", "flag", "TLS, trusting the system's CA certificates"}),
+    row<&O::ssl_ca_file>({amqp, "ssl_ca_file", "file", "CA certificates to trust, PEM; switches TLS on"}),
+    row<&O::ssl_cert_file>({amqp, "ssl_cert_file", "file", "our certificate and its chain, PEM; switches TLS on"}),
+    row<&O::ssl_key_file>({amqp, "ssl_key_file", "file", "its key, PEM; empty: it is in ssl_cert_file"}),
+    row<&O::ssl_key_password>(
+        {.group = amqp, .name = "ssl_key_password", .type = "text", .help = "of an encrypted key", .secret = true}),
+    row<&O::ssl_verify_vhost>(
+        {amqp, "ssl_verify_vhost", "flag", "the certificate must be that of the virtual host, not of the host"}),
+    row<&O::ssl_insecure_skip_verification>(
+        {amqp, "ssl_insecure_skip_verification", "flag", "anybody may be the server: for trying things only"}),
+    row<&O::sasl_mechanisms>(
+        {amqp, "sasl_mechanisms", "list", "the SASL mechanisms that may be used; empty: every one there is"}),
+    row<&O::sasl_config_dir>(
+        {amqp, "sasl_config_dir", "folder", "of the file with Cyrus SASL's settings; empty: /etc/sasl2"}),
+    row<&O::sasl_config_name>({amqp, "sasl_config_name", "text", "its name without .conf; empty: amqp"}),
+    row<&O::sasl_default_realm>({amqp, "sasl_default_realm", "text", "appended, after an @, to users without one"}),
+    row<&O::allow_cleartext_password>(
+        {amqp, "allow_cleartext_password", "flag",
+         "send credentials that others could read on the way (PLAIN and tokens, no TLS, not to this machine)"}),
+
+    // Addresses.
+    row<&O::addressing_mode>(
+        {amqp, "addressing_mode", "name", "legacy, routable, or dynamic: by the product that the peer says it is"}),
+    row<&O::pseudo_vhost>({amqp, "pseudo_vhost", "flag",
+                           "the URL's virtual host goes into addresses; off: into the open frame's hostname"}),
+    row<&O::server_request_prefix>({amqp, "server_request_prefix", "text", "legacy addresses of one server"}),
+    row<&O::broadcast_prefix>({amqp, "broadcast_prefix", "text", "legacy addresses of all servers"}),
+    row<&O::group_request_prefix>({amqp, "group_request_prefix", "text", "legacy addresses of any server"}),
+    row<&O::rpc_address_prefix>({amqp, "rpc_address_prefix", "text", "routable addresses of RPC"}),
+    row<&O::notify_address_prefix>({.group = amqp,
+                                    .name = "notify_address_prefix",
+                                    .type = "text",
+                                    .help = "routable addresses of notifications",
+                                    .without_effect = no_notifier}),
+    row<&O::multicast_address>({amqp, "multicast_address", "text", "routable addresses of all servers"}),
+    row<&O::unicast_address>({amqp, "unicast_address", "text", "routable addresses of one server"}),
+    row<&O::anycast_address>({amqp, "anycast_address", "text", "routable addresses of any server"}),
+    row<&O::default_rpc_exchange>({amqp, "default_rpc_exchange", "text",
+                                   "routable: the exchange of targets that have none; empty: control_exchange"}),
+    row<&O::default_notification_exchange>({.group = amqp,
+                                            .name = "default_notification_exchange",
+                                            .type = "text",
+                                            .help = "routable: the same for notifications",
+                                            .without_effect = no_notifier}),
+    row<&O::amqp_durable_queues>({.group = amqp,
+                                  .name = "amqp_durable_queues",
+                                  .type = "flag",
+                                  .help = "calls and casts are durable, and servers ask for durable termini that never "
+                                          "expire",
+                                  .remark = "the original did not know it"}),
+    row<&O::amqp_auto_delete>({.group = amqp,
+                               .name = "amqp_auto_delete",
+                               .type = "flag",
+                               .help = "servers ask for termini that expire with their link",
+                               .old_name = "DEFAULT.amqp_auto_delete",
+                               .remark = "the original did not know it"}),
+
+    // Messages.
+    row<&O::default_send_timeout>({amqp, "default_send_timeout", "seconds", "for casts without a timeout"}),
+    row<&O::default_reply_timeout>({amqp, "default_reply_timeout", "seconds", "for a server's replies"}),
+    row<&O::default_reply_retry, &at_least<-1>>(
+        {amqp, "default_reply_retry", "number", "further attempts to send a reply; -1: until default_reply_timeout"}),
+    row<&O::default_notify_timeout>({.group = amqp,
+                                     .name = "default_notify_timeout",
+                                     .type = "seconds",
+                                     .help = "for notifications",
+                                     .without_effect = no_notifier}),
+    row<&O::link_retry_delay>(
+        {amqp, "link_retry_delay", "seconds", "before a refused link, or a message given back, is tried again"}),
+    row<&O::default_sender_link_timeout>({amqp, "default_sender_link_timeout", "seconds",
+                                          "sending links that are idle between this and twice as long are closed"}),
+    row<&O::reply_link_credit, &at_least<1U>>(
+        {amqp, "reply_link_credit", "number", "replies that may be on their way"}),
+    row<&O::rpc_server_credit, &at_least<1U>>(
+        {amqp, "rpc_server_credit", "number", "requests taken and not begun, for each of a server's three links"}),
+    row<&O::notify_server_credit, &at_least<1U>>({.group = amqp,
+                                                  .name = "notify_server_credit",
+                                                  .type = "number",
+                                                  .help = "the same for notifications",
+                                                  .without_effect = no_notifier}),
+    row<&O::pre_settled>({.group = amqp,
+                          .name = "pre_settled",
+                          .type = "list",
+                          .help = "what is sent without waiting for an outcome: rpc-call, rpc-reply, rpc-cast, notify; "
+                                  "or none",
+                          .may_repeat = true}),
+    row<&O::send_queue_bytes_max>(
+        {amqp, "send_queue_bytes_max", "octets", "waiting to be sent; what comes beyond fails at once"}),
+    row<&J::bytes_max>({amqp, "json_bytes_max", "octets", "larger requests and replies are refused"}),
+    row<&J::depth_max>({amqp, "json_depth_max", "number", "requests and replies nested deeper are refused"}),
+
+    // Notifications.
+    row<&S::notification_transport_url>({.group = notifications,
+                                         .name = "transport_url",
+                                         .type = "URL",
+                                         .help = "the brokers for notifications; empty: those of transport_url",
+                                         .old_name = "DEFAULT.notification_transport_url",
+                                         .without_effect = no_notifier}),
+    row<&S::notification_drivers>({.group = notifications,
+                                   .name = "driver",
+                                   .type = "list",
+                                   .help = "how notifications are sent",
+                                   .old_name = "DEFAULT.notification_driver",
+                                   .may_repeat = true,
+                                   .without_effect = no_notifier}),
+    row<&S::notification_topics>({.group = notifications,
+                                  .name = "topics",
+                                  .type = "list",
+                                  .help = "the topics they are sent to",
+                                  .old_name = "DEFAULT.notification_topics",
+                                  .without_effect = no_notifier}),
+    row<&S::notification_retry, &at_least<-1>>({.group = notifications,
+                                                .name = "retry",
+                                                .type = "number",
+                                                .help = "further attempts to send one; -1: until the timeout",
+                                                .without_effect = no_notifier}),
+    row<&S::notification_routing_config>({.group = notifications,
+                                          .name = "routing_config",
+                                          .type = "file",
+                                          .help = "of the driver routing",
+                                          .without_effect = no_notifier}),
+};
+
+}  // namespace
+
+bool Option::may_be_in_url() const noexcept {
+    return info.group == driver_group ||
+           (info.group == common_group && info.name != "transport_url" && info.name != "rpc_backend");
+}
+
+std::span<const Option> option_table() noexcept { return table; }
+
+std::string names_of_group(std::string_view group) {
+    std::vector<std::string_view> names;
+    for (const auto& option : table)
+        if (option.info.group == group) names.push_back(option.info.name);
+    return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace bus
+
+codec::Result<void, std::string> apply_url_options(TransportOptions& options, const TransportUrl& url) {
+    bus::Settings settings;
+    settings.options = options;
+    for (const auto& given : url.query) {
+        const std::string& name = given.first;
+        const auto known = std::ranges::find_if(bus::option_table(), [&](const bus::Option& option) {
+            return option.info.name == name && option.may_be_in_url();
+        });
+        if (known == bus::option_table().end())
+            return fmt::format("'{}' in the URL's query is no option; there are {}, {}", name,
+                               bus::names_of_group(bus::driver_group), bus::names_of_group(bus::common_group));
+        if (const auto done = known->set(settings, given.second); !done)
+            return fmt::format("option {}={} in the URL's query: {}", name, given.second, done.error());
+    }
+    options = std::move(settings.options);
+    return {};
+}
+
+}  // namespace aprotic::driver
