@@ -75,7 +75,9 @@ struct Both {
         client.set_trace(&recorder);
         server.set_trace(&recorder);
         server.start();
-        while (pass(to_client, client, client_input) | pass(to_server, server, server_input)) {
+        for (bool moved = true; moved;) {
+            moved = pass(to_client, client, client_input);
+            moved = pass(to_server, server, server_input) || moved;
         }
     }
 
