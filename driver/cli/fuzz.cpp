@@ -18,6 +18,7 @@
 #include <CLI/Validators.hpp>
 
 #include "conform/profile.hpp"
+#include "conform/program.hpp"
 #include "fuzzer/campaign.hpp"
 #include "peer/tcp_channel.hpp"
 
@@ -35,7 +36,7 @@ bool is_loopback(const std::string& host) {
     return host == "localhost";
 }
 
-/// A peer over TCP: one that is running, or the embedded broker in a process of ours.
+/// A peer over TCP: one that is running, one that we start, or the embedded broker in a process of ours.
 class TcpTarget final : public fz::Target {
 public:
     TcpTarget(std::string host, std::string port) : host_(std::move(host)), port_(std::move(port)) {}
@@ -45,10 +46,10 @@ public:
     }
     bool restart() override {
         if (!restart_command.empty()) return std::system(restart_command.c_str()) == 0;
-        return embedded && start_broker();
+        return start_command.empty() ? embedded && start_broker() : start_program().empty();
     }
     std::optional<std::uint64_t> memory() override {
-        const pid_t process = broker_ ? broker_->pid() : pid;
+        const pid_t process = broker_ ? broker_->pid() : start_command.empty() ? pid : program_.pid();
         if (process <= 0) return std::nullopt;
         std::ifstream statm("/proc/" + std::to_string(process) + "/statm");
         std::uint64_t size = 0, resident = 0;
@@ -72,9 +73,23 @@ public:
         port_ = address.substr(address.rfind(':') + 1);
         return true;
     }
+    /// Starts the peer, anew if it is there, and waits until it takes connections. What is wrong, or empty.
+    std::string start_program() {
+        constexpr int limit = 300;  // of a fifth of a second each
+        constexpr auto step = std::chrono::milliseconds(200);
+        std::string why = program_.start(start_command);
+        for (int i = 0; i < limit && why.empty(); ++i) {
+            if (program_.has_ended(peer::Duration::zero())) return "it ended; it wrote: " + program_.last_said();
+            std::string not_yet;
+            if (connect(step, not_yet)) return {};
+            wait(step);
+        }
+        return why.empty() ? "it takes no connections" : why;
+    }
     std::string name() const { return host_ + ":" + port_; }
 
     pid_t pid = 0;
+    std::string start_command;
     std::string restart_command;
     bool embedded = false;
 
@@ -82,6 +97,7 @@ private:
     std::string host_;
     std::string port_;
     std::unique_ptr<Child> broker_;
+    conform::Program program_;
 };
 
 struct FuzzCommand {
@@ -97,6 +113,7 @@ struct FuzzCommand {
     pid_t pid = 0;
     double memory_limit = 1024;  // MiB
     double timeout = 3;
+    std::string start_command;
     std::string restart_command;
 
     Exit run(const Output& out) {
@@ -133,8 +150,15 @@ struct FuzzCommand {
 
         TcpTarget target(profile.host, profile.port);
         target.pid = pid;
+        target.start_command = start_command;
         target.restart_command = restart_command;
         target.embedded = self;
+        if (!start_command.empty() && (self || pid != 0 || !restart_command.empty()))
+            return out.fail(Exit::usage, "--start goes without --self, --pid and --restart");
+        if (!start_command.empty()) {
+            const std::string why = target.start_program();
+            if (!why.empty()) return out.fail(Exit::unreachable, "the peer does not start: " + why);
+        }
         if (self && !target.start_broker()) return out.fail(harness_fault, "the embedded broker did not start");
         if (pid != 0 && !target.memory())
             return out.fail(Exit::usage, "no process " + std::to_string(pid) + " here whose memory can be read");
@@ -309,6 +333,11 @@ void add_fuzz(Tool& tool) {
     command->add_option("--memory-limit", options->memory_limit, "how much it may grow (default 1024)")
         ->check(CLI::Range(1.0, 1e9))
         ->type_name("MIB");
+    command
+        ->add_option("--start", options->start_command,
+                     "shell command that starts the peer in the foreground, again where it has ended; its memory is "
+                     "watched")
+        ->type_name("COMMAND");
     command->add_option("--restart", options->restart_command, "shell command that starts the peer again")
         ->type_name("COMMAND");
     command->add_option("--address", options->access.address, "node that the conversations are about (default fuzz)")

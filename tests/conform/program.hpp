@@ -20,6 +20,8 @@ public:
     std::string start(std::string command);
     /// Whether it has ended by itself within `patience`, or was never started.
     bool has_ended(peer::Duration patience);
+    /// The process that was started, the shell where the command does not begin with exec; -1 where there is none.
+    pid_t pid() const { return pid_; }
     /// Its exit code, once it has left by itself and in order.
     std::optional<int> exit_code() const { return ended_.exit_code; }
     /// Ends it if it is still there. Tells the same again when that was done already.
