@@ -210,9 +210,12 @@ private:
         const peer::Duration at_first = start.empty() ? peer::Duration::zero() : to_duration(start_limit);
         conform::ServerProcess server(start, connect, options.timing);
         const std::string address = profile.host + ":" + profile.port;
+        const bool claims_queue = profile.has("queue");
         const std::string why = server.bring_up(profile, at_first);
         if (!why.empty())
             return out.fail(Exit::unreachable, address + " does not get us to an open connection: " + why);
+        if (claims_queue && !profile.has("queue") && !out.json)
+            out.line("the queue \"" + profile.queue + "\" hands nothing on: what needs one is not judged");
         options.alive = [&] { return broker != nullptr ? broker->running() : server.alive(); };
         options.revive = [&] {
             conform::Profile same = profile;

@@ -33,14 +33,14 @@ Case malformed_header(const std::string& id, std::string rule, std::string octet
 }
 
 /// A whole frame whose body is no performative.
-Case malformed_body(const std::string& name, std::string what, std::string body) {
+Case malformed_body(const std::string& name, std::string what, std::string body, bool on_session = false) {
     return {.id = "2.3.2-a/" + name,
             .rule = "The body of a frame begins with one performative, a described type.",
             .sends = std::move(what),
             .accepts = "close with decode-error, framing-error or not-implemented; other errors are not strict",
             .negative = true,
-            .run = [body](Context& t) {
-                Line& line = t.opened();
+            .run = [body, on_session](Context& t) {
+                Line& line = on_session ? t.mapped() : t.opened();
                 line.raw(frame(body));
                 using namespace codec::condition;
                 line.accept_one_of({closes({decode_error, framing_error, not_implemented, invalid_field, not_allowed}),
@@ -224,6 +224,9 @@ Cases framing() {
     cases.push_back(malformed_body("section", "a frame whose body is a message section", hex("00 53 77 40")));
     cases.push_back(malformed_body("outcome", "a frame whose body is the outcome accepted", hex("00 53 24 45")));
     cases.push_back(malformed_body("unknown-descriptor", "a frame whose descriptor nobody knows", hex("00 53 0f 45")));
+    cases.push_back(malformed_body("unknown-descriptor-on-a-session",
+                                   "on a session's channel a frame whose descriptor nobody knows", hex("00 53 0f 45"),
+                                   true));
     cases.push_back(malformed_body("foreign-domain", "a frame whose descriptor is of another domain",
                                    hex("00 80 0000123400000010 45")));
     cases.push_back(malformed_body("sasl-performative", "an AMQP frame with a SASL performative",

@@ -1,6 +1,3 @@
-#include <algorithm>
-
-#include "conform/clock.hpp"
 #include "conform/context.hpp"
 #include "conform/steps.hpp"
 #include "conform/suite.hpp"
@@ -44,26 +41,6 @@ Line& ended_by_peer(Context& t, Line& line, std::uint16_t channel = 0) {
     });
     t.outcome = {};
     return line;
-}
-
-/// A receiver on a queue with `messages` in it, with credit for all, on a session with this incoming window.
-struct Windowed {
-    Line& line;
-    codec::Begin begin;
-};
-Windowed receiving_through(Context& t, std::uint32_t window, unsigned messages) {
-    const std::string address = t.queue();
-    t.fill(address, messages);
-    Line& line = t.opened();
-    codec::Begin begin = line.begin(0, peer::begin().incoming_window(window));
-    line.attach_receiver(t.receiver(address));
-    line.send(peer::flow()
-                  .next_incoming_id(begin.next_outgoing_id)
-                  .incoming_window(window)
-                  .handle(0)
-                  .delivery_count(0)
-                  .link_credit(100));
-    return {line, begin};
 }
 
 Cases beginning() {
@@ -314,198 +291,6 @@ Cases ending() {
     };
 }
 
-Cases windows() {
-    return {
-        {.id = "2.5.6-a",
-         .rule = "Transfers are counted by serial numbers, which wrap.",
-         .sends = "begin with next-outgoing-id 2^32 - 2, then five transfers",
-         .accepts = "all of them accepted; a flow, if one comes, continues behind the wrap",
-         .needs = {"queue"},
-         .run =
-             [](Context& t) {
-                 Line& line = t.opened();
-                 line.begin(0, peer::begin().next_outgoing_id(0xffff'fffe));
-                 line.attach_sender(t.sender(t.queue()));
-                 line.next_delivery_id = 0xffff'fffe;
-                 for (int i = 0; i < 5; ++i) {
-                     line.send(Context::delivery(line));
-                     const auto outcome = line.expect<codec::Disposition>("each is settled");
-                     line.require(outcome->state && std::holds_alternative<codec::Accepted>(*outcome->state),
-                                  "accepted", text_of(*outcome));
-                 }
-                 line.send(peer::flow().next_outgoing_id(3).echo());
-                 const Heard heard = line.hear(t.timing().quiet * 4);
-                 const auto flow = heard.as<codec::Flow>();
-                 if (!flow) return;
-                 line.require(flow->next_incoming_id == 3U, "a flow with next-incoming-id 3", text_of(*flow));
-             }},
-        {.id = "2.5.6-b",
-         .rule = "No transfer is sent beyond the partner's incoming window.",
-         .sends = "a session with an incoming window of 3, a receiver with credit 100, ten messages; later 3 more",
-         .accepts = "3 transfers, and 3 more behind the flow",
-         .needs = {"queue"},
-         .run =
-             [](Context& t) {
-                 const auto [line, begin] = receiving_through(t, 3, 10);
-                 expect_transfers(line, 3, "the window is 3");
-                 line.send(peer::flow().next_incoming_id(begin.next_outgoing_id + 3).incoming_window(3));
-                 expect_transfers(line, 3, "the flow opens the window for 3");
-             }},
-        {.id = "2.5.6-c/stale",
-         .rule = "The window counts from the next-incoming-id of the flow, not from when it comes.",
-         .sends =
-             "a window of 3; after 3 transfers a flow with the next-incoming-id of the beginning and a window of 5",
-         .accepts = "2 transfers more",
-         .needs = {"queue"},
-         .run =
-             [](Context& t) {
-                 const auto [line, begin] = receiving_through(t, 3, 10);
-                 expect_transfers(line, 3, "the window is 3");
-                 line.send(peer::flow().next_incoming_id(begin.next_outgoing_id).incoming_window(5));
-                 expect_transfers(line, 2, "5 from the beginning on, of which 3 were sent");
-             }},
-        {.id = "2.5.6-c/shrunk",
-         .rule = "A window may be taken back: what comes out below nothing is nothing.",
-         .sends =
-             "a window of 5; after 5 transfers a flow with the next-incoming-id of the beginning and a window of 2",
-         .accepts = "no transfer; and with a flow for 6 from there one more",
-         .needs = {"queue"},
-         .run =
-             [](Context& t) {
-                 const auto [line, begin] = receiving_through(t, 5, 10);
-                 expect_transfers(line, 5, "the window is 5");
-                 line.send(peer::flow().next_incoming_id(begin.next_outgoing_id).incoming_window(2));
-                 expect_transfers(line, 0, "more was sent than the window has now");
-                 line.send(peer::flow().next_incoming_id(begin.next_outgoing_id).incoming_window(6));
-                 expect_transfers(line, 1, "6 from the beginning on, of which 5 were sent");
-             }},
-        {.id = "2.5.6-d",
-         .rule = "A flow without next-incoming-id counts from the peer's initial next-outgoing-id.",
-         .sends = "begin, receiver and flow without next-incoming-id and with a window of 4, in one write",
-         .accepts = "4 transfers",
-         .needs = {"queue"},
-         .clauses = {"2.5.1-h"},
-         .run =
-             [](Context& t) {
-                 const std::string address = t.queue();
-                 t.fill(address, 10);
-                 Line& line = t.opened();
-                 line.send(peer::begin().incoming_window(4), t.receiver(address),
-                           peer::flow().no_next_incoming_id().incoming_window(4).handle(0).link_credit(100));
-                 line.expect<codec::Begin>();
-                 line.expect<codec::Attach>();
-                 expect_transfers(line, 4, "the window is 4");
-             }},
-        {.id = "2.5.6-e",
-         .rule = "A window of 0 stops transfers and nothing else.",
-         .sends = "a window of 0, a receiver with credit and messages to come; then detach",
-         .accepts = "no transfer; detach",
-         .needs = {"queue"},
-         .run =
-             [](Context& t) {
-                 const auto [line, begin] = receiving_through(t, 0, 3);
-                 expect_transfers(line, 0, "the window is 0");
-                 line.send(peer::detach(0).closed());
-                 line.expect<codec::Detach>("detach needs no window");
-             }},
-        {.id = "2.5.6-f",
-         .rule = "A transfer outside of a peer's incoming-window ends the session with window-violation.",
-         .sends = "a message in ten frames more than the peer's incoming-window, in one write",
-         .accepts = "end with window-violation; other errors are not strict; a peer that opens its window as it reads, "
-                    "and takes the message, is recorded",
-         .negative = true,
-         .needs = {"queue", "multiple-frames"},
-         .run =
-             [](Context& t) {
-                 Line& line = t.opened();
-                 const std::uint32_t window = line.begin().incoming_window;
-                 if (window > 20'000) t.skip("incoming-window " + std::to_string(window) + " is too much to exceed");
-                 line.attach_sender(t.sender(t.queue()));
-                 auto first = Context::delivery(line).more();
-                 std::string octets(codec::as_text(first.encode(0).span()));
-                 const std::string empty(codec::as_text(peer::transfer(0).more().encode(0).span()));
-                 for (std::uint32_t i = 0; i < window + 8; ++i) octets += empty;
-                 octets += codec::as_text(peer::transfer(0).encode(0).span());
-                 line.raw(octets);
-                 answer_to_delivery(line, {ends({window_violation}), ends().lenient(), closes().lenient(),
-                                           detaches().lenient(), drops(), accepts_delivery().recorded()});
-             }},
-        {.id = "2.5.6-h",
-         .rule = "The room that a sender announces is renewed by each of its flows.",
-         .sends = "begin with outgoing-window 2, and two messages; a flow with outgoing-window 2, and two more",
-         .accepts = "all four accepted",
-         .needs = {"queue"},
-         .run =
-             [](Context& t) {
-                 Line& line = t.opened();
-                 const codec::Begin theirs = line.begin(0, peer::begin().outgoing_window(2));
-                 line.attach_sender(t.sender(t.queue()));
-                 if (line.credit < 4) t.skip("the peer gives credit for fewer than 4 deliveries");
-                 for (std::uint32_t i = 0; i < 4; ++i) {
-                     if (i == 2)
-                         line.send(peer::flow()
-                                       .next_incoming_id(theirs.next_outgoing_id)
-                                       .next_outgoing_id(2)
-                                       .outgoing_window(2));
-                     line.send(Context::delivery(line));
-                     expect_accepted(line, i, "outgoing-window had room for it");
-                 }
-             }},
-        {.id = "2.5.6-g",
-         .rule = "A flow's next-outgoing-id becomes the receiver's next-incoming-id.",
-         .sends = "flow with echo and a next-outgoing-id that is 5 ahead",
-         .accepts = "flow with that next-incoming-id; echo is a should, so no flow is not judged",
-         .run =
-             [](Context& t) {
-                 Line& line = t.mapped();
-                 line.send(peer::flow().next_outgoing_id(5).echo());
-                 const Heard heard = line.hear(t.timing().quiet * 8);
-                 const auto flow = heard.as<codec::Flow>();
-                 if (!flow) t.skip("no flow came: " + heard.text());
-                 line.require(flow->next_incoming_id == 5U, "a flow with next-incoming-id 5", text_of(*flow));
-             }},
-        {.id = "2.5.6-i",
-         .rule = "A peer opens its incoming window again before it is used up.",
-         .sends = "2000 settled transfers, keeping to window and credit",
-         .accepts = "window and credit for all of them",
-         .needs = {"queue"},
-         .tags = {"slow"},
-         .run =
-             [](Context& t) {
-                 Line& line = t.opened();
-                 const std::uint32_t window = line.begin().incoming_window;
-                 line.attach_sender(t.sender(t.queue()));
-                 send_settled(line, window, 2000);
-             }},
-        {.id = "2.5.6-j",
-         .rule = "Windows count frames: a message of several frames takes several.",
-         .sends = "frames of at most 512 octets, a window of 2, and a message of 2000 octets; later a wide window",
-         .accepts = "2 transfers with more, then the rest of the message",
-         .needs = {"queue", "multiple-frames"},
-         .clauses = {"2.7.1-h", "2.6.14-a"},
-         .run =
-             [](Context& t) {
-                 const std::string address = t.queue();
-                 Line& filler = t.sending(address);
-                 filler.send(Context::delivery(filler, std::string(2000, 'x')).settled());
-                 filler.finish();
-                 Line& line = t.opened(t.open().max_frame_size(512));
-                 const codec::Begin begin = line.begin(0, peer::begin().incoming_window(2));
-                 line.attach_receiver(t.receiver(address));
-                 line.send(peer::flow()
-                               .next_incoming_id(begin.next_outgoing_id)
-                               .incoming_window(2)
-                               .handle(0)
-                               .delivery_count(0)
-                               .link_credit(1));
-                 expect_transfers(line, 2, "the window is 2 frames");
-                 line.send(peer::flow().next_incoming_id(begin.next_outgoing_id + 2).incoming_window(100));
-                 bool more = true;
-                 while (more) more = line.expect<codec::Transfer>("the rest of the message")->more;
-             }},
-    };
-}
-
 }  // namespace
 
 Cases sessions() {
@@ -516,8 +301,7 @@ Cases sessions() {
     cases.push_back(unmapped("disposition", peer::disposition(codec::Role::receiver, 0)));
     cases.push_back(unmapped("detach", peer::detach(0)));
     cases.push_back(unmapped("end", peer::end()));
-    for (auto* more : {ending, windows})
-        for (auto& one : more()) cases.push_back(std::move(one));
+    for (auto& one : ending()) cases.push_back(std::move(one));
     return cases;
 }
 

@@ -107,6 +107,23 @@ Cases settlement() {
                  receiver.grant(1);
                  receiver.take("the settled message");
              }},
+        {.id = "2.6.12-e/last-frame",
+         .rule = "A delivery whose last frame says settled is a settled one, and has no disposition.",
+         .sends = "a message in two frames, of which only the second says settled",
+         .accepts = "nothing; the message is in the queue",
+         .needs = {"queue", "multiple-frames"},
+         .clauses = {"2.7.5-h"},
+         .run =
+             [](Context& t) {
+                 Line& line = t.sending(t.queue());
+                 const std::string message(Context::message("in two parts").text());
+                 line.send(delivery_of(line, message.substr(0, 5)).more(),
+                           peer::transfer(0).settled().payload(message.substr(5)));
+                 line.expect_nothing(t.timing().quiet * 4, "no disposition for what is settled");
+                 Receiver receiver(t, t.queue());
+                 receiver.grant(1);
+                 receiver.take("the settled message");
+             }},
         {.id = "2.6.12-f",
          .rule = "In receiver settle mode first the receiver settles together with its outcome.",
          .sends = "an unsettled delivery",

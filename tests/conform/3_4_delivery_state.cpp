@@ -63,7 +63,7 @@ Cases nodes() {
          .needs = {"queue"},
          .run =
              [](Context& t) {
-                 Receiver one(t, t.queue()), two(t, t.queue());
+                 Receiver one(t, t.receiver(t.queue(), 0, "one")), two(t, t.receiver(t.queue(), 0, "two"));
                  one.grant(5);
                  two.grant(5);
                  one.line.accept_one_of({ignores()});

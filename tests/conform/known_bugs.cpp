@@ -194,11 +194,16 @@ Cases of_servers() {
                  line.begin();
                  line.attach_sender(t.sender(t.queue()));
                  const std::uint32_t most = std::min<std::uint32_t>(line.credit, 60);
-                 double last = seconds_now(), longest = 0;
+                 constexpr double step = 0.05;
+                 double last = seconds_now(), longest = 0, due = last;
                  std::uint32_t sent = 0;
                  for (const double end = last + 3; seconds_now() < end;) {
-                     if (sent < most) line.send(Context::delivery(line).settled());
-                     ++sent;
+                     if (sent < most && seconds_now() >= due) {
+                         line.send(Context::delivery(line).settled());
+                         ++sent;
+                         due += step;
+                     }
+                     line.keep_alive();
                      const Heard heard = line.hear(std::chrono::milliseconds(50));
                      if (heard.kind == Heard::Kind::end || heard.kind == Heard::Kind::bad) line.fail("frames", heard);
                      const double now = seconds_now();

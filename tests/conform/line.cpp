@@ -46,8 +46,15 @@ Line::Line(std::unique_ptr<peer::Channel> channel, Timing waits, std::size_t num
 
 void Line::raw(std::span<const std::byte> octets) {
     last_sent_.assign(octets.begin(), octets.end());
-    log_.push_back({number_, seconds_now(), true, last_sent_});
+    said_at_ = seconds_now();
+    log_.push_back({number_, said_at_, true, last_sent_});
     channel_->write(octets);
+}
+
+void Line::keep_alive() {
+    constexpr double share = 0.4, ms = 0.001;
+    const std::uint32_t wanted = their_open ? their_open->idle_time_out.value_or(0) : 0;
+    if (wanted != 0 && seconds_now() - said_at_ > wanted * ms * share) raw(codec::empty_frame());
 }
 
 void Line::raw_open(std::string_view octets) {
@@ -114,12 +121,16 @@ codec::ProtocolHeader Line::expect_header(std::string_view why) {
     return heard.header;
 }
 
-Heard Line::next_for(bool flows, const std::string& due) {
+Heard Line::next_for(std::uint64_t wanted, const std::string& due) {
+    const bool flows = wanted == codec::descriptor::flow;
+    const bool ending =
+        wanted == codec::descriptor::detach || wanted == codec::descriptor::end || wanted == codec::descriptor::close;
     const double deadline = seconds_now() + std::chrono::duration<double>(timing.answer).count();
     for (;;) {
         Heard heard = hear();
         if (heard.kind != Heard::Kind::frame) fail(due, heard);
-        const bool passed_over = heard.view.empty() || (!flows && heard.is(codec::descriptor::flow));
+        const bool passed_over = heard.view.empty() || (!flows && heard.is(codec::descriptor::flow)) ||
+                                 (ending && heard.is(codec::descriptor::disposition));
         if (!passed_over) return heard;
         if (auto flow = heard.as<codec::Flow>(); flow && flow->link_credit && *flow->link_credit > 0)
             credit = *flow->link_credit;

@@ -67,6 +67,8 @@ public:
     void raw_open(std::string_view octets);
     /// A session of ours is on this channel, begun by octets that no builder makes.
     void claim(std::uint16_t channel) { channels_.insert(channel); }
+    /// An empty frame, where the peer's idle-time-out asks for a frame of ours soon. [2.4.5]
+    void keep_alive();
     /// Says that nothing more comes from us.
     void half_close() { channel_->end_of_stream(); }
 
@@ -77,12 +79,13 @@ public:
     Heard hear() { return hear(timing.answer); }
     /// The next protocol header.
     codec::ProtocolHeader expect_header(std::string_view why = "a protocol header");
-    /// The next frame but empty ones and, unless asked for, flows. Anything else is a failure; `why` says what was due.
+    /// The next frame but empty ones and, unless asked for, flows, and dispositions where the end of something is due:
+    /// a peer may settle what it still has. Anything else is a failure; `why` says what was due.
     template <class T>
     Got<T> expect(std::string_view why = {}) {
         const std::string due = "the peer sends " + std::string(codec::Table<T>::name) +
                                 (why.empty() ? std::string() : ": " + std::string(why));
-        const Heard heard = next_for(codec::Table<T>::code == codec::descriptor::flow, due);
+        const Heard heard = next_for(codec::Table<T>::code, due);
         auto performative = heard.as<T>();
         if (!performative) fail(due, heard);
         return {std::move(*performative), heard.view.channel, std::string(codec::as_text(heard.view.payload))};
@@ -157,7 +160,7 @@ private:
         if constexpr (std::is_same_v<T, codec::Begin>) channels_.insert(frame.channel.value_or(0));
         append(octets, frame.encode(0).span());
     }
-    Heard next_for(bool flows, const std::string& due);
+    Heard next_for(std::uint64_t wanted, const std::string& due);
     bool take(Heard& heard);
     /// Asks for a sign that the peer has passed over what was sent.
     void probe();
@@ -170,6 +173,7 @@ private:
     std::vector<std::byte> last_sent_;
     std::set<std::uint16_t> channels_;
     std::optional<std::uint16_t> probed_;
+    double said_at_ = 0;  ///< when our last octets went
     bool open_sent_ = false;
     bool close_sent_ = false;
     bool close_heard_ = false;

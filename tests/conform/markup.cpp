@@ -57,7 +57,9 @@ summary::marker { content: ""; } details[open] summary { background: var(--shade
 .way { color: var(--none); } .us { color: var(--note); } .them { color: var(--ok); }
 nav button { font: inherit; font-size: .85rem; padding: .2rem .7rem; margin-right: .3rem; border: 1px solid var(--line); border-radius: 1rem;
   background: var(--paper); color: var(--ink); cursor: pointer; } nav button.on { background: var(--ink); color: var(--paper); }
-@media (max-width: 46rem) { summary { grid-template-columns: 1fr; gap: .1rem; } }
+nav button:disabled { color: var(--none); cursor: default; }
+@media (max-width: 46rem) { summary { grid-template-columns: 1fr; gap: .1rem; } table { display: block; overflow-x: auto; }
+  .bar { min-width: 5rem; } }
 </style>
 )";
 }

@@ -98,6 +98,9 @@ std::string Profile::read(const std::string& json) {
 
 std::string Profile::read_url(std::string_view url) {
     constexpr std::string_view scheme = "amqp://";
+    if (url.starts_with("amqps://"))
+        return "TLS is not spoken here; put a tunnel before the peer, such as socat TCP-LISTEN:5672,fork,reuseaddr "
+               "OPENSSL:HOST:5671,cafile=FILE";
     if (!url.starts_with(scheme)) return "a URL begins with amqp://";
     url.remove_prefix(scheme.size());
     url = url.substr(0, url.find('/'));

@@ -30,6 +30,12 @@ std::string bar(const Score& score) {
     return text + "</div>";
 }
 
+/// A button that leaves only cases whose verdict begins so.
+std::string filter(std::string_view verdict, std::string_view label, std::size_t count) {
+    return "<button data-v=\"" + std::string(verdict) + "\"" + (verdict == "all" ? " class=\"on\"" : "") +
+           (count == 0 ? " disabled" : "") + ">" + std::string(label) + " " + std::to_string(count) + "</button>";
+}
+
 std::string row(const Score& score, const std::string& name) {
     const std::size_t judged = score.judged();
     return "<tr><td>" + name + "</td><td>" + bar(score) + "</td><td class=\"n\">" + std::to_string(score.ok) + " of " +
@@ -118,11 +124,11 @@ std::string html_of(const Run& run) {
         text += row(score, "<a href=\"#s" + score.chapter.number + "\">" + score.chapter.number + "</a> " +
                                escaped(score.chapter.title));
     text += row(total, "<b>All</b>") + "</tbody></table>\n";
-    text +=
-        "<h2>Cases</h2>\n<nav><button class=\"on\" data-v=\"all\">all</button><button data-v=\"failed\">failed</button>"
-        "<button data-v=\"non-strict\">not strict</button><button data-v=\"ok\">ok</button>"
-        "<button data-v=\"informational\">recorded</button><button data-v=\"unimplemented\">unimplemented</button>"
-        "<button data-v=\"inconclusive\">inconclusive</button></nav>\n";
+    text += "<h2>Cases</h2>\n<nav>" + filter("all", "all", run.results.size()) +
+            filter("failed", "failed", total.failed) + filter("non-strict", "not strict", total.non_strict) +
+            filter("ok", "ok", total.ok) + filter("informational", "recorded", total.recorded) +
+            filter("unimplemented", "unimplemented", run.count(Verdict::unimplemented)) +
+            filter("inconclusive", "inconclusive", run.count(Verdict::inconclusive)) + "</nav>\n";
     std::vector<const Result*> ordered;
     for (const auto& result : run.results) ordered.push_back(&result);
     std::ranges::stable_sort(ordered, [](const Result* a, const Result* b) {

@@ -117,6 +117,21 @@ void expect_transfers(Line& line, unsigned wanted, const std::string& why) {
     line.require(came == wanted, std::to_string(wanted) + " transfers: " + why, std::to_string(came) + " transfers");
 }
 
+Windowed receiving_through(Context& t, std::uint32_t window, unsigned messages) {
+    const std::string address = t.queue();
+    t.fill(address, messages);
+    Line& line = t.opened();
+    codec::Begin begin = line.begin(0, peer::begin().incoming_window(window));
+    line.attach_receiver(t.receiver(address));
+    line.send(peer::flow()
+                  .next_incoming_id(begin.next_outgoing_id)
+                  .incoming_window(window)
+                  .handle(0)
+                  .delivery_count(0)
+                  .link_credit(100));
+    return {line, begin};
+}
+
 void send_settled(Line& line, std::uint32_t window, std::uint32_t count) {
     for (std::uint32_t sent = 0, credit = line.credit;;) {
         std::string octets;
@@ -182,6 +197,30 @@ Reaction rejects_delivery(Conditions conditions) {
 
 Reactions refuses_link(Conditions conditions) {
     return {detaches(conditions), detaches().lenient(), ends().lenient(), closes().lenient(), drops()};
+}
+
+peer::TransferFrame delivery_of(Line& line, std::string_view octets) {
+    auto frame = Context::delivery(line);
+    frame.octets = {};
+    frame.payload(octets);
+    return frame;
+}
+
+void put(Context& t, const std::string& octets) {
+    Line& line = t.sending(t.queue());
+    line.send(delivery_of(line, octets));
+    expect_accepted(line, line.next_delivery_id - 1, "the message is a legal one");
+    line.finish();
+}
+
+std::string through(Context& t, const std::string& octets) {
+    put(t, octets);
+    Receiver receiver(t, t.queue());
+    receiver.grant(1);
+    const Arrived arrived = receiver.take("the message that was accepted");
+    receiver.settle(arrived, codec::Accepted{});
+    receiver.line.finish();
+    return arrived.octets;
 }
 
 peer::AttachFrame sender_to(codec::AttachTarget target, std::uint32_t handle, std::string name) {

@@ -71,6 +71,13 @@ unsigned transfers_until_quiet(Line& line);
 /// Requires that it is just so many.
 void expect_transfers(Line& line, unsigned wanted, const std::string& why);
 
+/// A receiver on a queue with `messages` in it, with credit for all, on a session with this incoming window.
+struct Windowed {
+    Line& line;
+    codec::Begin begin;
+};
+Windowed receiving_through(Context& t, std::uint32_t window, unsigned messages);
+
 /// Sends this many small messages, settled, on the link that attach_sender made, as its credit and the session's window
 /// allow; `window` is the peer's when nothing was sent yet.
 void send_settled(Line& line, std::uint32_t window, std::uint32_t count);
@@ -91,6 +98,13 @@ Reaction releases_delivery();
 Reactions refuses_link(Conditions conditions);
 
 std::string text_of(const codec::Performative& performative);
+
+/// A transfer whose payload is just this.
+peer::TransferFrame delivery_of(Line& line, std::string_view octets);
+/// Sends a message of these octets to the case's queue, which accepts it.
+void put(Context& t, const std::string& octets);
+/// What becomes of these octets on their way through the case's queue.
+std::string through(Context& t, const std::string& octets);
 
 /// A sender's attach for a target that is not just an address, or a receiver's for such a source.
 peer::AttachFrame sender_to(codec::AttachTarget target, std::uint32_t handle = 0, std::string name = "sender");

@@ -53,18 +53,24 @@ Cases type_notation();        // 1.3
 Cases version_negotiation();  // 2.2
 Cases framing();              // 2.3
 Cases connections();          // 2.4
+Cases idle_time_out();        // 2.4.5
 Cases sessions();             // 2.5
+Cases session_windows();      // 2.5.6
 Cases names_and_handles();    // 2.6.1
 Cases life_of_links();        // 2.6.3
 Cases flow_control();         // 2.6.7
 Cases settlement();           // 2.6.12
 Cases large_messages();       // 2.6.14
 Cases performatives();        // 2.7
+Cases transfers();            // 2.7.5
 Cases definitions();          // 2.8
 Cases message_format();       // 3.2
+Cases message_header();       // 3.2.1
+Cases no_messages();          // 3.2
 Cases delivery_state();       // 3.4
 Cases sources_and_targets();  // 3.5
 Cases transactions();         // 4
+Cases transactional_work();   // 4.4
 Cases sasl();                 // 5.3
 Cases known_bugs();           // of other libraries, each at the clause that it breaks
 
@@ -73,8 +79,10 @@ Cases client_version_negotiation();  // 2.2
 Cases client_framing();              // 2.3
 Cases client_connections();          // 2.4 and open
 Cases client_sessions();             // 2.5 and begin
-Cases client_links();                // 2.6, attach and flow
-Cases client_transfers();            // 2.7.5, 2.7.6 and part 3
+Cases client_links();                // 2.6 and attach
+Cases client_flow_control();         // 2.6.7 and flow
+Cases client_sending();              // 2.7.5 and 2.7.6
+Cases client_receiving();            // 2.7.5 and part 3
 Cases client_sasl();                 // 5.3
 
 /// The part of the specification that a section belongs to: "2.5 Sessions" for "2.5.6".

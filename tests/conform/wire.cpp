@@ -46,6 +46,16 @@ std::string list(const std::vector<std::string>& items, int count_offset, int si
            be(static_cast<std::uint64_t>(static_cast<std::int64_t>(items.size()) + count_offset), 4) + content;
 }
 
+std::string str(std::string_view text) { return hex("a1") + be(text.size(), 1) + std::string(text); }
+std::string sym(std::string_view text) { return hex("a3") + be(text.size(), 1) + std::string(text); }
+
+std::string map_of(const std::string& key, const std::string& value) {
+    return hex("d1") + be(4 + key.size() + value.size(), 4) + be(2, 4) + key + value;
+}
+
+std::string value_body(std::string_view encoded) { return described(codec::descriptor::amqp_value, encoded); }
+std::string plain_body() { return value_body(str("plai")); }
+
 std::string composite(std::uint64_t code, const std::vector<Field>& fields) {
     std::vector<std::string> items;
     for (const auto& field : fields) items.push_back(field.octets);

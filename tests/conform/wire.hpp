@@ -33,6 +33,15 @@ std::string described(std::uint64_t code, std::string_view encoded);
 /// A list32 of values that are encoded already; `count_offset` and `size_offset` make it wrong.
 std::string list(const std::vector<std::string>& items, int count_offset = 0, int size_offset = 0);
 
+/// A string8 and a symbol8.
+std::string str(std::string_view text);
+std::string sym(std::string_view text);
+/// A map32 of one key and one value, encoded already.
+std::string map_of(const std::string& key, const std::string& value);
+/// An amqp-value section of a value that is encoded already, and one of a short string.
+std::string value_body(std::string_view encoded);
+std::string plain_body();
+
 /// A field of a composite, encoded, with what the table says of it.
 struct Field {
     std::string name;
