@@ -7,8 +7,8 @@ the simulator. Says in a table what caught which, and ends with 1 when more than
     run.py FOLDER --conform [--only NAME ...]
 
 With --conform the faults are those of conform.txt, and each must be found by the case of `aprotic conform --self` that it
-names: what that says of the engine without faults is ok, and with the fault anything else. Then none may be missed. FOLDER gets
-the copy and its build, without sanitizers; a second run in the same folder builds only what has changed.
+names: what that says of the engine without faults is ok, and with the fault failed or non-strict. Then none may be missed. FOLDER
+gets the copy and its build, without sanitizers; a second run in the same folder builds only what has changed.
 """
 import argparse
 import json
@@ -119,7 +119,7 @@ class Copy:
         return None
 
     def judge_by(self, cases):
-        """Those of these cases that are not ok, or BROKEN, or None."""
+        """Those of these cases that fail or are not strict, or BROKEN, or None."""
         self.log.flush()
         if not self.compile("aprotic"):
             return BROKEN
@@ -130,7 +130,7 @@ class Copy:
         if not os.path.exists(report):
             return "no report"
         with open(report, encoding="utf-8") as file:
-            failed = [one["id"] for one in json.load(file)["cases"] if one["verdict"] != "ok"]
+            failed = [one["id"] for one in json.load(file)["cases"] if one["verdict"].startswith(("failed", "non-strict"))]
         return ", ".join(failed) or None
 
     def plant(self, entry):
