@@ -8,9 +8,20 @@
 #include <fmt/core.h>
 
 #include <aprotic/engine/stack/sasl_wrap_layer.hpp>
+#include <aprotic/engine/stack/secrets.hpp>
 #include <aprotic/engine/stack/wipe.hpp>
 
 namespace aprotic::engine::stack {
+
+namespace {
+
+/// For those who need to know no secrets.
+ConnectionOptions without_secrets(ConnectionOptions copy) {
+    wipe_secrets(copy);
+    return copy;
+}
+
+}  // namespace
 
 ProtocolStack::ProtocolStack(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed,
                              bool private_stream)
@@ -26,10 +37,7 @@ ProtocolStack::ProtocolStack(EngineRole role, ConnectionOptions options, Instant
     if (options_.trace) set_trace(options_.trace.get());
 }
 
-ProtocolStack::~ProtocolStack() {
-    wipe(options_.sasl.password);
-    wipe(options_.proxy.password);
-}
+ProtocolStack::~ProtocolStack() { wipe_secrets(options_); }
 
 /// Which headers are agreed to at first, and again on a stream that TLS has made.
 HeaderPolicy ProtocolStack::first_policy(bool encrypted) const {

@@ -6,8 +6,6 @@
 
 #include <openssl/crypto.h>
 
-#include <aprotic/engine/options.hpp>
-
 namespace aprotic::engine::stack {
 
 /// Overwrites secrets that have done their work, in memory of our own, so that they do not linger in what is freed.
@@ -17,14 +15,6 @@ inline void wipe(std::span<const std::byte> octets) noexcept {
 inline void wipe(std::string& text) noexcept {
     OPENSSL_cleanse(text.data(), text.size());
     text.clear();
-}
-
-/// The same options for those who need to know no secrets.
-inline ConnectionOptions without_secrets(const ConnectionOptions& options) {
-    ConnectionOptions copy = options;
-    wipe(copy.sasl.password);
-    wipe(copy.proxy.password);
-    return copy;
 }
 
 }  // namespace aprotic::engine::stack

@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/core.h>
 
+#include <aprotic/engine/stack/secrets.hpp>
 #include <aprotic/engine/state/connection_state.hpp>
 #include <aprotic/engine/state/container_state.hpp>
 #include <aprotic/engine/state/coordinator_state.hpp>
@@ -24,6 +25,7 @@ ConnectionState::ConnectionState(const std::shared_ptr<ContainerState>& its_cont
 
 /// Only when the reactor went first are there links left: nobody can be told any more, but nothing may point here.
 ConnectionState::~ConnectionState() {
+    stack::wipe_secrets(options);
     for (auto& [id, link] : links_) link->connection = nullptr;
     for (auto& link : waiting_) link->connection = nullptr;
 }
@@ -131,6 +133,7 @@ void ConnectionState::connected(codec::Result<std::unique_ptr<Stream>, Failure> 
 void ConnectionState::start(std::unique_ptr<Stream> stream) {
     Reactor& reactor = loop->reactor;
     Engine engine(role, options, reactor.now(), reactor.random(), stream->is_private());
+    stack::wipe_secrets(options);  // the engine has its own, and a connection has no second one
     pump_ = std::make_shared<io::Pump>(reactor, std::move(engine), std::move(stream),
                                        std::weak_ptr<io::Pump::Client>(shared_from_this()));
     // A server waits for the peer's open, so that a handler can still refuse it.

@@ -1,6 +1,7 @@
 // What has told a secret is overwritten before its memory is given back: operator delete looks.
 #include <catch2/catch.hpp>
 
+#include "engine/pair.hpp"
 #include "stack/tls_pair.hpp"
 
 #include <malloc.h>
@@ -121,6 +122,20 @@ TEST_CASE("a password is overwritten wherever it was on its way, in both roles",
         }
     }
 }
+
+#ifdef APROTIC_TEST_WITH_CYRUS
+TEST_CASE("a connection of the event layer keeps no password once it has an engine") {
+    auto server = knowing(true);
+    server.sasl_server.mechanisms = {"SCRAM-SHA-256"};  // streams in memory would show PLAIN
+    const Watch watch;
+    {
+        engine::test::Pair pair(with_password(), server);
+        pair.settle();
+        CHECK(pair.client.is_open());
+    }
+    CHECK(watch.end() == 0);
+}
+#endif
 
 TEST_CASE("a token is overwritten too") {
     for (const char* mechanism : {"OAUTHBEARER", "XOAUTH2"}) {
