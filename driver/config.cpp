@@ -136,9 +136,7 @@ private:
                                      ? given.source
                                      : fmt::format("{}: [{}] {}", given.source, option.info.group, option.info.name);
         if (option.info.secret || is_url(option)) return fmt::format("{}: {}", what, why);
-        std::string value = given.value;
-        std::ranges::replace(value, '\n', ' ');
-        return fmt::format("{} = {}: {}", what, value, why);
+        return fmt::format("{} = {}: {}", what, given.value, why);
     }
 
     /// Puts the values of other options in place of $name, ${name} and $group.name; $$ and \$ are a dollar sign.
@@ -235,6 +233,18 @@ private:
     AllGiven given_;
 };
 
+namespace {
+
+/// Values may go on over several lines, and what is wrong with one may show it.
+Config::Result<Config> in_one_line(Config::Result<Config> result) {
+    if (result) return result;
+    std::string text = result.error();
+    std::ranges::replace(text, '\n', ' ');
+    return text;
+}
+
+}  // namespace
+
 Config::Config(TransportOptions defaults) {
     auto settings = std::make_shared<bus::Settings>();
     settings->options = std::move(defaults);
@@ -255,14 +265,14 @@ Config::Result<Config> Config::read(const std::vector<std::string>& files, const
         if (!in.is_open() || in.bad()) return fmt::format("{}: the file cannot be read", file);
         APROTIC_TRY(reader.add_file(text.str(), file));
     }
-    return reader.finish(environment);
+    return in_one_line(reader.finish(environment));
 }
 
 Config::Result<Config> Config::parse(std::string_view text, std::string_view name, const Environment& environment,
                                      TransportOptions defaults) {
     Reader reader(std::move(defaults));
     APROTIC_TRY(reader.add_file(text, name));
-    return reader.finish(environment);
+    return in_one_line(reader.finish(environment));
 }
 
 Config::Environment Config::of_process() {

@@ -225,6 +225,8 @@ TEST_CASE("what a file gets wrong is refused with file, line, key and what was e
                Contains("'rabbit' is not a scheme known here") && !Contains("secret"));
     CHECK_THAT(refusal("[DEFAULT]\ntransport_url = amqp://u:secret@h/?nonsense=1\n"),
                Contains("nova.conf:2") && Contains("'nonsense'") && !Contains("secret"));
+    CHECK_THAT(refusal("[DEFAULT]\ntransport_url = amqp://h/?one\n  two\n"),
+               Contains("nova.conf:2: [DEFAULT] transport_url: 'one two' in the query"));
     CHECK_THAT(refusal("[DEFAULT]\ntransport_url = amqp://u:$secret@h\n"),
                Contains("nova.conf:2") && Contains("$secret") && Contains("$$"));
     CHECK_THAT(refusal("[DEFAULT]\na = $b\nb = $a\ntransport_url = amqp://$a\n"), Contains("refers to itself"));
