@@ -61,6 +61,10 @@ private:
     std::optional<Arrived> next(Duration patience, std::string_view why);
 };
 
+/// Of a credit so large that serial numbers do not order where it begins and ends: all 5 messages come, or (not strict)
+/// none.
+void expect_all_or_none(Context& t, Receiver& receiver);
+
 /// The message that a delivery brought; fails the case when it is none.
 codec::Message message_in(Receiver& receiver, const Arrived& delivery);
 /// Its body where that is one string.
