@@ -22,7 +22,7 @@ enum class Acknowledge {
 
 struct RpcServerOptions {
     /// Methods that may run at the same time, each on a thread of its own; threads are made when needed. 0: on the
-    /// reactor's thread, where a method must not block. nullopt: TransportOptions::
+    /// reactor's thread, where a method must not block. nullopt: what TransportOptions has as
     /// executor_thread_pool_size, but 0 on a borrowed reactor.
     std::optional<unsigned> threads = {};
     Acknowledge acknowledge = Acknowledge::before;

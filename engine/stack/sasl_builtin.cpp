@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include <openssl/crypto.h>
+
 #include <aprotic/codec/bytes.hpp>
 #include <aprotic/codec/decoder.hpp>
 #include <aprotic/engine/stack/header_exchange.hpp>
@@ -49,12 +51,7 @@ private:
 
 /// Takes as long for a wrong password as for the right one, whichever character is wrong.
 bool same_secret(std::string_view a, std::string_view b) {
-    unsigned difference = a.size() == b.size() ? 0u : 1u;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        const char other = b.empty() ? '\0' : b[i % b.size()];
-        difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(other));
-    }
-    return difference == 0;
+    return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 bool is_password(const SaslServerOptions& options, std::string_view user, std::string_view password) {
