@@ -68,10 +68,8 @@ std::string ConnectionState::next_link_name() const {
 Sender ConnectionState::open_sender(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
                                     std::shared_ptr<SessionState> session, const std::string& address,
                                     SenderOptions options, std::shared_ptr<SenderHandler> handler) {
-    auto resuming = options.link.suspended;
-    auto link = std::make_shared<SenderState>(state->loop, *state, sending_to(*state, address, std::move(options.link)),
+    auto link = std::make_shared<SenderState>(*state, sending_to(*state, address, std::move(options.link)),
                                               options.queue_bytes_max, std::move(handler));
-    link->resuming = std::move(resuming);
     link->session = std::move(session);
     Sender sender = SenderState::make_handle(link, std::move(keeps));
     state->run([state, link] { state->add_link(link); });
@@ -81,12 +79,9 @@ Sender ConnectionState::open_sender(const std::shared_ptr<ConnectionState>& stat
 Receiver ConnectionState::open_receiver(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
                                         std::shared_ptr<SessionState> session, const std::string& address,
                                         ReceiverOptions options, std::shared_ptr<ReceiverHandler> handler) {
-    auto resuming = options.link.suspended;
     const CreditWindow window{options.credit, options.credit_bytes};
     auto link = std::make_shared<ReceiverState>(
-        state->loop, *state, receiving_from(*state, address, options.dynamic, std::move(options.link)), window,
-        std::move(handler));
-    link->resuming = std::move(resuming);
+        *state, receiving_from(*state, address, options.dynamic, std::move(options.link)), window, std::move(handler));
     link->session = std::move(session);
     Receiver receiver = ReceiverState::make_handle(link, std::move(keeps));
     state->run([state, link] { state->add_link(link); });
@@ -95,7 +90,7 @@ Receiver ConnectionState::open_receiver(const std::shared_ptr<ConnectionState>& 
 
 Sender ConnectionState::open_coordinator(ConnectionState& state, std::shared_ptr<SessionState> session,
                                          SenderOptions options, std::shared_ptr<SenderHandler> handler) {
-    auto link = std::make_shared<SenderState>(state.loop, state, sending_to(state, {}, std::move(options.link)),
+    auto link = std::make_shared<SenderState>(state, sending_to(state, {}, std::move(options.link)),
                                               options.queue_bytes_max, std::move(handler));
     link->session = std::move(session);
     link->holds = false;
@@ -213,11 +208,9 @@ Sender LinkRequest::accept_sender(SenderOptions options, std::shared_ptr<SenderH
     APROTIC_ASSERT(connection && !state_->answered && state_->remote.role == codec::Role::receiver);
     state_->answered = true;
     mirror(options.link, state_->remote, codec::Role::sender);
-    auto resuming = std::move(options.link.suspended);
-    auto link = std::make_shared<SenderState>(connection->loop, *connection, std::move(options.link),
-                                              options.queue_bytes_max, std::move(handler));
-    link->remote = std::make_unique<const codec::Attach>(state_->remote);
-    link->resuming = std::move(resuming);
+    auto link = std::make_shared<SenderState>(*connection, std::move(options.link), options.queue_bytes_max,
+                                              std::move(handler));
+    link->remote.set(state_->remote);
     connection->accept_link(link, state_->link);
     return SenderState::make_handle(link, connection);
 }
@@ -227,12 +220,9 @@ Receiver LinkRequest::accept_receiver(ReceiverOptions options, std::shared_ptr<R
     APROTIC_ASSERT(connection && !state_->answered && state_->remote.role == codec::Role::sender);
     state_->answered = true;
     mirror(options.link, state_->remote, codec::Role::receiver);
-    auto resuming = std::move(options.link.suspended);
     const CreditWindow window{options.credit, options.credit_bytes};
-    auto link = std::make_shared<ReceiverState>(connection->loop, *connection, std::move(options.link), window,
-                                                std::move(handler));
-    link->remote = std::make_unique<const codec::Attach>(state_->remote);
-    link->resuming = std::move(resuming);
+    auto link = std::make_shared<ReceiverState>(*connection, std::move(options.link), window, std::move(handler));
+    link->remote.set(state_->remote);
     connection->accept_link(link, state_->link);
     return ReceiverState::make_handle(link, connection);
 }

@@ -159,7 +159,7 @@ void Delivery::settle(codec::DeliveryState state) { answer_with(std::move(state)
 Async<void> Delivery::async_settle(codec::DeliveryState outcome, Duration timeout, std::stop_token cancel) {
     ReceiverState& receiver = *state_->receiver;
     if (state_->incoming.settled || !state_->begin_answer()) {
-        Begun<void> refused(receiver.loop, "");
+        Begun<void> refused(receiver.loop(), "");
         refused.completer.fail({.code = Errc::wrong_state, .condition = {}, .text = "the delivery is settled already"});
         return std::move(refused.async);
     }
@@ -183,7 +183,7 @@ codec::ByteChain Delivery::read(Duration timeout) {
 
 Async<codec::ByteChain> Delivery::async_read(Duration timeout, std::stop_token cancel) {
     if (state_->parts) return state_->receiver->async_read(state_->id, state_->parts, timeout, std::move(cancel));
-    Begun<codec::ByteChain> refused(state_->receiver->loop, "");
+    Begun<codec::ByteChain> refused(state_->receiver->loop(), "");
     refused.completer.fail(try_read({}).error());
     return std::move(refused.async);
 }

@@ -4,8 +4,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 
@@ -15,6 +13,7 @@
 #include <aprotic/engine/core/event_queue.hpp>
 #include <aprotic/engine/core/intrusive_list.hpp>
 #include <aprotic/engine/core/link_endpoint.hpp>
+#include <aprotic/engine/core/link_names.hpp>
 #include <aprotic/engine/core/outbox.hpp>
 #include <aprotic/engine/core/ring.hpp>
 #include <aprotic/engine/core/session_endpoint.hpp>
@@ -46,8 +45,7 @@ struct EndpointContext {
     SlotMap<LinkEndpoint, LinkId> links;
     SlotMap<Delivery, DeliveryId> deliveries;
     IntrusiveList<SessionEndpoint, &SessionEndpoint::dirty> dirty_sessions;
-    /// Links by our role and their name, for as long as they own the name. [2.6.1]
-    std::unordered_map<std::string, LinkEndpoint*> names;
+    LinkNames names;
 
     /// A delivery sent settled whose last frame ends at this position of the output.
     struct SentSettled {
@@ -79,10 +77,6 @@ struct EndpointContext {
     /// Largest frame we may write now. [2.4.1-c]
     std::uint32_t frame_size_max() const noexcept {
         return remote_frame_size_max.value_or(codec::protocol::min_max_frame_size);
-    }
-
-    static std::string name_key(codec::Role our_role, const std::string& name) {
-        return (our_role == codec::Role::sender ? 's' : 'r') + name;
     }
 };
 

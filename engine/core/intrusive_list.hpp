@@ -9,9 +9,8 @@ namespace aprotic::engine::core {
 /// What an object must hold once per list it can be in.
 template <class T>
 struct ListHook {
-    T* previous = nullptr;
-    T* next = nullptr;
-    bool linked = false;
+    T* previous = nullptr;  ///< the object itself at the front; null: in no list
+    T* next = nullptr;      ///< null at the back
 };
 
 /// A list through the objects themselves: joining and leaving cost nothing and never allocate. It owns nothing; an
@@ -23,23 +22,27 @@ public:
     std::size_t size() const noexcept { return size_; }
     T* front() const noexcept { return front_; }
     static T* next(const T& object) noexcept { return (object.*Hook).next; }
-    static bool contains(const T& object) noexcept { return (object.*Hook).linked; }
+    static bool contains(const T& object) noexcept { return (object.*Hook).previous != nullptr; }
 
     /// Does nothing if the object is in already.
     void push_back(T& object) noexcept {
-        ListHook<T>& hook = object.*Hook;
-        if (hook.linked) return;
-        hook = {back_, nullptr, true};
+        if (contains(object)) return;
+        object.*Hook = {back_ != nullptr ? back_ : &object, nullptr};
         (back_ != nullptr ? (back_->*Hook).next : front_) = &object;
         back_ = &object;
         ++size_;
     }
     /// Does nothing if the object is not in.
     void remove(T& object) noexcept {
+        if (!contains(object)) return;
         ListHook<T>& hook = object.*Hook;
-        if (!hook.linked) return;
-        (hook.previous != nullptr ? (hook.previous->*Hook).next : front_) = hook.next;
-        (hook.next != nullptr ? (hook.next->*Hook).previous : back_) = hook.previous;
+        const bool at_front = hook.previous == &object;
+        (at_front ? front_ : (hook.previous->*Hook).next) = hook.next;
+        if (hook.next == nullptr) {
+            back_ = at_front ? nullptr : hook.previous;
+        } else {
+            (hook.next->*Hook).previous = at_front ? hook.next : hook.previous;
+        }
         hook = {};
         --size_;
     }

@@ -31,25 +31,19 @@ bool LinkEndpoint::alive() const noexcept {
     }
 }
 
-void LinkEndpoint::start(LinkId id, std::uint32_t handle, const LinkOptions& options, std::string name) {
+void LinkEndpoint::start(LinkId id, std::uint32_t handle, const LinkOptions& options) {
     id_ = id;
     handle_ = handle;
-    role_ = options.role;
-    name_ = std::move(name);
     local_ = known_ = true;
-    cost_ = EndpointContext::endpoint_cost + 2 * name_.size();
-    context_.endpoint_bytes += cost_;
+    context_.endpoint_bytes += cost();
     prepare_attach(options);
 }
 
-void LinkEndpoint::start_closing(LinkId id, std::uint32_t handle, codec::Role role, std::string name) {
+void LinkEndpoint::start_closing(LinkId id, std::uint32_t handle) {
     id_ = id;
     handle_ = handle;
-    role_ = role;
-    name_ = std::move(name);
     local_ = true;
-    cost_ = EndpointContext::endpoint_cost + 2 * name_.size();
-    context_.endpoint_bytes += cost_;
+    context_.endpoint_bytes += cost();
     prepare_attach({});
     request_detach({true, false, {}});
 }
@@ -57,13 +51,8 @@ void LinkEndpoint::start_closing(LinkId id, std::uint32_t handle, codec::Role ro
 Fault LinkEndpoint::start_requested(LinkId id, std::uint32_t handle, codec::Attach remote, LinkId predecessor) {
     id_ = id;
     handle_ = handle;
-    predecessor_ = predecessor;
-    role_ = codec::opposite(remote.role);
-    name_ = remote.name;
-    remote_attach_ = std::make_unique<codec::Attach>(remote);
-    cost_ = EndpointContext::endpoint_cost + 2 * name_.size();
-    request_cost_ = context_.frame_cost;
-    context_.endpoint_bytes += cost_ + request_cost_;
+    request_ = std::make_unique<Request>(Request{remote, predecessor, context_.frame_cost});
+    context_.endpoint_bytes += cost() + request_->cost;
     move(LinkInput::recv_attach);
     if (Fault fault = take_over(remote)) return fault;
     known_ = true;
@@ -146,30 +135,31 @@ void LinkEndpoint::prepare_refusal() {
     attach.name = name_;
     attach.handle = handle_;
     attach.role = role_;
-    attach.snd_settle_mode = remote_attach_->snd_settle_mode;
-    attach.rcv_settle_mode = remote_attach_->rcv_settle_mode;
+    const codec::Attach& theirs = *request_->attach;
+    attach.snd_settle_mode = theirs.snd_settle_mode;
+    attach.rcv_settle_mode = theirs.rcv_settle_mode;
     if (is_sender()) {
-        attach.target = remote_attach_->target;
+        attach.target = theirs.target;
         attach.initial_delivery_count = sender_credit_.delivery_count().value();
     } else {
-        attach.source = remote_attach_->source;
+        attach.source = theirs.source;
     }
     attach_ = std::make_unique<codec::Attach>(std::move(attach));
-    remote_attach_.reset();
+    request_->attach.reset();
     mark_dirty();
 }
 
 codec::Result<void> LinkEndpoint::accept(const LinkOptions& options) {
-    if (!remote_attach_ || state_ != LinkState::attach_received) return make_error_code(Errc::wrong_state);
+    if (!is_unanswered() || state_ != LinkState::attach_received) return make_error_code(Errc::wrong_state);
     if (options.suspended && options.suspended->role != role_) return make_error_code(Errc::invalid_option);
     opened_ = true;
-    remote_attach_.reset();
+    request_->attach.reset();
     prepare_attach(options);
     return {};
 }
 
 codec::Result<void> LinkEndpoint::refuse(codec::ErrorCondition error) {
-    if (!remote_attach_ || state_ != LinkState::attach_received) return make_error_code(Errc::wrong_state);
+    if (!is_unanswered() || state_ != LinkState::attach_received) return make_error_code(Errc::wrong_state);
     prepare_refusal();
     request_detach({true, true, std::move(error)});
     return {};
@@ -183,10 +173,10 @@ codec::Result<void> LinkEndpoint::detach(bool closed, std::optional<codec::Error
         finish(Initiator::us, closed, {});
         return {};
     }
-    if (remote_attach_) prepare_refusal();
+    if (is_unanswered()) prepare_refusal();
     const bool at_once = error.has_value();
     // A closing detach is answered by a closing one. [2.6.6-a]
-    if (remote_detach_ && remote_detach_->closed) closed = true;
+    if (ending_ && ending_->remote && ending_->remote->closed) closed = true;
     request_detach({closed, at_once, std::move(error)});
     return {};
 }
@@ -204,26 +194,26 @@ Fault LinkEndpoint::recv_detach(codec::Detach detach) {
     drop_partial();
     if (state_ == LinkState::ended) {
         std::optional<codec::ErrorCondition> error = std::move(detach.error);
-        if (fault_) error = std::move(*fault_);
+        if (ending_ && ending_->fault) error = std::move(*ending_->fault);
         finish(Initiator::us, detach.closed, std::move(error));
         if (detach.closed && !closed_) session_.close_again(role_, name_);
         return {};
     }
-    remote_detach_ = std::make_unique<codec::Detach>(std::move(detach));
+    const codec::Detach& remote = ending().remote.emplace(std::move(detach));
     if (detach_ || !known_) {
         // Both have said it, or the application never knew the link: ours needs no further word.
-        if (detach_ && remote_detach_->closed) detach_->closed = true;
+        if (detach_ && remote.closed) detach_->closed = true;
         mark_dirty();
         return {};
     }
-    push(LinkDetaching{id_, remote_detach_->closed, refused_, remote_detach_->error});
+    push(LinkDetaching{id_, remote.closed, refused_, remote.error});
     return {};
 }
 
 void LinkEndpoint::fail(codec::ErrorCondition error) {
     if (!owes_detach()) return;
-    fault_ = std::make_unique<codec::ErrorCondition>(error);
-    if (remote_attach_) prepare_refusal();
+    ending().fault = error;
+    if (is_unanswered()) prepare_refusal();
     request_detach({true, true, std::move(error)});
 }
 
@@ -236,7 +226,6 @@ void LinkEndpoint::cut(Initiator initiator, const std::optional<codec::ErrorCond
 void LinkEndpoint::finish(Initiator initiator, bool closed, std::optional<codec::ErrorCondition> error) {
     state_ = LinkState::ended;
     attach_.reset();
-    remote_attach_.reset();
     detach_.reset();
     release_request();
     drop_partial();
@@ -244,25 +233,35 @@ void LinkEndpoint::finish(Initiator initiator, bool closed, std::optional<codec:
     if (remote_handle_) session_.free_remote_handle(*remote_handle_, *this);
     remote_handle_.reset();
     context_.scheduler.remove(*this);
-    const auto named = context_.names.find(EndpointContext::name_key(role_, name_));
-    if (named != context_.names.end() && named->second == this) context_.names.erase(named);
+    context_.names.erase(*this);
     session_.forget(*this);
     push(LinkDetached{id_, initiator, closed, refused_, std::move(error)});
 }
 
 void LinkEndpoint::push(Event event) { context_.events.push(std::move(event), context_.frame_cost); }
 
-void LinkEndpoint::release_request() noexcept { context_.endpoint_bytes -= std::exchange(request_cost_, 0); }
+LinkEndpoint::Ending& LinkEndpoint::ending() {
+    if (!ending_) ending_ = std::make_unique<Ending>();
+    return *ending_;
+}
+
+std::size_t LinkEndpoint::cost() const noexcept { return EndpointContext::endpoint_cost + 2 * name_.size(); }
+
+void LinkEndpoint::release_request() noexcept {
+    if (request_) context_.endpoint_bytes -= request_->cost;
+    request_.reset();
+}
 
 void LinkEndpoint::release() {
     while (!deliveries_.empty()) erase(*deliveries_.front());
-    context_.endpoint_bytes -= std::exchange(cost_, 0);
+    context_.endpoint_bytes -= cost();
 }
 
 void LinkEndpoint::write_attach(Outbox& outbox) {
     if (!attach_ || !session_.may_use(handle_)) return;
     // The old link of this name must be off the wire before the new one is on it.
-    if (const LinkEndpoint* const old = context_.links.find(predecessor_); old != nullptr && old->owes_detach()) return;
+    const LinkEndpoint* const old = request_ ? context_.links.find(request_->predecessor) : nullptr;
+    if (old != nullptr && old->owes_detach()) return;
     while (!outbox.append_frame(session_.channel(), *attach_, context_.frame_size_max())) {
         // Before the peer's open nobody knows what it takes; afterwards the attach is too large for good.
         if (!context_.remote_frame_size_max) return;
@@ -300,10 +299,10 @@ void LinkEndpoint::write_detach(Outbox& outbox) {
     session_.free_handle(*this);
     context_.scheduler.remove(*this);
     if (state_ != LinkState::ended) return;
-    if (fault_) {
-        finish(Initiator::us, closed, std::move(*fault_));
+    if (ending_->fault) {
+        finish(Initiator::us, closed, std::move(*ending_->fault));
     } else {
-        finish(Initiator::peer, remote_detach_->closed, std::move(remote_detach_->error));
+        finish(Initiator::peer, ending_->remote->closed, std::move(ending_->remote->error));
     }
 }
 

@@ -36,16 +36,18 @@ class SessionEndpoint;
 /// has been told that it is gone.
 class LinkEndpoint {
 public:
-    LinkEndpoint(EndpointContext& context, SessionEndpoint& session) : context_(context), session_(session) {}
+    /// `role`: ours.
+    LinkEndpoint(EndpointContext& context, SessionEndpoint& session, codec::Role role, std::string name)
+        : context_(context), session_(session), name_(std::move(name)), role_(role) {}
     LinkEndpoint(const LinkEndpoint&) = delete;
     LinkEndpoint& operator=(const LinkEndpoint&) = delete;
 
     // --- birth -----------------------------------------------------------------------------------------------------
 
     /// A link of ours.
-    void start(LinkId id, std::uint32_t handle, const LinkOptions& options, std::string name);
+    void start(LinkId id, std::uint32_t handle, const LinkOptions& options);
     /// A link that the peer closed while we suspended it: attached once more, to be closed. [2.6.6-b]
-    void start_closing(LinkId id, std::uint32_t handle, codec::Role role, std::string name);
+    void start_closing(LinkId id, std::uint32_t handle);
     /// A link the peer wants. `predecessor` still owes its detach under the same name: our attach waits for that.
     Fault start_requested(LinkId id, std::uint32_t handle, codec::Attach remote, LinkId predecessor);
 
@@ -151,6 +153,18 @@ private:
         std::optional<codec::ErrorCondition> error;
     };
 
+    /// A link that the peer wants, until our attach is written.
+    struct Request {
+        std::optional<codec::Attach> attach;  // theirs, until accepted or refused
+        LinkId predecessor;                   // owes its detach under the same name
+        std::size_t cost;                     // of what the peer's attach makes us keep
+    };
+
+    struct Ending {
+        std::optional<codec::Detach> remote;         // theirs, while ours is not written
+        std::optional<codec::ErrorCondition> fault;  // what we detached with
+    };
+
     void move(LinkInput input);
     void mark_dirty();
     Fault take_over(const codec::Attach& remote);
@@ -162,7 +176,11 @@ private:
     bool can_tell() const noexcept;
     void finish(Initiator initiator, bool closed, std::optional<codec::ErrorCondition> error);
     void drop_partial();
+    /// The peer wants the link, and the application has not answered.
+    bool is_unanswered() const noexcept { return request_ && request_->attach; }
     void release_request() noexcept;
+    Ending& ending();
+    std::size_t cost() const noexcept;
     void push(Event event);
     void queue_flowed();
     void queue_news(Delivery& delivery);
@@ -199,7 +217,6 @@ private:
     EndpointContext& context_;
     SessionEndpoint& session_;
     LinkId id_;
-    LinkId predecessor_;
     std::string name_;
     codec::Role role_ = codec::Role::sender;
     LinkState state_ = LinkState::detached;
@@ -216,26 +233,23 @@ private:
     bool flowed_queued_ = false;
     bool echo_due_ = false;
     bool echo_awaited_ = false;
-    std::unique_ptr<codec::Map> flow_properties_;  // for the next flow
-
-    std::size_t request_cost_ = 0;  // of what the peer's attach makes us keep until ours is written
-    std::size_t cost_ = 0;          // of the rest, for life
-
-    std::unique_ptr<codec::Attach> attach_;         // ours, until it is written
-    std::unique_ptr<codec::Attach> remote_attach_;  // theirs, until accepted or refused
-    // Only of a link that ends: a hundred octets each.
-    std::unique_ptr<PendingDetach> detach_;  // until it is written
-    std::unique_ptr<codec::Detach> remote_detach_;
-    std::unique_ptr<codec::ErrorCondition> fault_;  // what we detached with
-
-    std::unique_ptr<UnsettledMap> remote_unsettled_;  // theirs, until both attaches are known
-    std::size_t reductions_due_ = 0;                  // deliveries to settle before the link is suspended again
     bool resumable_ = false;
     bool told_incomplete_ = false;  // our map did not fit into a frame
     bool reducing_ = false;         // one of the maps is incomplete: nothing new may begin [2.7.3-h]
-
+    bool credit_lent_ = false;      // receiver: the application has granted none, the one there is serves to resume
+    bool skipping_ = false;         // the rest of a delivery that is none of ours is passing by [2.6.13-b]
     codec::SenderSettleMode snd_settle_mode_ = codec::SenderSettleMode::mixed;
     codec::ReceiverSettleMode rcv_settle_mode_ = codec::ReceiverSettleMode::first;
+    std::unique_ptr<codec::Map> flow_properties_;  // for the next flow
+
+    std::unique_ptr<codec::Attach> attach_;  // ours, until it is written
+    std::unique_ptr<Request> request_;
+    // Only of a link that ends: a hundred octets each.
+    std::unique_ptr<PendingDetach> detach_;  // until it is written
+    std::unique_ptr<Ending> ending_;
+
+    std::unique_ptr<UnsettledMap> remote_unsettled_;  // theirs, until both attaches are known
+
     std::uint64_t message_size_max_ = 0;         // ours, for what comes. Bytes, 0 = no limit
     std::uint64_t remote_message_size_max_ = 0;  // theirs
     std::size_t stream_window_ = 0;              // receiver: bytes of parts that may wait; 0 = whole messages only
@@ -245,8 +259,8 @@ private:
 
     SenderCredit sender_credit_;
     ReceiverCredit receiver_credit_;
-    std::uint32_t to_resume_ = 0;  // receiver: deliveries in both unsettled maps that the peer has not resumed
-    bool credit_lent_ = false;     // receiver: the application has granted none, the one there is serves to resume
+    std::uint32_t to_resume_ = 0;       // receiver: deliveries in both unsettled maps that the peer has not resumed
+    std::uint32_t reductions_due_ = 0;  // deliveries to settle before the link is suspended again
     std::uint32_t available_ = 0;
     std::uint64_t next_tag_ = 0;
 
@@ -254,7 +268,6 @@ private:
     IntrusiveList<Delivery, &Delivery::waiting> waiting_;
     std::size_t unsettled_ = 0;
     Delivery* partial_ = nullptr;  // incoming, its last frame is still to come
-    bool skipping_ = false;        // the rest of a delivery that is none of ours is passing by [2.6.13-b]
 };
 
 }  // namespace aprotic::engine::core

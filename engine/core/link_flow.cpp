@@ -11,7 +11,7 @@
 namespace aprotic::engine::core {
 
 codec::Result<void> LinkEndpoint::set_credit(std::uint32_t credit) {
-    if (is_sender() || !alive() || remote_attach_) return make_error_code(Errc::wrong_state);
+    if (is_sender() || !alive() || is_unanswered()) return make_error_code(Errc::wrong_state);
     grant(credit);
     return {};
 }
@@ -26,7 +26,7 @@ void LinkEndpoint::grant(std::uint32_t credit) {
 }
 
 codec::Result<void> LinkEndpoint::drain() {
-    if (is_sender() || !alive() || remote_attach_) return make_error_code(Errc::wrong_state);
+    if (is_sender() || !alive() || is_unanswered()) return make_error_code(Errc::wrong_state);
     if (receiver_credit_.start_drain()) {
         flow_due_ = true;
         mark_dirty();
@@ -37,7 +37,7 @@ codec::Result<void> LinkEndpoint::drain() {
 }
 
 codec::Result<void> LinkEndpoint::send_flow(bool echo, codec::Map properties) {
-    if (!alive() || remote_attach_) return make_error_code(Errc::wrong_state);
+    if (!alive() || is_unanswered()) return make_error_code(Errc::wrong_state);
     flow_due_ = true;
     echo_due_ = echo_due_ || echo;
     if (!properties.empty()) flow_properties_ = std::make_unique<codec::Map>(std::move(properties));

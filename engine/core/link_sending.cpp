@@ -20,7 +20,7 @@ constexpr std::size_t sent_state_max = 128;
 }  // namespace
 
 codec::Result<DeliveryId> LinkEndpoint::send(codec::EncodedMessage message, const SendOptions& options) {
-    if (!is_sender() || !alive() || remote_attach_) return make_error_code(Errc::wrong_state);
+    if (!is_sender() || !alive() || is_unanswered()) return make_error_code(Errc::wrong_state);
     if (remote_message_size_max_ != 0 && message.size() > remote_message_size_max_) {
         return make_error_code(Errc::message_too_large);  // [2.7.3-m]
     }
@@ -55,7 +55,7 @@ codec::Result<Delivery*> LinkEndpoint::add_outgoing(const SendOptions& options) 
 }
 
 codec::Result<DeliveryId> LinkEndpoint::begin_send(const SendOptions& options) {
-    if (!is_sender() || !alive() || remote_attach_) return make_error_code(Errc::wrong_state);
+    if (!is_sender() || !alive() || is_unanswered()) return make_error_code(Errc::wrong_state);
     const auto added = add_outgoing(options);
     if (!added) return added.error();
     Delivery& delivery = **added;

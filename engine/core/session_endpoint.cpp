@@ -142,9 +142,10 @@ std::optional<std::uint32_t> SessionEndpoint::free_handle_number() const noexcep
     return handle;
 }
 
-LinkEndpoint& SessionEndpoint::add_link(LinkId& id, std::uint32_t handle) {
-    const auto [made, link] = context_.links.emplace(context_, *this);
+LinkEndpoint& SessionEndpoint::add_link(LinkId& id, std::uint32_t handle, codec::Role role, std::string name) {
+    const auto [made, link] = context_.links.emplace(context_, *this, role, std::move(name));
     id = made;
+    context_.names.insert(*link);
     if (handle >= handles_.size()) handles_.resize(handle + 1);
     handles_[handle] = link;
     links_.push_back(*link);
@@ -166,14 +167,11 @@ codec::Result<LinkId> SessionEndpoint::attach(const LinkOptions& options) {
     if (options.suspended && options.suspended->role != options.role) return make_error_code(Errc::invalid_option);
     std::string name = options.suspended ? options.suspended->name : options.name;
     if (name.empty()) name = fmt::format("aprotic-{:016x}-{}", context_.seed, ++context_.names_made);
-    std::string key = EndpointContext::name_key(options.role, name);
-    if (context_.names.contains(key)) return make_error_code(Errc::wrong_state);  // [2.6.1-b]
+    if (context_.names.find(options.role, name) != nullptr) return make_error_code(Errc::wrong_state);  // [2.6.1-b]
     const auto handle = free_handle_number();
     if (!handle) return make_error_code(Errc::limit_reached);
     LinkId id;
-    LinkEndpoint& link = add_link(id, *handle);
-    context_.names.emplace(std::move(key), &link);
-    link.start(id, *handle, options, std::move(name));
+    add_link(id, *handle, options.role, std::move(name)).start(id, *handle, options);
     return id;
 }
 
@@ -181,9 +179,7 @@ void SessionEndpoint::close_again(codec::Role role, const std::string& name) {
     const auto handle = free_handle_number();
     if (!handle || !can_send() || end_due_) return;
     LinkId id;
-    LinkEndpoint& link = add_link(id, *handle);
-    context_.names[EndpointContext::name_key(role, name)] = &link;
-    link.start_closing(id, *handle, role, name);
+    add_link(id, *handle, role, name).start_closing(id, *handle);
 }
 
 Fault SessionEndpoint::recv_attach(codec::Attach attach) {
@@ -196,8 +192,7 @@ Fault SessionEndpoint::recv_attach(codec::Attach attach) {
         return session_fault(codec::condition::handle_in_use, "2.6.2-c",
                              fmt::format("handle {} is in use", attach.handle));
     }
-    const auto named = context_.names.find(EndpointContext::name_key(codec::opposite(attach.role), attach.name));
-    LinkEndpoint* const namesake = named != context_.names.end() ? named->second : nullptr;
+    LinkEndpoint* const namesake = context_.names.find(codec::opposite(attach.role), attach.name);
     if (namesake != nullptr && &namesake->session() == this && namesake->awaits_attach()) {
         remote_handles_.insert(attach.handle, *namesake);
         return contain(*namesake, namesake->recv_attach(std::move(attach)));
@@ -227,8 +222,7 @@ Fault SessionEndpoint::recv_attach_request(codec::Attach attach, LinkEndpoint* n
     }
     const std::uint32_t remote_handle = attach.handle;
     LinkId id;
-    LinkEndpoint& link = add_link(id, *handle);
-    context_.names[EndpointContext::name_key(codec::opposite(attach.role), attach.name)] = &link;
+    LinkEndpoint& link = add_link(id, *handle, codec::opposite(attach.role), attach.name);
     remote_handles_.insert(remote_handle, link);
     return contain(link, link.start_requested(id, *handle, std::move(attach), predecessor));
 }

@@ -115,7 +115,7 @@ private:
     void write_dispositions(Outbox& outbox, codec::Role role, DispositionQueue& queue);
     void write_end(Outbox& outbox);
     std::optional<std::uint32_t> free_handle_number() const noexcept;
-    LinkEndpoint& add_link(LinkId& id, std::uint32_t handle);
+    LinkEndpoint& add_link(LinkId& id, std::uint32_t handle, codec::Role role, std::string name);
     Fault recv_attach_request(codec::Attach attach, LinkEndpoint* namesake);
     void cut_links(Initiator initiator, const std::optional<codec::ErrorCondition>& error);
     void finish(Initiator initiator, std::optional<codec::ErrorCondition> error);

@@ -3,31 +3,32 @@
 #include <vector>
 
 #include <aprotic/engine/state/byte_budget.hpp>
-#include <aprotic/engine/state/loop.hpp>
 
 namespace aprotic::engine {
 
 ByteBudget::Answer ByteBudget::take(std::size_t bytes, bool may_wait, std::optional<Duration> timeout) {
     std::unique_lock lock(mutex_);
     if (closed_) return Answer::closed;
-    if (line_.empty() && has_room(bytes)) {
+    if (nobody_waits() && has_room(bytes)) {
         used_ += bytes;
         return Answer::taken;
     }
     if (!may_wait) return Answer::full;
 
-    const std::uint64_t ticket = ++last_ticket_;
-    line_.push_back({ticket, bytes, nullptr});
-    const auto may_go = [&] { return closed_ || (line_.front().ticket == ticket && has_room(bytes)); };
+    Line& in = line();
+    const std::uint64_t ticket = ++in.last_ticket;
+    in.places.push_back({ticket, bytes, nullptr});
+    const auto may_go = [&] { return closed_ || (in.places.front().ticket == ticket && has_room(bytes)); };
     bool on_time = true;
     if (timeout) {
-        on_time = changed_.wait_for(lock, bounded(*timeout), may_go);
+        on_time = in.changed.wait_for(lock, *timeout, may_go);
     } else {
-        changed_.wait(lock, may_go);
+        in.changed.wait(lock, may_go);
     }
     // Closing has emptied the line.
     if (closed_) return Answer::closed;
-    line_.erase(std::find_if(line_.begin(), line_.end(), [&](const Place& place) { return place.ticket == ticket; }));
+    in.places.erase(
+        std::find_if(in.places.begin(), in.places.end(), [&](const Place& place) { return place.ticket == ticket; }));
     if (on_time) used_ += bytes;
     serve(std::move(lock));  // somebody else is first now
     return on_time ? Answer::taken : Answer::timed_out;
@@ -38,8 +39,9 @@ void ByteBudget::take_later(std::size_t bytes, Function<void(Answer)> answered) 
     {
         const std::lock_guard lock(mutex_);
         if (!closed_) {
-            if (!line_.empty() || !has_room(bytes)) {
-                return line_.push_back({++last_ticket_, bytes, std::move(answered)});
+            if (!nobody_waits() || !has_room(bytes)) {
+                Line& in = line();
+                return in.places.push_back({++in.last_ticket, bytes, std::move(answered)});
             }
             used_ += bytes;
             answer = Answer::taken;
@@ -51,17 +53,23 @@ void ByteBudget::take_later(std::size_t bytes, Function<void(Answer)> answered) 
 void ByteBudget::give_back(std::size_t bytes) {
     std::unique_lock lock(mutex_);
     used_ -= bytes;
-    if (!line_.empty()) serve(std::move(lock));
+    if (!nobody_waits()) serve(std::move(lock));
+}
+
+ByteBudget::Line& ByteBudget::line() {
+    if (!line_) line_ = std::make_unique<Line>();
+    return *line_;
 }
 
 void ByteBudget::serve(std::unique_lock<std::mutex> lock) {
     std::vector<Function<void(Answer)>> served;
-    while (!line_.empty() && line_.front().answered && has_room(line_.front().bytes)) {
-        used_ += line_.front().bytes;
-        served.push_back(std::move(line_.front().answered));
-        line_.pop_front();
+    std::list<Place>& places = line_->places;
+    while (!places.empty() && places.front().answered && has_room(places.front().bytes)) {
+        used_ += places.front().bytes;
+        served.push_back(std::move(places.front().answered));
+        places.pop_front();
     }
-    changed_.notify_all();
+    line_->changed.notify_all();
     lock.unlock();
     for (auto& answered : served) answered(Answer::taken);
 }
@@ -71,8 +79,9 @@ void ByteBudget::close() {
     {
         const std::lock_guard lock(mutex_);
         closed_ = true;
-        refused.swap(line_);
-        changed_.notify_all();
+        if (!line_) return;
+        refused.swap(line_->places);
+        line_->changed.notify_all();
     }
     for (auto& place : refused) {
         if (place.answered) place.answered(Answer::closed);

@@ -1,13 +1,14 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 
 #include <aprotic/engine/function.hpp>
+#include <aprotic/engine/state/signal.hpp>
 #include <aprotic/engine/time.hpp>
 
 namespace aprotic::engine {
@@ -18,8 +19,10 @@ public:
     enum class Answer { taken, full, timed_out, closed };
 
     /// A single message larger than `max` is let through when nothing else is there, or it never could be sent.
-    explicit ByteBudget(std::size_t max) : max_(max) {}
+    /// `mutex` is its owner's, who holds it in none of the calls.
+    ByteBudget(std::mutex& mutex, std::size_t max) : mutex_(mutex), max_(max) {}
 
+    std::size_t max() const noexcept { return max_; }
     /// Waits for room if it may, for at most `timeout`.
     Answer take(std::size_t bytes, bool may_wait, std::optional<Duration> timeout);
     /// Takes its place in the line without blocking: `answered` is called once, `taken` or `closed`, now or in
@@ -36,15 +39,22 @@ private:
         Function<void(Answer)> answered;  ///< empty: a thread waits
     };
 
+    /// Who waits, in order.
+    struct Line {
+        std::list<Place> places;
+        std::uint64_t last_ticket = 0;
+        Signal changed;
+    };
+
+    Line& line();
+    bool nobody_waits() const { return !line_ || line_->places.empty(); }
     /// Serves those at the head of the line who do not wait in a thread. Called with the lock, which it gives up.
     void serve(std::unique_lock<std::mutex> lock);
     bool has_room(std::size_t bytes) const { return used_ == 0 || (bytes <= max_ && used_ <= max_ - bytes); }
 
+    std::mutex& mutex_;
     const std::size_t max_;
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::list<Place> line_;  ///< who waits, in order
-    std::uint64_t last_ticket_ = 0;
+    std::unique_ptr<Line> line_;  ///< made when somebody first waits
     std::size_t used_ = 0;
     bool closed_ = false;
 };

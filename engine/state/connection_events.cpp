@@ -83,7 +83,7 @@ void ConnectionState::handle(LinkRequested& event) {
 }
 
 void ConnectionState::handle(LinkOpened& event) {
-    if (const auto link = find(event.link)) link->opened(event.remote);
+    if (const auto link = find(event.link)) link->opened(&event.remote);
 }
 
 void ConnectionState::handle(LinkDetaching& event) {
@@ -93,16 +93,15 @@ void ConnectionState::handle(LinkDetaching& event) {
         static_cast<void>(pump_->engine().detach(event.link, event.closed));
         return wake();
     }
-    if (link->remote) link->opened(*link->remote);  // accepted by us in this turn
+    link->opened();  // accepted by us in this turn
     link->detaching(event);
 }
 
 void ConnectionState::handle(LinkDetached& event) {
-    const auto entry = links_.extract(event.link);
-    if (!entry) return;
-    const auto& link = entry.mapped();
-    if (link->remote) link->opened(*link->remote);
-    link->left = std::move(event.suspended);
+    const auto link = links_.take(event.link);
+    if (!link) return;
+    link->opened();
+    if (link->resumption) link->resumption->left = std::move(event.suspended);
     link->never_sent(event.unsent);
     if (link->closing) return link->end({});  // its own detach, or the answer to the peer's
     // It went with what it lived in. Should that be the connection, the reason is a few events behind.
@@ -134,7 +133,7 @@ void ConnectionState::end_cut_off() {
 void ConnectionState::handle(LinkFlowed& event) {
     const auto link = find(event.link);
     if (!link) return;
-    if (link->remote) link->opened(*link->remote);
+    link->opened();
     link->handle_flow(event);
 }
 

@@ -18,7 +18,7 @@ ConnectionState::ConnectionState(const std::shared_ptr<ContainerState>& its_cont
     : loop(its_container->loop),
       container(its_container),
       role(its_role),
-      peer_name(std::move(peer)),
+      commons(std::make_shared<LinkCommons>(loop, std::move(peer))),
       options(std::move(its_options)),
       handler_(std::move(its_handler)),
       name_seed_(loop->reactor.random()) {}
@@ -26,7 +26,7 @@ ConnectionState::ConnectionState(const std::shared_ptr<ContainerState>& its_cont
 /// Only when the reactor went first are there links left: nobody can be told any more, but nothing may point here.
 ConnectionState::~ConnectionState() {
     stack::wipe_secrets(options);
-    for (auto& [id, link] : links_) link->connection = nullptr;
+    links_.for_each([](const auto& link) { link->connection = nullptr; });
     for (auto& link : waiting_) link->connection = nullptr;
 }
 
@@ -164,7 +164,7 @@ void ConnectionState::abandon() {
     handler_.reset();
     opening_.forget();
     ending_.forget();
-    for (const auto& [id, link] : links_) link->forget_user();
+    links_.for_each([](const auto& link) { link->forget_user(); });
     for (const auto& link : waiting_) link->forget_user();
     for (const auto& [link, event] : cut_off_) link->forget_user();
     for (const auto& one : coordinators_) one->forget_user();
@@ -186,7 +186,7 @@ void ConnectionState::end(std::optional<Failure> why) {
     if (over_) return;
     if (threw_) why = threw_;
     std::vector<std::shared_ptr<LinkState>> links = std::exchange(waiting_, {});
-    for (const auto& [id, link] : links_) links.push_back(link);
+    links_.for_each([&](const auto& link) { links.push_back(link); });
     for (const auto& [link, event] : std::exchange(cut_off_, {})) links.push_back(link);
     for (const auto& link : links) link->before_detach();  // while the engine still knows what has not left
     over_ = true;
@@ -320,11 +320,8 @@ codec::Result<SessionId> ConnectionState::begun(const std::shared_ptr<SessionSta
 
 void ConnectionState::attach(const std::shared_ptr<LinkState>& link) {
     const auto session = begun(link->session);
-    const auto attach_with = [&](const LinkOptions& with) {
-        return session ? pump_->engine().attach(*session, with) : codec::Result<LinkId>(session.error());
-    };
-    if (link->resuming) link->before_attach(*link->resuming);
-    const auto id = link->resuming ? attach_with(link->resumed_options()) : attach_with(*link->asked);
+    if (link->resumes()) link->before_attach(*link->resumption->resuming);
+    const auto id = session ? pump_->engine().attach(*session, *link->asked) : codec::Result<LinkId>(session.error());
     if (!id) {
         link->end_later(
             Failure{.code = id.error(),
@@ -332,37 +329,30 @@ void ConnectionState::attach(const std::shared_ptr<LinkState>& link) {
                     .text = fmt::format("{} cannot be attached: {}", link->description(), id.error().message())});
         return;
     }
-    links_.emplace(*id, link);
     link->attached(*id);
+    links_.insert(link);
 }
 
 void ConnectionState::accept_link(const std::shared_ptr<LinkState>& link, LinkId id) {
     if (link->holds) ++handled_links_;
-    const auto accept_with = [&](const LinkOptions& with) {
-        return engine() ? engine()->accept(id, with) : codec::Result<void>(make_error_code(Errc::no_such_endpoint));
-    };
-    if (link->resuming) link->before_attach(*link->resuming);
-    const auto accepted = link->resuming ? accept_with(link->resumed_options()) : accept_with(*link->asked);
+    if (link->resumes()) link->before_attach(*link->resumption->resuming);
+    const auto accepted =
+        engine() ? engine()->accept(id, *link->asked) : codec::Result<void>(make_error_code(Errc::no_such_endpoint));
     if (!accepted) {
         link->end_later(Failure{.code = accepted.error(),
                                 .condition = {},
                                 .text = fmt::format("{} is not there any more", link->description())});
         return;
     }
-    links_.emplace(id, link);
     link->attached(id);
-    later([link] { link->opened(*link->remote); });
+    links_.insert(link);
+    later([link] { link->opened(); });
 }
 
 void ConnectionState::link_ended(const LinkState& link) {
     if (!link.holds) return;
     --handled_links_;
     close_unheld();
-}
-
-std::shared_ptr<LinkState> ConnectionState::find(LinkId id) {
-    const auto found = links_.find(id);
-    return found == links_.end() ? nullptr : found->second;
 }
 
 }  // namespace aprotic::engine

@@ -15,6 +15,7 @@
 #include <aprotic/engine/io/pump.hpp>
 #include <aprotic/engine/state/completer.hpp>
 #include <aprotic/engine/state/link_state.hpp>
+#include <aprotic/engine/state/link_table.hpp>
 #include <aprotic/engine/state/loop.hpp>
 #include <aprotic/engine/state/session_state.hpp>
 
@@ -69,7 +70,8 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
     const std::shared_ptr<Loop> loop;
     const std::weak_ptr<ContainerState> container;
     const EngineRole role;
-    const std::string peer_name;
+    const std::shared_ptr<LinkCommons> commons;
+    const std::string& peer_name = commons->peer_name;
 
     // --- reactor's thread
     // --------------------------------------------------------------------------------------------------
@@ -149,7 +151,7 @@ private:
     void attach(const std::shared_ptr<LinkState>& link);
     const std::shared_ptr<SessionState>& common_session();
     codec::Result<SessionId> begun(const std::shared_ptr<SessionState>& session);
-    std::shared_ptr<LinkState> find(LinkId id);
+    std::shared_ptr<LinkState> find(LinkId id) const { return links_.find(id); }
     void end_cut_off();
     /// Tells links and handler that it is over. `why` empty: closed by us in order.
     void end(std::optional<Failure> why);
@@ -163,7 +165,7 @@ private:
     Instant connect_deadline_{};
     std::shared_ptr<SessionState> common_session_;
     std::map<SessionId, std::shared_ptr<SessionState>> sessions_;
-    std::map<LinkId, std::shared_ptr<LinkState>> links_;
+    LinkTable links_;
     std::vector<std::shared_ptr<LinkState>> waiting_;  ///< links asked for before there is a stream
     std::vector<std::pair<std::shared_ptr<LinkState>, LinkDetached>>
         cut_off_;  ///< gone with a session or the connection

@@ -21,12 +21,10 @@ bool is_dynamic(const std::optional<codec::AttachTarget>& target) {
 
 }  // namespace
 
-LinkState::LinkState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options,
-                     bool has_handler)
-    : loop(std::move(its_loop)),
+LinkState::LinkState(ConnectionState& its_connection, LinkOptions its_options, bool has_handler)
+    : commons(its_connection.commons),
       name(its_options.name),
       wanted_address(address_of(its_options.role, its_options.source, its_options.target)),
-      peer_name(its_connection.peer_name),
       role(its_options.role),
       snd_settle_mode(its_options.snd_settle_mode),
       rcv_settle_mode(its_options.rcv_settle_mode),
@@ -34,19 +32,15 @@ LinkState::LinkState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connec
       resumable(its_options.resumable),
       handled(has_handler),
       holds(has_handler),
+      resumption(its_options.resumable || its_options.suspended ? std::make_unique<Resumption>() : nullptr),
       connection(&its_connection),
-      asked(std::make_unique<const LinkOptions>(std::move(its_options))),
-      address(wanted_address) {}
-
-LinkOptions LinkState::resumed_options() const {
-    LinkOptions with = *asked;
-    with.suspended = resuming;
-    return with;
+      asked(std::make_unique<const LinkOptions>(std::move(its_options))) {
+    if (resumption) resumption->resuming = asked->suspended;
 }
 
 std::string LinkState::description() const {
     const char* const what = role == codec::Role::sender ? "sender to" : "receiver from";
-    return fmt::format("the {} '{}' at {}", what, wanted_address, peer_name);
+    return fmt::format("the {} '{}' at {}", what, wanted_address, commons->peer_name);
 }
 
 void LinkState::handles_gone() {
@@ -55,14 +49,14 @@ void LinkState::handles_gone() {
 }
 
 codec::Result<void, Failure> LinkState::wait_open(Duration timeout) {
-    std::unique_lock lock(mutex);
+    std::unique_lock lock(commons->mutex);
     const auto decided = [this] { return open || ended; };
     if (!decided()) {
-        if (loop->reactor.on_thread()) {
+        if (reactor().on_thread()) {
             return Failure{
                 .code = Errc::would_deadlock, .condition = {}, .text = "wait_open() on the reactor's own thread"};
         }
-        if (!changed.wait_for(lock, bounded(timeout), decided)) {
+        if (!changed.wait_for(lock, timeout, decided)) {
             return Failure{.code = Errc::timed_out,
                            .condition = {},
                            .text = fmt::format("{} was not answered in time", description())};
@@ -74,10 +68,10 @@ codec::Result<void, Failure> LinkState::wait_open(Duration timeout) {
 
 Async<void> LinkState::async_wait_open(Duration timeout, std::stop_token cancel) {
     auto [operation, async, completer] =
-        begin_operation<void>(loop, description() + " was not answered", timeout, std::move(cancel));
+        begin_operation<void>(loop(), description() + " was not answered", timeout, std::move(cancel));
     run([this, waiter = std::move(completer)]() mutable {
         if (auto failure = over()) return waiter.fail(std::move(*failure));
-        if (!opened_once) return opening_.add(std::move(waiter));
+        if (!opened_once) return waiting().opening.add(std::move(waiter));
         static_cast<void>(waiter.finish({}));
     });
     return std::move(async);
@@ -86,10 +80,10 @@ Async<void> LinkState::async_wait_open(Duration timeout, std::stop_token cancel)
 Async<void> LinkState::async_close(Duration timeout, std::stop_token cancel,
                                    std::optional<codec::ErrorCondition> error) {
     auto [operation, async, completer] =
-        begin_operation<void>(loop, description() + " was not detached", timeout, std::move(cancel));
+        begin_operation<void>(loop(), description() + " was not detached", timeout, std::move(cancel));
     run([this, waiter = std::move(completer), error = std::move(error)]() mutable {
         if (connection == nullptr) return static_cast<void>(waiter.finish({}));
-        ending_.add(std::move(waiter));
+        this->waiting().ending.add(std::move(waiter));
         close(std::move(error));
     });
     return std::move(async);
@@ -97,7 +91,7 @@ Async<void> LinkState::async_close(Duration timeout, std::stop_token cancel,
 
 Async<PeerFlow> LinkState::async_flow(Duration timeout, std::stop_token cancel, codec::Map properties) {
     auto [operation, async, completer] =
-        begin_operation<PeerFlow>(loop, description() + ": no flow from the peer", timeout, std::move(cancel));
+        begin_operation<PeerFlow>(loop(), description() + ": no flow from the peer", timeout, std::move(cancel));
     run([this, waiter = std::move(completer), properties = std::move(properties)]() mutable {
         if (auto failure = over()) return waiter.fail(std::move(*failure));
         Engine* engine = connection ? connection->engine() : nullptr;
@@ -105,7 +99,7 @@ Async<PeerFlow> LinkState::async_flow(Duration timeout, std::stop_token cancel, 
             return waiter.fail(
                 {.code = Errc::wrong_state, .condition = {}, .text = description() + " is not attached"});
         }
-        asking_.add(std::move(waiter));
+        this->waiting().asking.add(std::move(waiter));
         connection->wake();
     });
     return std::move(async);
@@ -116,47 +110,55 @@ void LinkState::handle_flow(const LinkFlowed& event) {
     if (const auto status = engine ? engine->status(*id) : codec::Result<LinkStatus>(LinkStatus{})) {
         PeerFlow flow{.credit = status->credit, .available = status->available};
         if (event.properties) flow.properties = *event.properties;
-        asking_.succeed(flow);
+        if (waiting_) waiting_->asking.succeed(flow);
     }
     // One with properties comes beside the one that tells of the credit.
     event.properties ? flow_properties(*event.properties) : flowed();
 }
 
 std::shared_ptr<SuspendedLink> LinkState::take_suspended() {
-    const std::lock_guard lock(mutex);
-    return std::exchange(suspended, nullptr);
+    if (!resumption) return nullptr;
+    const std::lock_guard lock(commons->mutex);
+    return std::exchange(resumption->suspended, nullptr);
+}
+
+LinkState::Waiting& LinkState::waiting() {
+    if (!waiting_) waiting_ = std::make_unique<Waiting>();
+    return *waiting_;
 }
 
 void LinkState::forget_user() {
-    opening_.forget();
-    ending_.forget();
-    asking_.forget();
+    if (!waiting_) return;
+    waiting_->opening.forget();
+    waiting_->ending.forget();
+    waiting_->asking.forget();
 }
 
 bool LinkState::is_open() {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(commons->mutex);
     return open;
 }
 
 std::string LinkState::current_address() {
-    const std::lock_guard lock(mutex);
-    return address;
+    const std::lock_guard lock(commons->mutex);
+    return named_by_peer ? *named_by_peer : wanted_address;
 }
 
 std::optional<Failure> LinkState::over() {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(commons->mutex);
     return ended ? std::optional(*ended) : std::nullopt;
 }
 
 void LinkState::stop(const Failure& why) {
     {
-        const std::lock_guard lock(mutex);
+        const std::lock_guard lock(commons->mutex);
         open = false;
         if (!ended) ended = std::make_unique<const Failure>(why);
         changed.notify_all();
     }
-    opening_.fail(*ended);
-    asking_.fail(*ended);
+    if (!waiting_) return;
+    waiting_->opening.fail(*ended);
+    waiting_->asking.fail(*ended);
 }
 
 void LinkState::leave(bool closed, std::optional<codec::ErrorCondition> error) {
@@ -178,42 +180,45 @@ void LinkState::leave(bool closed, std::optional<codec::ErrorCondition> error) {
 
 void LinkState::attached(LinkId link_id) {
     id = link_id;
-    after_attach(std::exchange(resuming, nullptr));
+    after_attach(resumption ? std::exchange(resumption->resuming, nullptr) : nullptr);
 }
 
-void LinkState::opened(const codec::Attach& attach) {
-    if (connection == nullptr || opened_once) return;
+void LinkState::opened(const codec::Attach* attach) {
+    if (attach != nullptr && !remote.known()) remote.set(*attach);
+    if (connection == nullptr || opened_once || !remote.known()) return;
     opened_once = true;
     const bool peer_names_it = role == codec::Role::receiver || is_dynamic(asked->target);
-    std::string theirs = address_of(role, attach.source, attach.target);
-    if (!remote) remote = std::make_unique<const codec::Attach>(attach);
+    const codec::Attach& theirs = remote.peek();
+    std::string address = peer_names_it ? address_of(role, theirs.source, theirs.target) : std::string();
     // Else the outcome of what the peer settles without one may be in ours. [3.5.3]
-    if (remote->source) asked.reset();
+    if (theirs.source) asked.reset();
     {
-        const std::lock_guard lock(mutex);
-        if (peer_names_it && !theirs.empty()) address = std::move(theirs);
+        const std::lock_guard lock(commons->mutex);
+        if (!address.empty() && address != wanted_address)
+            named_by_peer = std::make_unique<const std::string>(std::move(address));
         if (!ended) open = true;
         changed.notify_all();
     }
-    opening_.succeed();
-    if (closing) return;
-    connection->call([this] { tell_open(); });
-    after_open();
+    if (waiting_) waiting_->opening.succeed();
+    if (!closing) {
+        connection->call([this] { tell_open(); });
+        after_open();
+    }
+    remote.pack();
 }
 
 void LinkState::detaching(const LinkDetaching& event) {
     if (connection == nullptr) return;
-    if (!end_reason && !closing) {
+    if (!left_by_peer && !closing) {
+        left_by_peer = true;
         const Errc code = event.refused  ? Errc::refused
                           : event.closed ? Errc::detached_by_peer
                                          : Errc::suspended_by_peer;
         const char* const what = event.refused ? "refused" : event.closed ? "closed" : "suspended";
-        end_reason =
-            std::make_unique<const Failure>(Failure{.code = code,
-                                                    .initiator = Initiator::peer,
-                                                    .condition = event.error,
-                                                    .text = fmt::format("the peer {} {}", what, description())});
-        stop(*end_reason);
+        stop({.code = code,
+              .initiator = Initiator::peer,
+              .condition = event.error,
+              .text = fmt::format("the peer {} {}", what, description())});
     }
     before_detach();
     if (!event.refused) connection->call([&] { tell_remote_close(event.error); });
@@ -221,7 +226,7 @@ void LinkState::detaching(const LinkDetaching& event) {
     closing = true;
     Engine* engine = connection->engine();
     // [2.6.6] The answer has the same `closed` as the peer's word.
-    if (engine == nullptr || !engine->detach(*id, event.closed)) return end_later(*end_reason);
+    if (engine == nullptr || !engine->detach(*id, event.closed)) return end_later(over());
     connection->wake();
 }
 
@@ -229,17 +234,19 @@ void LinkState::end(std::optional<Failure> why) {
     if (connection == nullptr) return;
     const auto self = shared_from_this();
     ConnectionState& owner = *connection;
-    if (end_reason) why = *end_reason;
+    if (left_by_peer) why = over();
     stop(why ? *why : Failure{.code = Errc::closed, .condition = {}, .text = description() + " was closed by us"});
-    if (!left) left = std::exchange(resuming, nullptr);  // it was never attached
-    if (given_up) left.reset();
+    if (resumption) {
+        if (!resumption->left) resumption->left = std::exchange(resumption->resuming, nullptr);  // never attached
+        if (given_up) resumption->left.reset();
+    }
     after_end(*over());
-    {
-        const std::lock_guard lock(mutex);
-        suspended = std::move(left);
+    if (resumption) {
+        const std::lock_guard lock(commons->mutex);
+        resumption->suspended = std::move(resumption->left);
     }
     connection = nullptr;
-    ending_.succeed();
+    if (waiting_) waiting_->ending.succeed();
     owner.call([&] { tell_close(why); });
     if (session) {
         --session->links;

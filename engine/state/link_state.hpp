@@ -1,10 +1,10 @@
 #pragma once
 
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include <aprotic/codec/performatives.hpp>
 #include <aprotic/engine/event.hpp>
@@ -12,13 +12,41 @@
 #include <aprotic/engine/link_status.hpp>
 #include <aprotic/engine/options.hpp>
 #include <aprotic/engine/state/completer.hpp>
+#include <aprotic/engine/state/id_hash.hpp>
 #include <aprotic/engine/state/loop.hpp>
+#include <aprotic/engine/state/remote_attach.hpp>
+#include <aprotic/engine/state/signal.hpp>
 #include <aprotic/engine/suspended_link.hpp>
 
 namespace aprotic::engine {
 
 struct ConnectionState;
+struct ReceiverState;
 struct SessionState;
+
+/// What the links of one connection share, as long as one of them is there: most connections have many, and most links
+/// are idle.
+struct LinkCommons {
+    LinkCommons(std::shared_ptr<Loop> its_loop, std::string peer)
+        : loop(std::move(its_loop)), peer_name(std::move(peer)) {}
+
+    const std::shared_ptr<Loop> loop;
+    const std::string peer_name;
+    std::mutex mutex;
+};
+
+/// What a link has that may be attached again, or is attached in place of another.
+struct Resumption {
+    // Reactor's thread.
+    std::shared_ptr<SuspendedLink> resuming;                          ///< until it is attached: what to attach it with
+    std::shared_ptr<SuspendedLink> left;                              ///< what the engine handed over at its end
+    std::weak_ptr<SuspendedLink> suspended_as;                        ///< receiving: `left`, wherever it is now
+    std::unordered_map<DeliveryId, codec::DeliveryTag, IdHash> tags;  ///< receiving: of what is with the application
+
+    // Under the link's mutex.
+    std::shared_ptr<SuspendedLink> suspended;  ///< until it is taken
+    std::shared_ptr<ReceiverState> successor;  ///< receiving: attached in our place
+};
 
 /// What sending and receiving links have in common: the way from attach to detach, told to threads that wait and to the
 /// handler.
@@ -26,18 +54,19 @@ struct SessionState;
 /// Members are for the reactor's thread unless they say otherwise. A link ends exactly once, by end(); from then on
 /// `connection` is null and every command does nothing.
 struct LinkState : std::enable_shared_from_this<LinkState> {
-    LinkState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options,
-              bool has_handler);
+    LinkState(ConnectionState& its_connection, LinkOptions its_options, bool has_handler);
     virtual ~LinkState() = default;
 
     // --- any thread
     // --------------------------------------------------------------------------------------------------------
 
+    const std::shared_ptr<Loop>& loop() const noexcept { return commons->loop; }
+    Reactor& reactor() const noexcept { return commons->loop->reactor; }
     /// Runs `command` on the reactor's thread: at once when this is it.
     template <class F>
     void run(F command) {
-        if (loop->reactor.on_thread()) return command();
-        loop->reactor.post([self = shared_from_this(), command = std::move(command)]() mutable { command(); });
+        if (reactor().on_thread()) return command();
+        reactor().post([self = shared_from_this(), command = std::move(command)]() mutable { command(); });
     }
     void handles_gone();
     codec::Result<void, Failure> wait_open(Duration timeout);
@@ -49,22 +78,31 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     std::string current_address();
     /// Why nothing goes any more; nullopt while the link lives.
     std::optional<Failure> over();
-    /// `asked` together with `resuming`.
-    LinkOptions resumed_options() const;
+    /// It is about to be attached in place of another.
+    bool resumes() const noexcept { return resumption && resumption->resuming; }
     /// "the sender to 'orders' at localhost:5672", for texts.
     std::string description() const;
 
-    const std::shared_ptr<Loop> loop;
+    const std::shared_ptr<LinkCommons> commons;
     const std::string name;
     const std::string wanted_address;  ///< empty: a dynamic node, or none
-    const std::string peer_name;
     const codec::Role role;
     const codec::SenderSettleMode snd_settle_mode;
     const codec::ReceiverSettleMode rcv_settle_mode;
     const bool in_parts;  ///< receiving: messages are told part by part
     const bool resumable;
     const bool handled;  ///< somebody else than handles holds the link open
-    bool holds;          ///< and the link its connection
+
+    // The reactor's thread's, but for the first, and here because it makes the whole smaller.
+    bool open = false;  ///< under the mutex
+    bool holds;         ///< the link holds its connection open
+    bool opened_once = false;
+    bool left_by_peer = false;  ///< `ended` says how, before the link has ended
+    bool closing = false;       ///< our detach has been given
+    bool given_up = false;      ///< it closes: nobody will attach the link again
+    std::optional<LinkId> id;
+
+    const std::unique_ptr<Resumption> resumption;  ///< null for a link that is neither resumable nor resumed
 
     // --- reactor's thread
     // --------------------------------------------------------------------------------------------------
@@ -74,8 +112,9 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     void suspend() { leave(false, {}); }
     /// Our attach has been given to the engine under this id.
     void attached(LinkId link_id);
-    /// Both halves are known. Only the first call counts.
-    void opened(const codec::Attach& attach);
+    /// Both halves are known, `attach` is the peer's; null: the link answers one that is known. Only the first call
+    /// counts.
+    void opened(const codec::Attach* attach = nullptr);
     void detaching(const LinkDetaching& event);
     void handle_flow(const LinkFlowed& event);
     /// `why` empty: closed by us.
@@ -106,34 +145,30 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
 
     ConnectionState* connection;
     std::shared_ptr<SessionState> session;  ///< null: one that the peer began
-    std::optional<LinkId> id;
     /// Goes when the peer has answered, unless some of it is still of use.
     std::unique_ptr<const LinkOptions> asked;
-    std::unique_ptr<const codec::Attach> remote;
-    std::unique_ptr<const Failure> end_reason;  ///< known before the link has ended
-    bool opened_once = false;
-    bool closing = false;                     ///< our detach has been given
-    bool given_up = false;                    ///< it closes: nobody will attach the link again
-    std::shared_ptr<SuspendedLink> resuming;  ///< until it is attached: what to attach it with
-    std::shared_ptr<SuspendedLink> left;      ///< what the engine handed over at its end
+    RemoteAttach remote;
 
-    // --- under `mutex`
+    // --- under the mutex in `commons`
     // -----------------------------------------------------------------------------------------------------
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool open = false;
+    Signal changed;
     std::unique_ptr<const Failure> ended;
-    std::string address;
-    std::shared_ptr<SuspendedLink> suspended;  ///< until it is taken
+    std::unique_ptr<const std::string> named_by_peer;  ///< where the address is not `wanted_address`
 
 private:
+    /// Operations that wait for the link.
+    struct Waiting {
+        Waiters<void> opening;
+        Waiters<void> ending;
+        Waiters<PeerFlow> asking;
+    };
+
     void leave(bool closed, std::optional<codec::ErrorCondition> error);
     /// From now on nothing can be asked of the link.
     void stop(const Failure& why);
+    Waiting& waiting();
 
-    Waiters<void> opening_;
-    Waiters<void> ending_;
-    Waiters<PeerFlow> asking_;
+    std::unique_ptr<Waiting> waiting_;  ///< made when somebody first waits
 };
 
 }  // namespace aprotic::engine

@@ -68,6 +68,16 @@ void ReceiverState::add_credit(std::uint32_t more) {
     grant(more);
 }
 
+void ReceiverState::set_credit(std::uint32_t deliveries) {
+    if (window_.deliveries == 0 || deliveries == 0) return;
+    window_.deliveries = deliveries;
+    const std::uint32_t allowed = deliveries - std::min(deliveries, held_);
+    if (credit_ > allowed && !draining_ && !closing && id)
+        take_back_credit(allowed);
+    else
+        top_up();
+}
+
 void ReceiverState::drain() {
     Engine* engine = connection ? connection->engine() : nullptr;
     if (engine == nullptr || closing || !id) return;
@@ -92,7 +102,10 @@ void ReceiverState::flowed() {
     if (!status || status->draining) return;
     draining_ = false;
     credit_ = status->credit;
-    if (std::exchange(draining_for_discharge_, false)) return acquiring_->drained();
+    if (acquiring_ && std::exchange(acquiring_->draining, false)) {
+        const auto transaction = acquiring_->transaction;  // which ends the acquisition
+        return transaction->drained();
+    }
     if (!handler_) return;
     Receiver handle(std::static_pointer_cast<ReceiverState>(shared_from_this()));
     connection->call([&] { handler_->on_drained(handle); });

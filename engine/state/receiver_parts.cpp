@@ -13,7 +13,7 @@ codec::Result<codec::ByteChain, Failure> ReceiverState::try_read(DeliveryId deli
     std::unique_lock lock(parts.mutex);
     const auto decided = [&] { return !parts.here.empty() || parts.complete || parts.ended; };
     if (!decided()) {
-        if (timeout > Duration::zero() && loop->reactor.on_thread()) {
+        if (timeout > Duration::zero() && reactor().on_thread()) {
             return failure(Errc::would_deadlock, "read() on the reactor's own thread");
         }
         if (!parts.changed.wait_for(lock, bounded(timeout), decided)) {
@@ -30,8 +30,8 @@ codec::Result<codec::ByteChain, Failure> ReceiverState::try_read(DeliveryId deli
 
 Async<codec::ByteChain> ReceiverState::async_read(DeliveryId delivery, const std::shared_ptr<IncomingParts>& parts,
                                                   Duration timeout, std::stop_token cancel) {
-    auto [operation, async, completer] =
-        begin_operation<codec::ByteChain>(loop, description() + ": no part of the message", timeout, std::move(cancel));
+    auto [operation, async, completer] = begin_operation<codec::ByteChain>(
+        loop(), description() + ": no part of the message", timeout, std::move(cancel));
     std::unique_lock lock(parts->mutex);
     if (parts->here.empty() && !parts->complete && !parts->ended) {
         parts->reader.emplace(std::move(completer));
@@ -52,17 +52,17 @@ void ReceiverState::begin_parts(DeliveryId delivery, IncomingDelivery incoming) 
     ++held_;
     Delivery first = make_delivery(delivery, std::move(incoming), parts);
     if (handler_) {
-        under_way_.emplace(delivery, UnderWay{parts, std::move(first)});
+        under_way_.put(delivery, UnderWay{parts, std::move(first)});
         tell_part(delivery);
     } else {
-        if (!parts->complete) under_way_.emplace(delivery, UnderWay{parts, std::nullopt});
+        if (!parts->complete) under_way_.put(delivery, UnderWay{parts, std::nullopt});
         hand_out(std::move(first));
     }
     top_up();
 }
 
 void ReceiverState::more_parts(DeliveryId delivery) {
-    const auto parts = under_way_.find(delivery)->second.parts;
+    const auto parts = under_way_.find(delivery)->parts;
     {
         const std::lock_guard lock(parts->mutex);
         parts->more = true;
@@ -71,13 +71,13 @@ void ReceiverState::more_parts(DeliveryId delivery) {
 }
 
 void ReceiverState::fetch(DeliveryId delivery) {
-    const auto found = under_way_.find(delivery);
-    if (found == under_way_.end()) return;
-    const auto parts = found->second.parts;
+    const UnderWay* const found = under_way_.find(delivery);
+    if (found == nullptr) return;
+    const auto parts = found->parts;
     take_part(delivery, *parts);
-    if (found->second.kept) return tell_part(delivery);
+    if (found->kept) return tell_part(delivery);
     const std::lock_guard lock(parts->mutex);
-    if (parts->complete) under_way_.erase(found);  // all of it has left the engine
+    if (parts->complete) under_way_.erase(delivery);  // all of it has left the engine
 }
 
 void ReceiverState::take_part(DeliveryId delivery, IncomingParts& parts) {
@@ -100,11 +100,11 @@ void ReceiverState::take_part(DeliveryId delivery, IncomingParts& parts) {
 }
 
 void ReceiverState::tell_part(DeliveryId delivery_id) {
-    auto found = under_way_.find(delivery_id);
-    if (found == under_way_.end() || !found->second.kept || !handler_) return;
-    const auto parts = found->second.parts;
-    Delivery delivery = std::move(*found->second.kept);
-    found->second.kept.reset();  // so that nothing that the handler does comes here again
+    UnderWay* found = under_way_.find(delivery_id);
+    if (found == nullptr || !found->kept || !handler_) return;
+    const auto parts = found->parts;
+    Delivery delivery = std::move(*found->kept);
+    found->kept.reset();  // so that nothing that the handler does comes here again
     Receiver handle(std::static_pointer_cast<ReceiverState>(shared_from_this()));
     const auto handler = handler_;
     bool again = true;
@@ -116,15 +116,15 @@ void ReceiverState::tell_part(DeliveryId delivery_id) {
         again = ours && parts->taken != before;
     }
     found = under_way_.find(delivery_id);
-    if (found == under_way_.end()) return;  // settled meanwhile
+    if (found == nullptr) return;  // settled meanwhile
     const auto over = [&] {
         const std::lock_guard lock(parts->mutex);
         return parts->complete || parts->ended;
     };
     if (over()) {
-        under_way_.erase(found);
+        under_way_.erase(delivery_id);
     } else if (delivery.state_) {
-        found->second.kept = std::move(delivery);
+        found->kept = std::move(delivery);
     }
 }
 

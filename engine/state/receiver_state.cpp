@@ -12,13 +12,12 @@
 
 namespace aprotic::engine {
 
-ReceiverState::ReceiverState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options,
-                             CreditWindow window, std::shared_ptr<ReceiverHandler> its_handler)
-    : LinkState(std::move(its_loop), its_connection, std::move(its_options), its_handler != nullptr),
+ReceiverState::ReceiverState(ConnectionState& its_connection, LinkOptions its_options, CreditWindow window,
+                             std::shared_ptr<ReceiverHandler> its_handler)
+    : LinkState(its_connection, std::move(its_options), its_handler != nullptr),
       window_(window),
       handler_(std::move(its_handler)),
-      receiving_(RecyclingAllocator<Completer<Delivery>>(loop->recycler)),
-      inbox_(RecyclingAllocator<Delivery>(loop->recycler)) {}
+      pulled_(handled ? nullptr : std::make_unique<Pulled>(loop()->recycler)) {}
 
 Failure ReceiverState::failure(Errc code, std::string_view text) const {
     return {.code = code, .condition = {}, .text = fmt::format("{}: {}", description(), text)};
@@ -28,20 +27,21 @@ Failure ReceiverState::failure(Errc code, std::string_view text) const {
 
 codec::Result<Delivery, Failure> ReceiverState::try_receive(Duration timeout) {
     if (handled) return failure(Errc::wrong_state, "messages go to its handler, not to receive()");
-    std::unique_lock lock(mutex);
-    const auto decided = [this] { return !inbox_.empty() || ended; };
+    auto& inbox = pulled_->inbox;
+    std::unique_lock lock(commons->mutex);
+    const auto decided = [&] { return !inbox.empty() || ended; };
     if (!decided()) {
-        if (timeout > Duration::zero() && loop->reactor.on_thread()) {
+        if (timeout > Duration::zero() && reactor().on_thread()) {
             return failure(Errc::would_deadlock, "receive() on the reactor's own thread");
         }
-        if (!changed.wait_for(lock, bounded(timeout), decided)) {
+        if (!changed.wait_for(lock, timeout, decided)) {
             const auto span = std::chrono::duration_cast<std::chrono::milliseconds>(timeout);
             return failure(Errc::timed_out, fmt::format("no message within {}", span));
         }
     }
-    if (inbox_.empty()) return *ended;
-    Delivery delivery = std::move(inbox_.front());
-    inbox_.pop_front();
+    if (inbox.empty()) return *ended;
+    Delivery delivery = std::move(inbox.front());
+    inbox.pop_front();
     lock.unlock();
     if (!delivery.state_->held) run([this, bytes = delivery.state_->bytes] { no_longer_held(bytes); });
     return delivery;
@@ -49,23 +49,24 @@ codec::Result<Delivery, Failure> ReceiverState::try_receive(Duration timeout) {
 
 Async<Delivery> ReceiverState::async_receive(Duration timeout, std::stop_token cancel) {
     auto [operation, async, completer] =
-        begin_operation<Delivery>(loop, description() + ": no message", timeout, std::move(cancel));
+        begin_operation<Delivery>(loop(), description() + ": no message", timeout, std::move(cancel));
     if (handled) {
         completer.fail(failure(Errc::wrong_state, "messages go to its handler, not to receive()"));
         return std::move(async);
     }
     run([this, waiter = std::move(completer)]() mutable {
         if (waiter.is_done()) return;
-        std::erase_if(receiving_, [](const auto& one) { return one.is_done(); });
+        auto& [waiters, inbox] = *pulled_;
+        std::erase_if(waiters, [](const auto& one) { return one.is_done(); });
         std::optional<Delivery> delivery;
         {
-            const std::lock_guard lock(mutex);
-            if (inbox_.empty()) {
+            const std::lock_guard lock(commons->mutex);
+            if (inbox.empty()) {
                 if (ended) return waiter.fail(*ended);
-                return receiving_.push_back(std::move(waiter));
+                return waiters.push_back(std::move(waiter));
             }
-            delivery.emplace(std::move(inbox_.front()));
-            inbox_.pop_front();
+            delivery.emplace(std::move(inbox.front()));
+            inbox.pop_front();
         }
         const bool held = delivery->state_->held;
         const std::size_t bytes = delivery->state_->bytes;
@@ -74,8 +75,8 @@ Async<Delivery> ReceiverState::async_receive(Duration timeout, std::stop_token c
             if (!held) no_longer_held(bytes);
             return;
         }
-        const std::lock_guard lock(mutex);
-        inbox_.push_front(std::move(*message));
+        const std::lock_guard lock(commons->mutex);
+        inbox.push_front(std::move(*message));
         changed.notify_one();
     });
     return std::move(async);
@@ -97,7 +98,7 @@ void ReceiverState::settle(DeliveryId delivery, std::size_t bytes, Short outcome
 Async<void> ReceiverState::async_settle(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome,
                                         Duration timeout, std::stop_token cancel) {
     auto [operation, async, completer] =
-        begin_operation<void>(loop, description() + ": the settlement is not confirmed", timeout, std::move(cancel));
+        begin_operation<void>(loop(), description() + ": the settlement is not confirmed", timeout, std::move(cancel));
     run([this, delivery, bytes, outcome = std::move(outcome), waiter = std::move(completer)]() mutable {
         Engine* engine = connection ? connection->engine() : nullptr;
         if (engine == nullptr) {
@@ -106,7 +107,7 @@ Async<void> ReceiverState::async_settle(DeliveryId delivery, std::size_t bytes, 
         }
         const bool second = rcv_settle_mode == codec::ReceiverSettleMode::second;
         if (second && engine->update(delivery, outcome)) {
-            confirming_.insert_or_assign(delivery, Confirming{std::move(waiter), bytes});
+            confirming_.put(delivery, Confirming{std::move(waiter), bytes});
             return connection->wake();
         }
         const auto settled = engine->settle(delivery, std::move(outcome));
@@ -121,13 +122,15 @@ Async<void> ReceiverState::async_settle(DeliveryId delivery, std::size_t bytes, 
 // --- reactor's thread ------------------------------------------------------------------------------------------------
 
 Engine* ReceiverState::attached_engine() const {
-    return connection != nullptr && !left && suspended_as_.expired() ? connection->engine() : nullptr;
+    if (resumption && (resumption->left || !resumption->suspended_as.expired())) return nullptr;
+    return connection != nullptr ? connection->engine() : nullptr;
 }
 
 void ReceiverState::settle_now(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome) {
     Engine* engine = attached_engine();
     if (engine == nullptr) {
-        if (const auto found = tags_.extract(delivery)) settle_suspended(found.mapped(), std::move(outcome));
+        if (!resumable) return;
+        if (const auto tag = resumption->tags.extract(delivery)) settle_suspended(tag.mapped(), std::move(outcome));
         return;
     }
     // The peer may have settled it first; there is nothing to tell it then.
@@ -138,7 +141,7 @@ void ReceiverState::settle_now(DeliveryId delivery, std::size_t bytes, codec::De
 }
 
 void ReceiverState::forget(DeliveryId delivery, std::size_t bytes) {
-    if (resumable) tags_.erase(delivery);
+    if (resumable) resumption->tags.erase(delivery);
     no_longer_held(bytes);
 }
 
@@ -169,14 +172,14 @@ void ReceiverState::delivery_received(DeliveryId delivery_id) {
 
 Delivery ReceiverState::make_delivery(DeliveryId delivery, IncomingDelivery incoming,
                                       std::shared_ptr<IncomingParts> parts) {
-    std::unique_ptr<Delivery::State> state(new (*loop->recycler) Delivery::State(loop->recycler));
+    std::unique_ptr<Delivery::State> state(new (*loop()->recycler) Delivery::State(loop()->recycler));
     state->receiver = std::static_pointer_cast<ReceiverState>(shared_from_this());
     state->id = delivery;
     state->held = !incoming.settled || parts;
     state->bytes = incoming.payload.size();
     state->parts = std::move(parts);
-    state->acquired_in = acquiring_;
-    if (resumable && !incoming.settled) tags_.insert_or_assign(delivery, incoming.tag);
+    if (acquiring_) state->acquired_in = acquiring_->transaction;
+    if (resumable && !incoming.settled) resumption->tags.insert_or_assign(delivery, incoming.tag);
     state->incoming = std::move(incoming);
     return Delivery(std::move(state));
 }
@@ -185,43 +188,45 @@ void ReceiverState::hand_out(Delivery delivery) {
     const bool held = delivery.state_->held;
     const std::size_t bytes = delivery.state_->bytes;
     codec::Result<Delivery, Failure> message(std::move(delivery));
-    while (!receiving_.empty()) {
-        Completer<Delivery> waiter = std::move(receiving_.front());
-        receiving_.pop_front();
+    auto& [waiters, inbox] = *pulled_;
+    while (!waiters.empty()) {
+        Completer<Delivery> waiter = std::move(waiters.front());
+        waiters.pop_front();
         if (!waiter.finish(std::move(message))) continue;
         if (!held) no_longer_held(bytes);
         return;
     }
-    const std::lock_guard lock(mutex);
-    inbox_.push_back(std::move(*message));
+    const std::lock_guard lock(commons->mutex);
+    inbox.push_back(std::move(*message));
     changed.notify_one();
 }
 
 void ReceiverState::delivery_updated(const DeliveryUpdated& event) {
     if (event.aborted) {
-        const auto found = under_way_.find(event.delivery);
-        if (found == under_way_.end()) return;
+        const UnderWay* const found = under_way_.find(event.delivery);
+        if (found == nullptr) return;
         Failure why = failure(Errc::aborted, "the sender took the message back");
         why.initiator = Initiator::peer;
-        end_parts(*found->second.parts, std::move(why));
+        end_parts(*found->parts, std::move(why));
         tell_part(event.delivery);
         under_way_.erase(event.delivery);
         return;
     }
     // The sender settled first, which changes nothing for the application; or answered an outcome that we told.
     if (!event.settled) return;
-    auto found = confirming_.extract(event.delivery);
-    if (!found) return;
-    forget(event.delivery, found.mapped().bytes);
-    static_cast<void>(found.mapped().waiter.finish({}));
+    auto confirming = confirming_.take(event.delivery);
+    if (!confirming) return;
+    forget(event.delivery, confirming->bytes);
+    static_cast<void>(confirming->waiter.finish({}));
 }
 
 void ReceiverState::before_detach() {
+    if (!pulled_) return;
     std::list<Delivery> dropped;  // released when this returns, while the peer can still be told
-    const std::lock_guard lock(mutex);
-    for (auto& delivery : std::exchange(inbox_, {})) {
+    const std::lock_guard lock(commons->mutex);
+    for (auto& delivery : std::exchange(pulled_->inbox, {})) {
         if (delivery.is_settled()) {
-            inbox_.push_back(std::move(delivery));
+            pulled_->inbox.push_back(std::move(delivery));
         } else {
             dropped.push_back(std::move(delivery));
         }
@@ -229,23 +234,28 @@ void ReceiverState::before_detach() {
 }
 
 void ReceiverState::after_end(const Failure& why) {
-    if (left) {
-        suspended_as_ = left;
+    if (const auto left = resumption ? resumption->left : nullptr) {
+        resumption->suspended_as = left;
         if (!left->suspension) left->suspension = std::make_shared<Suspension>();
         left->suspension->receiver = std::static_pointer_cast<ReceiverState>(shared_from_this());
     }
     before_detach();
-    if (std::exchange(draining_for_discharge_, false)) acquiring_->drained();
-    for (auto& [delivery, entry] : std::exchange(under_way_, {})) end_parts(*entry.parts, why);
-    for (auto& [delivery, confirming] : std::exchange(confirming_, {})) confirming.waiter.fail(why);
-    for (auto& waiter : std::exchange(receiving_, {})) waiter.fail(why);
+    if (acquiring_ && std::exchange(acquiring_->draining, false)) {
+        const auto transaction = acquiring_->transaction;  // which ends the acquisition
+        transaction->drained();
+    }
+    under_way_.take_all([&](UnderWay& entry) { end_parts(*entry.parts, why); });
+    confirming_.take_all([&](Confirming& confirming) { confirming.waiter.fail(why); });
+    if (!pulled_) return;
+    for (auto& waiter : std::exchange(pulled_->waiters, {})) waiter.fail(why);
 }
 
 void ReceiverState::forget_user() {
     LinkState::forget_user();
     handler_.reset();
-    for (const auto& waiter : receiving_) waiter.forget();
-    for (const auto& [delivery, confirming] : confirming_) confirming.waiter.forget();
+    confirming_.for_each([](const Confirming& confirming) { confirming.waiter.forget(); });
+    if (!pulled_) return;
+    for (const auto& waiter : pulled_->waiters) waiter.forget();
 }
 
 // --- a link in place of another --------------------------------------------------------------------------------------
@@ -253,8 +263,8 @@ void ReceiverState::forget_user() {
 void ReceiverState::before_attach(const SuspendedLink& link) {
     const auto before = link.suspension ? link.suspension->receiver.lock() : nullptr;
     if (!before) return;
-    const std::lock_guard lock(before->mutex);
-    before->successor_ = std::static_pointer_cast<ReceiverState>(shared_from_this());
+    const std::lock_guard lock(before->commons->mutex);
+    before->resumption->successor = std::static_pointer_cast<ReceiverState>(shared_from_this());
 }
 
 void ReceiverState::after_attach(const std::shared_ptr<SuspendedLink>& resumed) {
@@ -281,9 +291,10 @@ void ReceiverState::settle_suspended(const codec::DeliveryTag& tag, codec::Deliv
     std::shared_ptr<ReceiverState> next;
     {
         // Who attaches the link again may be on another thread; from then on the deliveries are its own.
-        const std::lock_guard lock(mutex);
-        next = successor_;
-        const auto link = next ? nullptr : resuming ? resuming : left ? left : suspended_as_.lock();
+        const std::lock_guard lock(commons->mutex);
+        next = resumption->successor;
+        const Resumption& of = *resumption;
+        const auto link = next ? nullptr : of.resuming ? of.resuming : of.left ? of.left : of.suspended_as.lock();
         SuspendedDelivery* const delivery = link ? find_delivery(*link, tag) : nullptr;
         if (delivery != nullptr) delivery->state = std::move(outcome);
     }

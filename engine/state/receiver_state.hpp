@@ -7,14 +7,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <unordered_map>
 
 #include <aprotic/codec/delivery_state.hpp>
 #include <aprotic/engine/engine.hpp>
 #include <aprotic/engine/link_status.hpp>
 #include <aprotic/engine/receiver.hpp>
-#include <aprotic/engine/state/id_hash.hpp>
 #include <aprotic/engine/state/link_state.hpp>
+#include <aprotic/engine/state/rare_map.hpp>
 #include <aprotic/engine/state/transaction_state.hpp>
 
 namespace aprotic::engine {
@@ -40,8 +39,8 @@ struct IncomingParts {
 /// A receiving link. Grants credit so that what the peer may send and what the application has not settled never exceed
 /// the option together.
 struct ReceiverState final : LinkState {
-    ReceiverState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options,
-                  CreditWindow window, std::shared_ptr<ReceiverHandler> its_handler);
+    ReceiverState(ConnectionState& its_connection, LinkOptions its_options, CreditWindow window,
+                  std::shared_ptr<ReceiverHandler> its_handler);
 
     static Receiver make_handle(const std::shared_ptr<ReceiverState>& state, std::shared_ptr<void> keeps) {
         return Receiver(make_held(state, std::move(keeps)));
@@ -73,6 +72,7 @@ struct ReceiverState final : LinkState {
     // --------------------------------------------------------------------------------------------------
 
     void add_credit(std::uint32_t more);
+    void set_credit(std::uint32_t deliveries);
     void drain();
     std::uint32_t credit() const;
     std::uint32_t available() const;
@@ -109,6 +109,21 @@ private:
         std::size_t bytes;
     };
 
+    /// What the peer acquires belongs to a transaction.
+    struct Acquisition {
+        std::shared_ptr<TransactionState> transaction;
+        bool draining = false;  ///< for its discharge
+    };
+
+    /// Of a link without a handler.
+    struct Pulled {
+        explicit Pulled(const std::shared_ptr<Recycler>& from)
+            : waiters(RecyclingAllocator<Completer<Delivery>>(from)), inbox(RecyclingAllocator<Delivery>(from)) {}
+
+        std::list<Completer<Delivery>, RecyclingAllocator<Completer<Delivery>>> waiters;
+        std::list<Delivery, RecyclingAllocator<Delivery>> inbox;  ///< under `mutex`; for try_receive
+    };
+
     Failure failure(Errc code, std::string_view text) const;
     Failure not_admitted() const;
     /// Null also when the link has been suspended, though not ended yet.
@@ -137,26 +152,18 @@ private:
     void tell_part(DeliveryId delivery);
     static void end_parts(IncomingParts& parts, Failure why);
 
-    const CreditWindow window_;
+    CreditWindow window_;
     std::shared_ptr<ReceiverHandler> handler_;
-    std::uint32_t credit_ = 0;     ///< granted, and no message handed to the application for it
-    std::uint32_t held_ = 0;       ///< messages the application has and has not answered
-    std::size_t held_bytes_ = 0;   ///< of these
+    std::size_t held_bytes_ = 0;   ///< of the messages the application has and has not answered
     std::size_t usual_bytes_ = 0;  ///< what a message has had lately
+    std::uint32_t held_ = 0;       ///< messages the application has and has not answered
+    std::uint32_t credit_ = 0;     ///< granted, and no message handed to the application for it
     bool draining_ = false;
     bool stopped_ = false;  ///< after a drain, until more credit is asked for
-    std::shared_ptr<TransactionState> acquiring_;
-    bool draining_for_discharge_ = false;
-    std::unordered_map<DeliveryId, UnderWay, IdHash> under_way_;
-    std::unordered_map<DeliveryId, Confirming, IdHash> confirming_;
-    std::list<Completer<Delivery>, RecyclingAllocator<Completer<Delivery>>> receiving_;
-
-    // Only of resumable links, of the deliveries that the application has.
-    std::unordered_map<DeliveryId, codec::DeliveryTag, IdHash> tags_;
-    std::weak_ptr<SuspendedLink> suspended_as_;
-
-    std::shared_ptr<ReceiverState> successor_;                 ///< under `mutex`: attached in our place
-    std::list<Delivery, RecyclingAllocator<Delivery>> inbox_;  ///< under `mutex`; for try_receive
+    std::unique_ptr<Acquisition> acquiring_;
+    RareMap<UnderWay> under_way_;
+    RareMap<Confirming> confirming_;
+    const std::unique_ptr<Pulled> pulled_;
 };
 
 struct Delivery::State {

@@ -58,16 +58,15 @@ void ReceiverState::acquire(const std::shared_ptr<TransactionState>& transaction
     if (acquiring_ || !id || !transaction->admits(*this)) return transaction->doom(not_admitted());
     codec::Map properties{{codec::Symbol("txn-id"), codec::Value(transaction->id)}};
     if (!engine->send_flow(*id, false, std::move(properties))) return transaction->doom(not_admitted());
-    acquiring_ = transaction;
+    acquiring_ = std::make_unique<Acquisition>(Acquisition{transaction});
     transaction->add_receiver(std::static_pointer_cast<ReceiverState>(shared_from_this()));
     connection->wake();
 }
 
 bool ReceiverState::drain_acquisition() {
-    if (connection == nullptr || closing || draining_) return false;
+    if (connection == nullptr || closing || draining_ || !acquiring_) return false;
     drain();
-    draining_for_discharge_ = draining_;
-    return draining_;
+    return acquiring_->draining = draining_;
 }
 
 /// The peer has forgotten the transaction of the link with the discharge. [4.4.3-c]

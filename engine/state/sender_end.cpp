@@ -32,43 +32,48 @@ Suspension::~Suspension() {
 void SenderState::before_detach() {
     budget_.close();
     Engine* engine = connection ? connection->engine() : nullptr;
-    if (engine == nullptr) return;
-    for (auto entry = unfinished_.begin(); entry != unfinished_.end();) {
+    if (engine == nullptr || !messages_) return;
+    auto& [queue, queued, unfinished, returned, last_number, next_tag] = *messages_;
+    for (auto entry = unfinished.begin(); entry != unfinished.end();) {
         const auto& [delivery, tracker] = *entry;
         const bool unfinished_parts = tracker->parts && !tracker->parts->whole;
         if (!engine->retract(delivery) && !(unfinished_parts && engine->abort_send(delivery))) {
             ++entry;
             continue;
         }
-        returned_.push_back(tracker);
-        entry = unfinished_.erase(entry);
+        returned.push_back(tracker);
+        entry = unfinished.erase(entry);
     }
 }
 
 void SenderState::never_sent(const std::vector<DeliveryId>& deliveries) {
     for (const DeliveryId delivery : deliveries) {
-        auto entry = unfinished_.extract(delivery);
-        if (entry) returned_.push_back(std::move(entry.mapped()));
+        auto entry = messages().unfinished.extract(delivery);
+        if (entry) messages_->returned.push_back(std::move(entry.mapped()));
     }
 }
 
 void SenderState::after_end(const Failure& why) {
     budget_.close();
-    if (deadline_timer_ != 0) loop->reactor.cancel_timer(std::exchange(deadline_timer_, 0));
-    deadlines_.clear();
-    if (left) keep_for_resumption(*left, why);
+    if (deadlines_) {
+        if (deadlines_->timer != 0) reactor().cancel_timer(std::exchange(deadlines_->timer, 0));
+        deadlines_->of.clear();
+    }
+    if (resumption && resumption->left) keep_for_resumption(*resumption->left, why);
+    if (!messages_) return;
+    auto& [queue, queued, unfinished, returned, last_number, next_tag] = *messages_;
     std::vector<std::pair<TrackerState, Outcome::Kind>> ends;
-    for (const auto& tracker : std::exchange(returned_, {})) ends.emplace_back(tracker, Outcome::Kind::not_sent);
-    for (const auto& tracker : std::exchange(queue_, {})) {
+    for (const auto& tracker : std::exchange(returned, {})) ends.emplace_back(tracker, Outcome::Kind::not_sent);
+    for (const auto& tracker : std::exchange(queue, {})) {
         if (tracker->stage == Tracker::State::Stage::queued) ends.emplace_back(tracker, Outcome::Kind::not_sent);
     }
-    for (const auto& [delivery, tracker] : std::exchange(unfinished_, {})) {
+    for (const auto& [delivery, tracker] : std::exchange(unfinished, {})) {
         // Sent settled, it was never to have an outcome; whether it left is not known. What is not whole on the wire
         // the peer must drop.
         const bool partial = tracker->parts && !tracker->parts->whole;
         ends.emplace_back(tracker, partial ? Outcome::Kind::not_sent : Outcome::Kind::in_doubt);
     }
-    queued_ = 0;
+    queued = 0;
     // In the order in which they were sent, which is the same in every run.
     std::sort(ends.begin(), ends.end(), [](const auto& a, const auto& b) { return a.first->number < b.first->number; });
     for (const auto& [tracker, kind] : ends) finish(tracker, {.kind = kind, .failure = why}, Callback::now);
@@ -79,9 +84,11 @@ void SenderState::after_end(const Failure& why) {
 void SenderState::keep_for_resumption(SuspendedLink& link, const Failure& why) {
     if (!link.suspension) link.suspension = std::make_shared<Suspension>();
     Suspension& kept = *link.suspension;
-    kept.next_tag = std::max(kept.next_tag, next_tag_);
     kept.why = why;
-    for (auto entry = unfinished_.begin(); entry != unfinished_.end();) {
+    if (!messages_) return;
+    kept.next_tag = std::max(kept.next_tag, messages_->next_tag);
+    auto& [queue, queued, unfinished, returned, last_number, next_tag] = *messages_;
+    for (auto entry = unfinished.begin(); entry != unfinished.end();) {
         const TrackerState tracker = entry->second;
         const bool remembered = tracker->options.tag && find_delivery(link, *tracker->options.tag) != nullptr;
         if (remembered && tracker->transaction) {
@@ -98,9 +105,9 @@ void SenderState::keep_for_resumption(SuspendedLink& link, const Failure& why) {
             if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
             kept.trackers.emplace_back(*tracker->options.tag, tracker);
         } else {
-            returned_.push_back(tracker);
+            returned.push_back(tracker);
         }
-        entry = unfinished_.erase(entry);
+        entry = unfinished.erase(entry);
     }
     // Those of the link before come first, then in the order of sending: the same in every run.
     std::stable_sort(kept.trackers.begin(), kept.trackers.end(),
@@ -109,10 +116,11 @@ void SenderState::keep_for_resumption(SuspendedLink& link, const Failure& why) {
 
 void SenderState::after_attach(const std::shared_ptr<SuspendedLink>& resumed) {
     if (!resumed) return;
-    next_tag_ = number_after(*resumed);
+    std::uint64_t& next_tag = messages().next_tag;
+    next_tag = number_after(*resumed);
     if (!resumed->suspension) return;
     Suspension& kept = *resumed->suspension;
-    next_tag_ = std::max(next_tag_, kept.next_tag);
+    next_tag = std::max(next_tag, kept.next_tag);
     for (const auto& [tag, tracker] : std::exchange(kept.trackers, {})) {
         const auto delivery = connection->engine()->find_delivery(*id, tag);
         if (!delivery) {
@@ -120,17 +128,18 @@ void SenderState::after_attach(const std::shared_ptr<SuspendedLink>& resumed) {
             continue;
         }
         tracker->id = *delivery;
-        tracker->number = ++last_number_;
-        unfinished_.emplace(*delivery, tracker);
+        tracker->number = ++messages_->last_number;
+        messages_->unfinished.emplace(*delivery, tracker);
     }
 }
 
 void SenderState::forget_user() {
     LinkState::forget_user();
     handler_.reset();
-    for (const auto& tracker : queue_) tracker->forget_user();
-    for (const auto& tracker : returned_) tracker->forget_user();
-    for (const auto& [delivery, tracker] : unfinished_) tracker->forget_user();
+    if (!messages_) return;
+    for (const auto& tracker : messages_->queue) tracker->forget_user();
+    for (const auto& tracker : messages_->returned) tracker->forget_user();
+    for (const auto& [delivery, tracker] : messages_->unfinished) tracker->forget_user();
 }
 
 }  // namespace aprotic::engine

@@ -32,8 +32,10 @@ struct OutcomeOf {
 }  // namespace
 
 void SenderState::delivery_updated(const DeliveryUpdated& event) {
-    const auto found = unfinished_.find(event.delivery);
-    if (found == unfinished_.end()) return;
+    if (!messages_) return;
+    Unfinished& unfinished = messages_->unfinished;
+    const auto found = unfinished.find(event.delivery);
+    if (found == unfinished.end()) return;
     const TrackerState tracker = found->second;
     if (event.wants_more) add_part(tracker, {});  // what waits is counted anew
     if (const auto* const within = event.state ? std::get_if<codec::TransactionalState>(&*event.state) : nullptr) {
@@ -52,7 +54,8 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
         if (event.state) outcome = std::visit(OutcomeOf{}, *event.state);
         if (!outcome && event.settled) {
             // [3.5.3] Settled without an outcome: the source's default holds, if it has one.
-            const auto& source = remote && remote->source ? remote->source : asked->source;
+            const auto& theirs = remote.get()->source;
+            const auto& source = theirs ? theirs : asked->source;
             if (source && source->default_outcome) outcome = std::visit(OutcomeOf{}, *source->default_outcome);
             if (!outcome) {
                 outcome = Outcome{.kind = Outcome::Kind::in_doubt,
@@ -64,7 +67,7 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
         }
     }
     if (!outcome) return;
-    unfinished_.erase(found);
+    unfinished.erase(found);
     // The outcome is known: we forget the delivery, and say so when the peer waits for it. [2.6.12]
     if (Engine* engine = connection->engine(); engine != nullptr && !event.settled) {
         // Not wholly on the wire, it cannot be settled: the rest is not wanted.
@@ -84,7 +87,7 @@ void SenderState::answered_within(const TrackerState& tracker, const codec::Tran
     auto outcome = ours && state.outcome ? std::visit(OutcomeOf{}, *state.outcome) : std::nullopt;
     if (outcome) return hold(tracker, std::move(*outcome), settled);
     if (!settled) return;
-    unfinished_.erase(tracker->id);
+    messages_->unfinished.erase(tracker->id);
     Failure why{.code = Errc::protocol_violation,
                 .initiator = Initiator::peer,
                 .condition = {},
@@ -94,7 +97,7 @@ void SenderState::answered_within(const TrackerState& tracker, const codec::Tran
 
 /// The outcome is known, and the transaction decides whether it holds. Nothing more will be heard of the delivery.
 void SenderState::hold(const TrackerState& tracker, Outcome outcome, bool settled) {
-    unfinished_.erase(tracker->id);
+    messages_->unfinished.erase(tracker->id);
     if (Engine* engine = connection->engine(); engine != nullptr && !settled) {
         static_cast<void>(engine->settle(tracker->id));
         connection->wake();
@@ -117,7 +120,7 @@ void SenderState::settle(const TrackerState& tracker, const codec::Outcome& outc
         // [4.4.3-e] What has not been sent to its end does not go on; what has is settled.
         if (!engine->abort_send(tracker->id)) static_cast<void>(engine->settle(tracker->id, to_state(outcome)));
     }
-    unfinished_.erase(tracker->id);
+    messages_->unfinished.erase(tracker->id);
     refresh_credit();
     connection->wake();
     finish(tracker, std::move(*known), Callback::later);
@@ -145,7 +148,7 @@ void SenderState::finish(const TrackerState& tracker, Outcome outcome, Callback 
     if (connection != nullptr) {
         connection->later(std::move(due));
     } else {
-        loop->reactor.post(std::move(due));
+        reactor().post(std::move(due));
     }
 }
 
@@ -168,12 +171,12 @@ void SenderState::call_back(ConnectionState* on, Function<void(const Outcome&)>&
 bool SenderState::take_back(const TrackerState& tracker) {
     using Stage = Tracker::State::Stage;
     if (tracker->stage == Stage::queued) {
-        --queued_;  // its place in the queue is skipped later
+        --messages_->queued;  // its place in the queue is skipped later
         return true;
     }
     Engine* engine = connection ? connection->engine() : nullptr;
     if (tracker->stage != Stage::with_engine || engine == nullptr || !engine->retract(tracker->id)) return false;
-    unfinished_.erase(tracker->id);
+    messages_->unfinished.erase(tracker->id);
     refresh_credit();
     serve();
     connection->wake();

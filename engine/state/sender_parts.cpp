@@ -42,7 +42,7 @@ Async<Outcome> SenderState::async_send(codec::EncodedMessage message, Duration t
 OutgoingDelivery SenderState::begin(const SendParameters& parameters, std::uint32_t message_format) {
     const auto tracker = make_tracker({}, parameters);
     tracker->options.message_format = message_format;
-    tracker->parts = std::make_unique<OutgoingParts>(queue_bytes_max_);
+    tracker->parts = std::make_unique<OutgoingParts>(budget_.max());
     hand_to_reactor(tracker);
     return {std::static_pointer_cast<SenderState>(shared_from_this()), Tracker(tracker)};
 }
@@ -61,7 +61,7 @@ codec::Result<void, Failure> SenderState::append(const TrackerState& tracker, co
     const auto failed = [this](Errc code, const char* text) {
         return Failure{.code = code, .condition = {}, .text = fmt::format("{}: {}", description(), text)};
     };
-    switch (tracker->parts->budget.take(part.size(), !loop->reactor.on_thread(), timeout)) {
+    switch (tracker->parts->budget.take(part.size(), !reactor().on_thread(), timeout)) {
         case ByteBudget::Answer::taken: break;
         case ByteBudget::Answer::full:
             return failed(Errc::queue_full, "too much of the message waits (option queue_bytes_max)");
@@ -75,7 +75,7 @@ codec::Result<void, Failure> SenderState::append(const TrackerState& tracker, co
 
 Async<void> SenderState::async_append(const TrackerState& tracker, codec::ByteChain part, Duration timeout,
                                       std::stop_token cancel) {
-    Begun<void> begun(loop, description() + ": no room for the part (option queue_bytes_max)");
+    Begun<void> begun(loop(), description() + ": no room for the part (option queue_bytes_max)");
     begun.operation->watch(timeout, std::move(cancel));
     const auto self = std::static_pointer_cast<SenderState>(shared_from_this());
     const std::size_t bytes = part.size();
@@ -121,7 +121,7 @@ void SenderState::add_part(const TrackerState& tracker, codec::ByteChain part) {
     if (!waiting) {
         if (waiting.error() != make_error_code(Errc::message_too_large)) return;  // the link goes away
         static_cast<void>(engine->abort_send(tracker->id));
-        unfinished_.erase(tracker->id);
+        messages_->unfinished.erase(tracker->id);
         return finish(tracker, not_sent(Errc::message_too_large, waiting.error().message()), Callback::later);
     }
     count_parts(tracker, *waiting);
@@ -146,9 +146,9 @@ void SenderState::abort_parts(const TrackerState& tracker) {
     Engine* engine = connection ? connection->engine() : nullptr;
     if (tracker->stage == Tracker::State::Stage::finished || tracker->parts->whole) return;
     if (tracker->stage == Tracker::State::Stage::queued) {
-        if (tracker->number != 0) --queued_;  // its place in the queue is skipped later
+        if (tracker->number != 0) --messages_->queued;  // its place in the queue is skipped later
     } else if (engine != nullptr && engine->abort_send(tracker->id)) {
-        unfinished_.erase(tracker->id);
+        messages_->unfinished.erase(tracker->id);
         connection->wake();
         look_again();
     } else {

@@ -22,22 +22,25 @@ struct SenderState::HandOver {
     TrackerState tracker;
 };
 
-SenderState::SenderState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options,
-                         std::size_t queue_bytes_max, std::shared_ptr<SenderHandler> its_handler)
-    : LinkState(std::move(its_loop), its_connection, std::move(its_options), its_handler != nullptr),
+SenderState::SenderState(ConnectionState& its_connection, LinkOptions its_options, std::size_t queue_bytes_max,
+                         std::shared_ptr<SenderHandler> its_handler)
+    : LinkState(its_connection, std::move(its_options), its_handler != nullptr),
       handler_(std::move(its_handler)),
-      queue_bytes_max_(queue_bytes_max),
-      budget_(queue_bytes_max),
-      queue_(RecyclingAllocator<TrackerState>(loop->recycler)),
-      unfinished_(RecyclingAllocator<Unfinished::value_type>(loop->recycler)) {}
+      budget_(commons->mutex, queue_bytes_max) {}
 
 /// With something left only when the reactor went before the link could end: who waits in another thread is still told.
 SenderState::~SenderState() {
-    for (const auto& tracker : queue_)
+    if (!messages_) return;
+    for (const auto& tracker : messages_->queue)
         static_cast<void>(tracker->finish(not_sent(Errc::closed, "the reactor has stopped")));
-    for (const auto& [id_, tracker] : unfinished_) {
+    for (const auto& [id_, tracker] : messages_->unfinished) {
         static_cast<void>(tracker->finish({.kind = Outcome::Kind::in_doubt}));
     }
+}
+
+SenderState::Messages& SenderState::messages() {
+    if (!messages_) messages_ = std::make_unique<Messages>(loop()->recycler);
+    return *messages_;
 }
 
 Outcome SenderState::not_sent(Errc code, std::string text) const {
@@ -49,8 +52,8 @@ Outcome SenderState::not_sent(Errc code, std::string text) const {
 
 SenderState::TrackerState SenderState::make_tracker(codec::EncodedMessage message, const SendParameters& parameters) {
     const auto self = std::static_pointer_cast<SenderState>(shared_from_this());
-    auto tracker = std::allocate_shared<Tracker::State>(RecyclingAllocator<Tracker::State>(loop->recycler), loop, self,
-                                                        std::move(message));
+    auto tracker = std::allocate_shared<Tracker::State>(RecyclingAllocator<Tracker::State>(loop()->recycler), loop(),
+                                                        self, std::move(message));
     tracker->options.settled = parameters.settled;
     // [2.8.2] What the link has agreed on goes before what one message wants.
     if (snd_settle_mode == codec::SenderSettleMode::settled) tracker->options.settled = true;
@@ -61,7 +64,7 @@ SenderState::TrackerState SenderState::make_tracker(codec::EncodedMessage messag
     if (parameters.state) {
         tracker->options.state = std::make_shared<codec::DeliveryState>(*parameters.state);
     }
-    if (parameters.timeout) tracker->deadline = loop->reactor.now() + bounded(*parameters.timeout);
+    if (parameters.timeout) tracker->deadline = reactor().now() + bounded(*parameters.timeout);
     return tracker;
 }
 
@@ -79,7 +82,7 @@ Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& p
         tracker->stage = Tracker::State::Stage::finished;
         return Tracker(tracker);
     };
-    switch (budget_.take(tracker->bytes, !loop->reactor.on_thread(), parameters.timeout)) {
+    switch (budget_.take(tracker->bytes, !reactor().on_thread(), parameters.timeout)) {
         case ByteBudget::Answer::taken: break;
         case ByteBudget::Answer::full:
             return refuse(not_sent(Errc::queue_full, "the queue is full (option queue_bytes_max)"));
@@ -93,14 +96,14 @@ Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& p
 }
 
 void SenderState::hand_to_reactor(const TrackerState& tracker) {
-    if (loop->reactor.on_thread()) return enqueue(tracker);
-    loop->reactor.post(HandOver(std::static_pointer_cast<SenderState>(shared_from_this()), tracker));
+    if (reactor().on_thread()) return enqueue(tracker);
+    reactor().post(HandOver(std::static_pointer_cast<SenderState>(shared_from_this()), tracker));
 }
 
 // --- reactor's thread ------------------------------------------------------------------------------------------------
 
 void SenderState::enqueue(TrackerState tracker) {
-    tracker->number = ++last_number_;
+    tracker->number = ++messages().last_number;
     if (tracker->stage == Tracker::State::Stage::finished) {  // taken back on its way here
         if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
         return;
@@ -116,38 +119,41 @@ void SenderState::enqueue(TrackerState tracker) {
                       Callback::later);
     }
     if (tracker->deadline) {
-        deadlines_.emplace(*tracker->deadline, tracker);
+        if (!deadlines_) deadlines_ = std::make_unique<Deadlines>();
+        deadlines_->of.emplace(*tracker->deadline, tracker);
         arm_deadline();
     }
-    queue_.push_back(std::move(tracker));
-    ++queued_;
+    messages_->queue.push_back(std::move(tracker));
+    ++messages_->queued;
     serve();
 }
 
 void SenderState::serve() {
-    if (!opened_once || closing || connection == nullptr) return;
+    if (!opened_once || closing || connection == nullptr || !messages_) return;
     Engine* engine = connection->engine();
     if (engine == nullptr) return;
-    while (queued_ > 0 && spare_ > 0) {
-        const TrackerState tracker = std::move(queue_.front());
-        queue_.pop_front();
+    auto& [queue, queued, unfinished, returned, last_number, next_tag] = *messages_;
+    while (queued > 0 && spare_ > 0) {
+        const TrackerState tracker = std::move(queue.front());
+        queue.pop_front();
         if (tracker->stage != Tracker::State::Stage::queued) continue;
-        --queued_;
+        --queued;
         hand_over(tracker);
     }
-    if (queued_ == 0) queue_.clear();
-    const auto available = static_cast<std::uint32_t>(std::min<std::size_t>(queued_, UINT32_MAX));
+    if (queued == 0) queue.clear();
+    const auto available = static_cast<std::uint32_t>(std::min<std::size_t>(queued, UINT32_MAX));
     if (available != available_told_) {
         available_told_ = available;
         static_cast<void>(engine->set_available(*id, available));
     }
-    if (queued_ > 0 && may_rise_) look_again();
+    if (queued > 0 && may_rise_) look_again();
 }
 
 void SenderState::hand_over(const TrackerState& tracker) {
     Engine& engine = *connection->engine();
     // A link that may be attached again must not begin to count anew then.
-    if (resumable && !tracker->options.tag) tracker->options.tag = codec::DeliveryTag::from_number(next_tag_++);
+    if (resumable && !tracker->options.tag)
+        tracker->options.tag = codec::DeliveryTag::from_number(messages_->next_tag++);
     const auto sent =
         tracker->parts ? begin_parts(engine, tracker) : engine.send(*id, std::move(tracker->message), tracker->options);
     tracker->message = {};
@@ -161,7 +167,7 @@ void SenderState::hand_over(const TrackerState& tracker) {
     --spare_;
     tracker->id = *sent;
     tracker->stage = Tracker::State::Stage::with_engine;
-    unfinished_.emplace(*sent, tracker);
+    messages_->unfinished.emplace(*sent, tracker);
     connection->wake();
 }
 
@@ -213,7 +219,7 @@ void SenderState::flowed() {
     const auto status = engine->status(*id);
     Sender handle(std::static_pointer_cast<SenderState>(shared_from_this()));
     if (status && status->draining) connection->call([&] { handler_->on_drain(handle); });
-    if (connection != nullptr && !closing && rose && queued_ == 0 && spare_ > 0) {
+    if (connection != nullptr && !closing && rose && queued() == 0 && spare_ > 0) {
         connection->call([&] { handler_->on_credit(handle); });
     }
 }
@@ -225,39 +231,41 @@ std::uint32_t SenderState::credit() const {
     return status->credit - static_cast<std::uint32_t>(status->queued);
 }
 
-std::size_t SenderState::pending() const { return queued_ + unfinished_.size(); }
+std::size_t SenderState::pending() const { return messages_ ? messages_->queued + messages_->unfinished.size() : 0; }
 
 // --- deadlines -------------------------------------------------------------------------------------------------------
 
 void SenderState::arm_deadline() {
-    while (!deadlines_.empty()) {
-        const auto tracker = deadlines_.begin()->second.lock();
+    auto& [of, timer, armed] = *deadlines_;
+    while (!of.empty()) {
+        const auto tracker = of.begin()->second.lock();
         if (tracker && tracker->stage != Tracker::State::Stage::finished) break;
-        deadlines_.erase(deadlines_.begin());
+        of.erase(of.begin());
     }
-    Reactor& reactor = loop->reactor;
-    if (deadlines_.empty()) {
-        if (deadline_timer_ != 0) reactor.cancel_timer(std::exchange(deadline_timer_, 0));
+    Reactor& reactor = this->reactor();
+    if (of.empty()) {
+        if (timer != 0) reactor.cancel_timer(std::exchange(timer, 0));
         return;
     }
-    const Instant earliest = deadlines_.begin()->first;
-    if (deadline_timer_ != 0) {
-        if (deadline_armed_ <= earliest) return;
-        reactor.cancel_timer(deadline_timer_);
+    const Instant earliest = of.begin()->first;
+    if (timer != 0) {
+        if (armed <= earliest) return;
+        reactor.cancel_timer(timer);
     }
-    deadline_armed_ = earliest;
-    deadline_timer_ = reactor.start_timer(earliest, [weak = weak_from_this()] {
+    armed = earliest;
+    timer = reactor.start_timer(earliest, [weak = weak_from_this()] {
         const auto self = weak.lock();
         if (self) static_cast<SenderState&>(*self).deadline_passed();
     });
 }
 
 void SenderState::deadline_passed() {
-    deadline_timer_ = 0;
-    const Instant now = loop->reactor.now();
-    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-        const auto tracker = deadlines_.begin()->second.lock();
-        deadlines_.erase(deadlines_.begin());
+    deadlines_->timer = 0;
+    auto& of = deadlines_->of;
+    const Instant now = reactor().now();
+    while (!of.empty() && of.begin()->first <= now) {
+        const auto tracker = of.begin()->second.lock();
+        of.erase(of.begin());
         // What is on the wire goes on: its outcome may still come.
         if (!tracker || connection == nullptr || !take_back(tracker)) continue;
         std::string text = opened_once ? "no credit for the message in time" : "the link was not open in time";
@@ -270,7 +278,7 @@ void SenderState::after_open() {
     refresh_credit();
     serve();
     // Credit may have come right behind the attach; its flow event, still to come, then raises nothing.
-    if (connection == nullptr || !handler_ || closing || queued_ > 0 || spare_ == 0) return;
+    if (connection == nullptr || !handler_ || closing || queued() > 0 || spare_ == 0) return;
     Sender handle(std::static_pointer_cast<SenderState>(shared_from_this()));
     connection->call([&] { handler_->on_credit(handle); });
 }

@@ -24,8 +24,8 @@ namespace aprotic::engine {
 struct SenderState final : LinkState {
     using TrackerState = std::shared_ptr<Tracker::State>;
 
-    SenderState(std::shared_ptr<Loop> its_loop, ConnectionState& its_connection, LinkOptions its_options,
-                std::size_t queue_bytes_max, std::shared_ptr<SenderHandler> its_handler);
+    SenderState(ConnectionState& its_connection, LinkOptions its_options, std::size_t queue_bytes_max,
+                std::shared_ptr<SenderHandler> its_handler);
     ~SenderState() override;
 
     static Sender make_handle(const std::shared_ptr<SenderState>& state, std::shared_ptr<void> keeps) {
@@ -78,6 +78,23 @@ private:
     using Unfinished = std::unordered_map<DeliveryId, TrackerState, IdHash, std::equal_to<>,
                                           RecyclingAllocator<std::pair<const DeliveryId, TrackerState>>>;
 
+    /// What was handed over and has not ended.
+    struct Messages {
+        explicit Messages(const std::shared_ptr<Recycler>& from)
+            : queue(RecyclingAllocator<TrackerState>(from)),
+              unfinished(RecyclingAllocator<Unfinished::value_type>(from)) {}
+
+        std::list<TrackerState, RecyclingAllocator<TrackerState>>
+            queue;                           ///< those taken back in between are finished already
+        std::size_t queued = 0;              ///< of these, not finished
+        Unfinished unfinished;               ///< with the engine
+        std::vector<TrackerState> returned;  ///< taken back because the link goes away
+        std::uint64_t last_number = 0;
+        std::uint64_t next_tag = 0;  ///< of a resumable link: unique also among those from before
+    };
+
+    Messages& messages();
+    std::size_t queued() const noexcept { return messages_ ? messages_->queued : 0; }
     TrackerState make_tracker(codec::EncodedMessage message, const SendParameters& parameters);
     void hand_to_reactor(const TrackerState& tracker);
     void enqueue(TrackerState tracker);
@@ -101,20 +118,18 @@ private:
     void deadline_passed();
     Outcome not_sent(Errc code, std::string text) const;
 
+    /// When to take messages back that have not left.
+    struct Deadlines {
+        std::multimap<Instant, std::weak_ptr<Tracker::State>> of;
+        Reactor::TimerId timer = 0;
+        Instant armed{};  ///< while there is a timer
+    };
+
     std::shared_ptr<SenderHandler> handler_;
-    const std::size_t queue_bytes_max_;
-    ByteBudget budget_;
-    std::uint64_t next_tag_ = 0;  ///< of a resumable link: unique also among those from before
-    std::list<TrackerState, RecyclingAllocator<TrackerState>>
-        queue_;                           ///< those taken back in between are finished already
-    std::size_t queued_ = 0;              ///< of these, not finished
-    Unfinished unfinished_;               ///< with the engine
-    std::vector<TrackerState> returned_;  ///< taken back because the link goes away
-    std::multimap<Instant, std::weak_ptr<Tracker::State>> deadlines_;
-    Reactor::TimerId deadline_timer_ = 0;
-    std::optional<Instant> deadline_armed_;
-    std::uint64_t last_number_ = 0;
-    std::uint32_t spare_ = 0;  ///< credit that no message with the engine will use
+    ByteBudget budget_;                     ///< under `mutex`
+    std::unique_ptr<Messages> messages_;    ///< made with the first
+    std::unique_ptr<Deadlines> deadlines_;  ///< made with the first
+    std::uint32_t spare_ = 0;               ///< credit that no message with the engine will use
     std::uint32_t available_told_ = 0;
     bool may_rise_ = false;  ///< `spare_` may be too small by a message that is partly on the wire
     bool listed_ = false;    ///< for another look

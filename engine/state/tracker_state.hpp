@@ -23,8 +23,9 @@ struct TransactionState;
 
 /// What a message that is handed over in parts has beside the others.
 struct OutgoingParts {
-    explicit OutgoingParts(std::size_t bytes_max) : budget(bytes_max) {}
+    explicit OutgoingParts(std::size_t bytes_max) : budget(mutex, bytes_max) {}
 
+    std::mutex mutex;   ///< the budget's
     ByteBudget budget;  ///< any thread
 
     // Reactor's thread.

@@ -142,3 +142,39 @@ TEST_CASE("an idle connection takes at most 16 KiB with all that is above the en
     constexpr std::size_t stream = 4096;
     CHECK(each <= connection_max + stream);
 }
+
+TEST_CASE("a link takes at most 1 KiB with all that is above the engine") {
+    struct Taker final : ReceiverHandler {
+        void on_message(Receiver&, Delivery& delivery) override { delivery.accept(); }
+    };
+    struct Taking final : ConnectionHandler {
+        void on_receiver_requested(Connection&, LinkRequest request) override {
+            static_cast<void>(request.accept_receiver({.credit = 10}, taker));
+            ++accepted;
+        }
+        std::shared_ptr<ReceiverHandler> taker = std::make_shared<Taker>();
+        int accepted = 0;
+    };
+    sim::SimReactor reactor;
+    Container container(reactor, "container");
+    auto [near, far] = make_memory_streams(reactor);
+    const auto taking = std::make_shared<Taking>();
+    const auto server = container.adopt(std::move(far), true, options(), taking);
+    const auto client = container.adopt(std::move(near), false, options());
+    constexpr int links = 1000;
+    std::vector<Sender> senders;
+    senders.reserve(links + 10);
+    const auto open = [&](int count) {
+        for (int i = 0; i < count; ++i) senders.push_back(client.open_sender("node"));
+        reactor.settle();
+    };
+    open(10);
+    const std::uint64_t before = test::live_octets();
+    // Not all at once: what a burst leaves in queues belongs to no link.
+    for (int i = 0; i < links; i += 10) open(10);
+    REQUIRE(taking->accepted == links + 10);
+    REQUIRE(senders.back().is_open());
+    const std::uint64_t each = (test::live_octets() - before) / (2 * links);
+    UNSCOPED_INFO("a link takes " << each << " octets at each end");
+    CHECK(each <= link_max);
+}
