@@ -42,6 +42,8 @@ struct PeerIdentity {
     std::optional<TlsStatus> tls{};  ///< nullopt: not encrypted
     /// Bits of the SASL security layer that the connection goes through; 1: integrity only, 0: none.
     unsigned sasl_layer_bits = 0;
+    /// Client role: a password or token went out where others could read it, which an option allowed.
+    bool sent_in_clear = false;
 };
 
 /// Whether and how a connection is encrypted. [5.2]
@@ -69,6 +71,12 @@ public:
     virtual bool unwrap(std::span<const std::byte> wrapped, std::vector<std::byte>& plain) = 0;
     virtual std::string reason() const { return {}; }
 };
+
+/// The mechanisms built in, strongest first, those included that need Cyrus SASL in the build.
+std::span<const std::string_view> sasl_mechanism_names() noexcept;
+
+/// Whether two secrets are the same; takes as long whichever octet differs. For who verifies passwords and tokens.
+bool same_secret(std::string_view a, std::string_view b) noexcept;
 
 /// One authentication from the client's side. Used on the reactor's thread; must not block.
 class SaslClientExchange {

@@ -9,6 +9,7 @@
 
 #include <aprotic/codec/assert.hpp>
 #include <aprotic/engine/failure.hpp>
+#include <aprotic/engine/stack/wipe.hpp>
 
 namespace aprotic::engine::stack {
 
@@ -72,6 +73,28 @@ constexpr std::size_t layer_input_size = 32 * 1024;
 /// A layer's bytes on their way out. What was shown stays where it is until it is committed.
 class LayerOutput {
 public:
+    LayerOutput() = default;
+    LayerOutput(const LayerOutput&) = delete;
+    LayerOutput& operator=(const LayerOutput&) = delete;
+    ~LayerOutput() {
+        if (!secret_) return;
+        wipe(shown_);
+        wipe(filling_);
+    }
+
+    /// What may have a password in it: overwritten when all that waits here has been committed.
+    void append_secret(std::span<const std::byte> octets) {
+        // No copies are left behind by a vector that grows.
+        if (filling_.capacity() - filling_.size() < octets.size()) {
+            std::vector<std::byte> larger;
+            larger.reserve(2 * filling_.size() + octets.size());
+            larger.assign(filling_.begin(), filling_.end());
+            wipe(filling_);
+            filling_ = std::move(larger);
+        }
+        append(octets);
+        secret_ = true;
+    }
     void append(std::span<const std::byte> octets) { filling_.insert(filling_.end(), octets.begin(), octets.end()); }
     std::span<const std::byte> front() {
         if (shown_.size() == committed_) {
@@ -84,6 +107,9 @@ public:
     void commit(std::size_t n) {
         APROTIC_ASSERT(n <= shown_.size() - committed_);
         committed_ += n;
+        if (!secret_ || committed_ < shown_.size()) return;
+        wipe(shown_);
+        secret_ = !filling_.empty();
     }
     std::size_t size() const noexcept { return shown_.size() - committed_ + filling_.size(); }
 
@@ -91,6 +117,7 @@ private:
     std::vector<std::byte> shown_;
     std::size_t committed_ = 0;
     std::vector<std::byte> filling_;
+    bool secret_ = false;
 };
 
 /// A layer's bytes that have come and are not understood yet.

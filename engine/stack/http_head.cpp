@@ -80,9 +80,14 @@ unsigned HttpHead::status() const {
 }
 
 std::string HttpHead::to_text() const {
-    std::string text = first_line + "\r\n";
-    for (const auto& [name, value] : fields) text += fmt::format("{}: {}\r\n", name, value);
-    return text + "\r\n";
+    std::size_t size = first_line.size() + 4;
+    for (const auto& [name, value] : fields) size += name.size() + value.size() + 4;
+    std::string text;
+    text.reserve(size);  // values may be secrets, of which a string that grows would leave copies behind
+    text.append(first_line).append("\r\n");
+    for (const auto& [name, value] : fields) text.append(name).append(": ").append(value).append("\r\n");
+    text.append("\r\n");
+    return text;
 }
 
 HttpHeadStep parse_http_head(std::span<const std::byte> octets) {

@@ -8,6 +8,7 @@
 #include <aprotic/codec/bytes.hpp>
 #include <aprotic/engine/stack/header_exchange.hpp>
 #include <aprotic/engine/stack/http_head.hpp>
+#include <aprotic/engine/stack/wipe.hpp>
 
 namespace aprotic::engine::stack {
 
@@ -16,10 +17,17 @@ void ProxyLayer::start() {
     request.first_line = fmt::format("CONNECT {} HTTP/1.1", options_.server);
     request.fields = {{"Host", options_.server}};
     if (!options_.username.empty()) {
-        request.fields.emplace_back("Proxy-Authorization",
-                                    "Basic " + base64(codec::as_bytes(options_.username + ":" + options_.password)));
+        std::string pair = options_.username + ":" + options_.password;
+        std::string encoded = base64(codec::as_bytes(pair));
+        request.fields.emplace_back("Proxy-Authorization", "Basic " + encoded);
+        wipe(options_.password);
+        wipe(pair);
+        wipe(encoded);
     }
-    output_.append(codec::as_bytes(request.to_text()));
+    std::string text = request.to_text();
+    output_.append_secret(codec::as_bytes(text));
+    wipe(text);
+    wipe(request.fields.back().second);
 }
 
 std::span<std::byte> ProxyLayer::prepare_input() {

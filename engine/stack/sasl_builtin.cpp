@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cctype>
 
-#include <openssl/crypto.h>
-
 #include <aprotic/codec/bytes.hpp>
 #include <aprotic/codec/decoder.hpp>
 #include <aprotic/engine/stack/header_exchange.hpp>
@@ -48,11 +46,6 @@ private:
 
     const SaslClientOptions& options_;
 };
-
-/// Takes as long for a wrong password as for the right one, whichever character is wrong.
-bool same_secret(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
 
 bool is_password(const SaslServerOptions& options, std::string_view user, std::string_view password) {
     if (options.verify_password) return options.verify_password(user, password);
@@ -276,6 +269,11 @@ auto made(const Arguments&... arguments) {
     return [arguments...] { return std::make_unique<Exchange>(arguments...); };
 }
 
+constexpr std::string_view mechanism_names[] = {
+    "EXTERNAL",      "OAUTHBEARER", "XOAUTH2",    "GSSAPI",   "SCRAM-SHA-512", "SCRAM-SHA-384", "SCRAM-SHA-256",
+    "SCRAM-SHA-224", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN",         "ANONYMOUS",
+};
+
 }  // namespace
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -341,3 +339,9 @@ std::vector<SaslMechanism> server_mechanisms(const SaslServerOptions& options, c
 }
 
 }  // namespace aprotic::engine::stack
+
+namespace aprotic::engine {
+
+std::span<const std::string_view> sasl_mechanism_names() noexcept { return stack::mechanism_names; }
+
+}  // namespace aprotic::engine

@@ -227,8 +227,11 @@ void SaslClient::recv_outcome(const codec::SaslOutcome& outcome) {
                         fmt::format("the server says ok but has not proved by {} that it knows {}{}{}", chosen_->name,
                                     who(), reason.empty() ? "" : ": ", reason));
         }
-        return succeed({chosen_->name, chosen_->name == "ANONYMOUS" ? std::string() : options_.username, around_.tls},
-                       exchange_->security_layer());
+        PeerIdentity identity{.mechanism = chosen_->name,
+                              .user = chosen_->name == "ANONYMOUS" ? std::string() : options_.username,
+                              .tls = around_.tls};
+        identity.sent_in_clear = chosen_->sends_password && !around_.private_stream;
+        return succeed(std::move(identity), exchange_->security_layer());
     }
     std::string reason = exchange_->reason();
     if (!reason.empty()) reason = fmt::format(" ({})", reason);

@@ -11,6 +11,7 @@
 #include <aprotic/codec/bytes.hpp>
 #include <aprotic/engine/stack/header_exchange.hpp>
 #include <aprotic/engine/stack/http_head.hpp>
+#include <aprotic/engine/stack/wipe.hpp>
 
 #include <openssl/evp.h>
 #include <wslay/wslay.h>
@@ -66,11 +67,17 @@ bool is_http_request(std::span<const std::byte> octets) {
 
 struct WebSocketLayer::Impl {
     Impl(EngineRole its_role, WebSocketOptions its_options, std::string its_host, std::uint64_t seed)
-        : role(its_role), options(std::move(its_options)), host(std::move(its_host)), random(seed) {}
+        : role(its_role), options(std::move(its_options)), host(std::move(its_host)), random(seed) {
+        gathered.reserve(message_max);  // no copies are left behind by a vector that grows
+    }
 
     void make_context();
     void shake_hands();
-    void say(const HttpHead& head) { output.append(codec::as_bytes(head.to_text())); }
+    void say(const HttpHead& head) {
+        std::string text = head.to_text();
+        output.append_secret(codec::as_bytes(text));
+        wipe(text);
+    }
     void ask();
     /// Empty, or why the server's answer is none that can be gone on with.
     std::string fault_of_answer(const HttpHead& answer) const;
@@ -136,7 +143,7 @@ ssize_t WebSocketLayer::Impl::recv_callback(wslay_event_context* context, std::u
 
 ssize_t WebSocketLayer::Impl::send_callback(wslay_event_context*, const std::uint8_t* from, size_t size, int,
                                             void* user) {
-    static_cast<Impl*>(user)->output.append(std::as_bytes(std::span(from, size)));
+    static_cast<Impl*>(user)->output.append_secret(std::as_bytes(std::span(from, size)));
     return static_cast<ssize_t>(size);
 }
 
@@ -290,6 +297,7 @@ void WebSocketLayer::Impl::fail(std::string text) {
     failure.code = Errc::web_socket_failed;
     failure.initiator = Initiator::us;
     failure.text = std::move(text);
+    wipe(gathered);
     gathered.clear();
 }
 
@@ -298,6 +306,7 @@ void WebSocketLayer::Impl::send_gathered() {
     const wslay_event_msg message{WSLAY_BINARY_FRAME, reinterpret_cast<const std::uint8_t*>(gathered.data()),
                                   gathered.size()};
     const int error = wslay_event_queue_msg(context.get(), &message);
+    wipe(gathered);
     gathered.clear();
     if (error != 0) return fail("a WebSocket message could not be made");
     send_queued();
@@ -332,6 +341,7 @@ std::size_t WebSocketLayer::read(std::span<std::byte> into) {
     Impl& self = *impl_;
     self.shake_hands();
     if (self.plain_read == self.plain.size() && self.status == Status::open) {
+        wipe(self.plain);
         self.plain.clear();
         self.plain_read = 0;
         const int error = wslay_event_recv(self.context.get());

@@ -180,6 +180,44 @@ TEST_CASE("a password does not go out readable unless that was allowed", "[5.3.2
     SaslClient client(options, std::nullopt, around(false), output);
     feed(client, peer::sasl_mechanisms({"PLAIN"}));
     CHECK(octets_of(output) == captured_init);
+    feed(client, peer::sasl_outcome(codec::SaslCode::ok));
+    CHECK(client.identity().sent_in_clear);
+
+    SaslClient unheard(options, std::nullopt, around(true), output);
+    feed(unheard, peer::sasl_mechanisms({"PLAIN"}));
+    feed(unheard, peer::sasl_outcome(codec::SaslCode::ok));
+    CHECK_FALSE(unheard.identity().sent_in_clear);
+
+    options = {};
+    options.enabled = true;
+    SaslClient nobody(options, std::nullopt, around(false), output);
+    feed(nobody, peer::sasl_mechanisms({"ANONYMOUS"}));
+    feed(nobody, peer::sasl_outcome(codec::SaslCode::ok));
+    CHECK_FALSE(nobody.identity().sent_in_clear);
+}
+
+TEST_CASE("the names of the mechanisms are those there are, strongest first") {
+    auto options = guest();
+    options.mechanisms = {"EXTERNAL", "ANONYMOUS", "GSSAPI"};
+    options.token = [] { return std::string("token"); };
+    SaslSurroundings around{.has_certificate = true};
+    const auto names = engine::sasl_mechanism_names();
+    for (const std::string_view name : names) options.mechanisms.emplace_back(name);
+    auto next = names.begin();
+    for (const auto& mechanism : engine::stack::client_mechanisms(options, around)) {
+        INFO(mechanism.name);
+        next = std::find(next, names.end(), mechanism.name);
+        REQUIRE(next != names.end());
+    }
+    CHECK(names.front() == "EXTERNAL");
+    CHECK(*next == "ANONYMOUS");
+}
+
+TEST_CASE("secrets are the same or not") {
+    CHECK(engine::same_secret("", ""));
+    CHECK(engine::same_secret("abc", "abc"));
+    CHECK_FALSE(engine::same_secret("abc", "abd"));
+    CHECK_FALSE(engine::same_secret("abc", "ab"));
 }
 
 TEST_CASE("every outcome but ok is a failure, and tells what kind", "[5.3.3-f] [5.3.3-g] [5.3.3-h]") {

@@ -14,12 +14,17 @@ namespace {
 
 // Longer than what a string keeps within itself.
 constexpr char secret[] = "planted-53cr3t-that-no-block-may-have-when-it-is-freed";
+// The same as HTTP's Basic says it, behind "me:".
+constexpr char encoded_secret[] = "bWU6cGxhbnRlZC01M2NyM3QtdGhhdC1uby1ibG9jay1tYXktaGF2ZS13aGVuLWl0LWlzLWZyZWVk";
 thread_local bool watching = false;
 thread_local int found = 0;
 
 void release(void* p) noexcept {
     if (p == nullptr) return;
-    if (watching && ::memmem(p, malloc_usable_size(p), secret, sizeof secret - 1) != nullptr) ++found;
+    const auto has = [p](const char* text, std::size_t size) {
+        return ::memmem(p, malloc_usable_size(p), text, size) != nullptr;
+    };
+    if (watching && (has(secret, sizeof secret - 1) || has(encoded_secret, sizeof encoded_secret - 1))) ++found;
     std::free(p);
 }
 
@@ -157,4 +162,33 @@ TEST_CASE("a password that goes through TLS is overwritten on both sides of it")
     client.sasl.mechanisms = {"PLAIN"};
     const auto server = TlsPair::with(knowing(true), engine::TlsContext::make_server(tls_server()));
     CHECK(freed_with_secret(client, server, true) == 0);
+}
+
+TEST_CASE("a password that goes through a WebSocket is overwritten in our buffers") {
+    auto client = with_password();
+    client.sasl.mechanisms = {"PLAIN"};
+    client.web_socket.enabled = true;
+    auto server = knowing(true);
+    server.web_socket.enabled = true;
+    CHECK(freed_with_secret(client, server, true) == 0);
+}
+
+TEST_CASE("the password for a proxy is overwritten when the proxy has been asked") {
+    auto options = client_options();
+    options.proxy.host = "proxy";
+    options.proxy.server = "broker:5672";
+    options.proxy.username = "me";
+    options.proxy.password = secret;
+    std::vector<std::byte> asked;
+    const Watch watch;
+    {
+        auto client = std::make_unique<Machine>(make_machine(EngineRole::client, options));
+        static_cast<void>((*client)->open());
+        asked = client->take_output(SIZE_MAX);
+        const std::string_view yes = "HTTP/1.1 200 OK\r\n\r\n";
+        client->feed(codec::as_bytes(yes));
+        CHECK_FALSE(client->take_output(SIZE_MAX).empty());
+    }
+    CHECK(watch.end() == 0);
+    CHECK(codec::as_text(asked).find(encoded_secret) != std::string_view::npos);
 }
