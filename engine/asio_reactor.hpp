@@ -27,6 +27,7 @@ public:
     void stop();
 
     Instant now() const override;
+    WallTime wall_time() const override;
     void post(Function<void()> task) override;
     bool on_thread() const override;
     TimerId start_timer(Instant when, Function<void()> task) override;

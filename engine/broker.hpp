@@ -41,6 +41,9 @@ struct BrokerOptions {
     /// whatever else `connection.sasl_server` says. Where `connection.tls` asks clients for certificates, EXTERNAL is
     /// as good.
     std::map<std::string, std::string> users{};
+    /// User names and access tokens, for OAUTHBEARER and XOAUTH2: the same holds as for `users`, beside whom these may
+    /// come in.
+    std::map<std::string, std::string> tokens{};
     /// Limits, TLS, SASL, idle time-out of the connections accepted.
     ConnectionOptions connection{};
 };
@@ -54,6 +57,27 @@ struct NodeStatus {
     std::size_t bytes = 0;
     std::size_t consumers = 0;
     std::size_t producers = 0;
+};
+
+/// What a broker has done since it was made.
+struct BrokerTotals {
+    std::uint64_t connections_opened = 0;
+    std::uint64_t connections_closed = 0;   ///< of those opened
+    std::uint64_t connections_refused = 0;  ///< ended before they were open: a login, a handshake
+    std::uint64_t connection_faults = 0;    ///< ended because the peer broke the protocol
+    std::uint64_t links_attached = 0;
+    std::uint64_t links_refused = 0;
+    // Messages that came, by what they were answered with.
+    std::uint64_t accepted = 0;
+    std::uint64_t rejected = 0;
+    std::uint64_t released = 0;  ///< full
+    std::uint64_t octets_in = 0;
+    // Deliveries to consumers: those begun, browsed ones too, and those that are over by what came of them.
+    std::uint64_t delivered = 0;
+    std::uint64_t taken = 0;            ///< accepted, or sent settled
+    std::uint64_t refused = 0;          ///< rejected
+    std::uint64_t given_back = 0;       ///< released, modified, or unsent
+    std::uint64_t without_outcome = 0;  ///< the consumer went first
 };
 
 /// A small in-memory AMQP 1.0 broker to embed: queues with competing consumers, topics, dynamic nodes, the anonymous
@@ -73,6 +97,8 @@ public:
 
     /// A snapshot; blocks for the reactor unless called on it.
     std::vector<NodeStatus> nodes() const;
+    /// A snapshot, as above.
+    BrokerTotals totals() const;
 
 private:
     std::shared_ptr<struct BrokerState> state_;

@@ -61,8 +61,8 @@ public:
 };
 
 /// The world as seen by the event layer: time, a queue, timers, streams, chance. Two implementations: Asio, and virtual
-/// time. post(), on_thread(), now() and random() may be called from any thread, everything else on the reactor's thread
-/// only.
+/// time. post(), on_thread(), now(), wall_time() and random() may be called from any thread, everything else on the
+/// reactor's thread only.
 class Reactor {
 public:
     using TimerId = std::uint64_t;    ///< 0 names nothing
@@ -73,6 +73,7 @@ public:
     virtual ~Reactor() = default;
 
     virtual Instant now() const = 0;
+    virtual WallTime wall_time() const = 0;
     /// Runs `task` on the reactor's thread, after whatever runs there now; in order of posting. Any thread. Dropped,
     /// and destroyed, if the reactor stops first.
     virtual void post(Function<void()> task) = 0;

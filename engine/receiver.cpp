@@ -22,6 +22,10 @@ void Receiver::add_credit(std::uint32_t more) const {
     state_->run([state = state_.get(), more] { state->add_credit(more); });
 }
 
+void Receiver::set_credit(std::uint32_t deliveries) const {
+    state_->run([state = state_.get(), deliveries] { state->set_credit(deliveries); });
+}
+
 void Receiver::drain() const {
     state_->run([state = state_.get()] { state->drain(); });
 }

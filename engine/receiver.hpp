@@ -48,6 +48,9 @@ public:
     Async<void> async_wait_open(Duration timeout, std::stop_token cancel = {}) const;
     /// Links with ReceiverOptions::credit 0: `more` deliveries may come.
     void add_credit(std::uint32_t more) const;
+    /// Links with another ReceiverOptions::credit than 0: from now on it is `deliveries`, at least 1. What has been
+    /// granted beyond that is taken back; what is on the way still comes.
+    void set_credit(std::uint32_t deliveries) const;
     /// Asks for what there is and stops; ends in on_drained.
     void drain() const;
     /// Detaches with closed=true. Does not block.

@@ -42,10 +42,10 @@ public:
           transactions_(std::make_shared<broker::TransactionTable>(broker->links->options.transactions_max)) {}
 
     void on_open(Connection& connection) override {
-        if (const auto broker = broker_.lock())
-            broker->connections.push_back(connection);
-        else
-            connection.close();
+        const auto broker = broker_.lock();
+        if (!broker) return connection.close();
+        broker->connections.push_back(connection);
+        ++broker->links->totals.connections_opened;
     }
     void on_sender_requested(Connection& connection, LinkRequest request) override {
         if (const auto broker = broker_.lock())
@@ -55,8 +55,12 @@ public:
         if (const auto broker = broker_.lock())
             broker::serve_producer(broker->links, transactions_, connection, std::move(request));
     }
-    void on_close(Connection& connection, const std::optional<Failure>&) override {
-        if (const auto broker = broker_.lock()) std::erase(broker->connections, connection);
+    void on_close(Connection& connection, const std::optional<Failure>& why) override {
+        const auto broker = broker_.lock();
+        if (!broker) return;
+        BrokerTotals& totals = broker->links->totals;
+        ++(std::erase(broker->connections, connection) != 0 ? totals.connections_closed : totals.connections_refused);
+        if (why && why->code == Errc::protocol_violation) ++totals.connection_faults;
     }
 
 private:
@@ -84,6 +88,22 @@ void run_on(Reactor& reactor, Function<void()> task) {
         task();
     else
         reactor.post(std::move(task));
+}
+
+/// What `look` sees on the reactor's thread.
+template <class Look>
+auto snapshot(const std::shared_ptr<BrokerState>& state, Look look) {
+    using Seen = decltype(look(*state));
+    auto& reactor = state->container.reactor();
+    if (reactor.on_thread()) return look(*state);
+    auto seen = std::make_shared<std::promise<Seen>>();
+    auto answer = seen->get_future();
+    reactor.post([state, look, seen = std::move(seen)] { seen->set_value(look(*state)); });
+    try {
+        return answer.get();
+    } catch (const std::future_error&) {
+        return Seen();  // the reactor stopped first and dropped the task
+    }
 }
 
 }  // namespace
@@ -115,17 +135,11 @@ std::unique_ptr<Stream> Broker::connect_in_process() {
 }
 
 std::vector<NodeStatus> Broker::nodes() const {
-    auto& reactor = state_->container.reactor();
-    if (reactor.on_thread()) return state_->links->table.status();
-    auto snapshot = std::make_shared<std::promise<std::vector<NodeStatus>>>();
-    auto answer = snapshot->get_future();
-    reactor.post(
-        [state = state_, snapshot = std::move(snapshot)] { snapshot->set_value(state->links->table.status()); });
-    try {
-        return answer.get();
-    } catch (const std::future_error&) {
-        return {};  // the reactor stopped first and dropped the task
-    }
+    return snapshot(state_, [](const BrokerState& state) { return state.links->table.status(); });
+}
+
+BrokerTotals Broker::totals() const {
+    return snapshot(state_, [](const BrokerState& state) { return state.links->totals; });
 }
 
 }  // namespace aprotic::engine

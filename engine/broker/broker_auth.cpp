@@ -17,14 +17,27 @@ ConnectionOptions accepted_options(const BrokerOptions& options) {
     // patterns do not cover. The addresses this broker is made for are chosen for peers without one.
     accepted.properties.set(codec::Symbol("implementation"), "aprotic");
     accepted.properties.set(codec::Symbol("version"), APROTIC_VERSION);
+    SaslServerOptions& sasl = accepted.sasl_server;
+    if (!options.users.empty() || !options.tokens.empty()) {
+        sasl.offer = true;
+        sasl.required = true;
+        sasl.allow_anonymous = false;
+        sasl.verify_password = nullptr;
+        sasl.password_of = nullptr;
+        sasl.verify_token = nullptr;
+    }
     if (!options.users.empty()) {
-        accepted.sasl_server.offer = true;
-        accepted.sasl_server.required = true;
-        accepted.sasl_server.allow_anonymous = false;
-        accepted.sasl_server.verify_password = nullptr;
-        accepted.sasl_server.password_of = [users = options.users](std::string_view user) {
+        sasl.password_of = [users = options.users](std::string_view user) {
             const auto known = users.find(std::string(user));
             return known == users.end() ? std::nullopt : std::optional(known->second);
+        };
+    }
+    if (!options.tokens.empty()) {
+        sasl.verify_token = [tokens = options.tokens](std::string_view token) -> std::optional<std::string> {
+            for (const auto& [user, right] : tokens) {
+                if (same_secret(token, right)) return user;
+            }
+            return std::nullopt;
         };
     }
     return accepted;

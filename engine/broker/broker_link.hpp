@@ -19,6 +19,7 @@ struct LinkContext {
     const BrokerOptions options;
     AddressTable table{reactor, options};
     ConsumerId last_consumer = 0;
+    BrokerTotals totals{};
 };
 
 /// Answers the peer's wish to receive: joins a link to the node its source names, or refuses it.

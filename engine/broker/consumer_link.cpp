@@ -48,6 +48,7 @@ public:
         options.link.source = std::move(source);
         const bool created = request.wants_dynamic();
         sender_ = request.accept_sender(std::move(options), shared_from_this());
+        ++context_->totals.links_attached;
         node_.join(*this, created);
     }
 
@@ -61,6 +62,7 @@ public:
             kept->claim = make_claim(acquiring_);
             kept->claim->acquired = true;
         }
+        ++context_->totals.delivered;
         auto tracker = sender_.send(outgoing(*stored, context_->reactor.now()), parameters);
         if (kept->claim) kept->claim->tracker = tracker;
         tracker.on_done([self = shared_from_this(), kept = std::move(stored)](const Outcome& outcome) mutable {
@@ -69,6 +71,7 @@ public:
     }
 
     void show(const Stored& stored) override {
+        ++context_->totals.delivered;
         sender_.send(outgoing(stored, context_->reactor.now()), {.settled = settled_});
     }
 
@@ -128,6 +131,22 @@ public:
     }
 
 private:
+    /// What this link cannot take nobody will: replies that come too late would pile up at their dynamic node until it
+    /// is full. [3.4.5-c]
+    bool is_all_there_is() const { return node_->identity().dynamic && node_->consumers() == 1; }
+    void count(Outcome::Kind kind) const {
+        BrokerTotals& totals = context_->totals;
+        switch (kind) {
+            case Outcome::Kind::accepted:
+            case Outcome::Kind::sent: ++totals.taken; return;
+            case Outcome::Kind::rejected: ++totals.refused; return;
+            case Outcome::Kind::in_doubt: ++totals.without_outcome; return;
+            case Outcome::Kind::released:
+            case Outcome::Kind::modified:
+            case Outcome::Kind::not_sent:
+            case Outcome::Kind::rolled_back: ++totals.given_back; return;
+        }
+    }
     std::shared_ptr<Claim> make_claim(const std::shared_ptr<Transaction>& transaction) {
         auto claim = std::make_shared<Claim>();
         claim->by = shared_from_this();
@@ -155,6 +174,7 @@ private:
     }
 
     void finish(StoredPtr stored, const Outcome& outcome) {
+        count(outcome.kind);
         // A message that can never go out here is for others; else what was not sent means that the link is ending.
         const bool too_large = outcome.failure && outcome.failure->code == Errc::message_too_large;
         const bool unsent = outcome.kind == Outcome::Kind::not_sent;
@@ -169,6 +189,7 @@ private:
             case Outcome::Kind::modified:
                 modify(*stored,
                        {.delivery_failed = outcome.delivery_failed, .undeliverable_here = outcome.undeliverable_here});
+                if (outcome.undeliverable_here && is_all_there_is()) return queue->retire(std::move(stored));
                 break;
             case Outcome::Kind::not_sent: break;
             case Outcome::Kind::in_doubt:
@@ -201,9 +222,10 @@ void serve_consumer(const std::shared_ptr<LinkContext>& context, const std::shar
                     const Connection& connection, LinkRequest request) {
     const auto& source = request.attach().source;
     if (!source || (!request.wants_dynamic() && !request.address()))
-        return request.refuse(failed(condition::invalid_field, "the source names no address and is not dynamic"));
+        return refuse(*context, request,
+                      failed(condition::invalid_field, "the source names no address and is not dynamic"));
     auto node = node_for(*context, connection, request, source->dynamic_node_properties);
-    if (!node) return request.refuse(node.error());
+    if (!node) return refuse(*context, request, node.error());
     std::make_shared<ConsumerLink>(context, transactions, std::move(*node), request.attach())->start(request);
 }
 

@@ -51,6 +51,11 @@ ErrorCondition gone(const Node& node) {
 void grant_terminus(codec::Source& terminus, const Node& node) { grant(terminus, node); }
 void grant_terminus(codec::Target& terminus, const Node& node) { grant(terminus, node); }
 
+void refuse(LinkContext& context, LinkRequest& request, ErrorCondition why) {
+    ++context.totals.links_refused;
+    request.refuse(std::move(why));
+}
+
 codec::Result<std::shared_ptr<Node>, ErrorCondition> node_for(LinkContext& context, const Connection& connection,
                                                               const LinkRequest& request,
                                                               const codec::Map& properties) {

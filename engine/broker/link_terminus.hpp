@@ -20,6 +20,9 @@ codec::ErrorCondition gone(const Node& node);
 void grant_terminus(codec::Source& terminus, const Node& node);
 void grant_terminus(codec::Target& terminus, const Node& node);
 
+/// Answers a peer's wish with no.
+void refuse(LinkContext& context, LinkRequest& request, codec::ErrorCondition why);
+
 /// The node that a request names, or one made for it.
 codec::Result<std::shared_ptr<Node>, codec::ErrorCondition> node_for(LinkContext& context, const Connection& connection,
                                                                      const LinkRequest& request,

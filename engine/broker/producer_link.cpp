@@ -30,6 +30,7 @@ protected:
         options.link.snd_settle_mode = request.attach().snd_settle_mode;
         options.link.target = std::move(target);
         receiver_ = request.accept_receiver(std::move(options), self);
+        ++context_->totals.links_attached;
     }
 
     /// The message as it is kept, or null: then the delivery has been answered.
@@ -37,20 +38,22 @@ protected:
         auto stored = std::make_unique<Stored>();
         stored->message = codec::EncodedMessage(delivery.payload(), delivery.message_format());
         stored->arrived = context_->reactor.now();
+        context_->totals.octets_in += stored->message.size();
         // [3.2.16-b] Other formats pass as they are, and so does the content of this one.
         if (delivery.message_format() != codec::protocol::message_format) return stored;
         const auto& view = delivery.message();
         if (!view.ok()) {
-            delivery.reject(
-                failed(codec::condition_of(view.error()),
-                       fmt::format("octet {} of the message: {}", view.error_offset(), view.error().message())));
+            reject(delivery,
+                   failed(codec::condition_of(view.error()),
+                          fmt::format("octet {} of the message: {}", view.error_offset(), view.error().message())));
             return nullptr;
         }
         if (!view.has_header()) return stored;
         const codec::Header header = view.header();
         if (header.durable && !context_->options.accept_durable) {
-            delivery.reject(failed(condition::precondition_failed,
-                                   "durable messages are not kept beyond the broker's life and accept_durable is off"));
+            reject(delivery,
+                   failed(condition::precondition_failed,
+                          "durable messages are not kept beyond the broker's life and accept_durable is off"));
             return nullptr;
         }
         // Zero is what many clients send for "no limit". absolute-expiry-time is not looked at: it names the sender's
@@ -65,27 +68,38 @@ protected:
         if (!transaction) {
             auto why = failed(condition::unknown_transaction, "there is no such transaction on this connection");
             if (delivery.is_settled()) return receiver_.close(std::move(why));
+            ++context_->totals.rejected;
             return delivery.settle(codec::Rejected{std::move(why)});
         }
         auto stored = read(delivery);
         const bool taken = stored != nullptr && node->reserve(*stored) == Node::Verdict::stored;
         if (taken) {
             transaction->post(node, std::move(stored));
-            return delivery.accept();
+            return answer(delivery, Node::Verdict::stored);
         }
         doom_if_settled(delivery);
-        if (stored != nullptr) delivery.release();
+        if (stored != nullptr) answer(delivery, Node::Verdict::full);
     }
 
-    void refuse(Delivery& delivery, codec::ErrorCondition why) {
+    void answer(Delivery& delivery, Node::Verdict verdict) const {
+        const bool stored = verdict == Node::Verdict::stored;
+        ++(stored ? context_->totals.accepted : context_->totals.released);
+        stored ? delivery.accept() : delivery.release();
+    }
+
+    void refuse(Delivery& delivery, codec::ErrorCondition why) const {
         doom_if_settled(delivery);
-        delivery.reject(std::move(why));
+        reject(delivery, std::move(why));
     }
 
     const std::shared_ptr<LinkContext> context_;
     Receiver receiver_;
 
 private:
+    void reject(Delivery& delivery, codec::ErrorCondition why) const {
+        ++context_->totals.rejected;
+        delivery.reject(std::move(why));
+    }
     /// [4.4.4-a] A controller that has settled learns in no other way that its message was not taken.
     void doom_if_settled(const Delivery& delivery) const {
         if (!delivery.is_settled() || delivery.txn_id() == nullptr) return;
@@ -124,10 +138,7 @@ public:
         }
         auto stored = read(delivery);
         if (stored == nullptr) return node_->use_credit(*this);
-        if (node_->take(*this, std::move(stored)) == Node::Verdict::stored)
-            delivery.accept();
-        else
-            delivery.release();
+        answer(delivery, node_->take(*this, std::move(stored)));
     }
 
     void on_close(Receiver&, const std::optional<Failure>&) override {
@@ -165,12 +176,7 @@ public:
             return (*node)->review();
         }
         auto stored = read(delivery);
-        if (stored != nullptr) {
-            if ((*node)->take(std::move(stored)) == Node::Verdict::stored)
-                delivery.accept();
-            else
-                delivery.release();
-        }
+        if (stored != nullptr) answer(delivery, (*node)->take(std::move(stored)));
         (*node)->review();
     }
 
@@ -185,7 +191,7 @@ private:
 void serve_producer(const std::shared_ptr<LinkContext>& context, const std::shared_ptr<TransactionTable>& transactions,
                     const Connection& connection, LinkRequest request) {
     const auto& wanted = request.attach().target;
-    if (!wanted) return request.refuse(failed(condition::invalid_field, "the attach has no target"));
+    if (!wanted) return refuse(*context, request, failed(condition::invalid_field, "the attach has no target"));
     if (std::holds_alternative<codec::Coordinator>(*wanted)) {
         return serve_coordinator(context, transactions, std::move(request));
     }
@@ -195,7 +201,7 @@ void serve_producer(const std::shared_ptr<LinkContext>& context, const std::shar
         return link->start(request, std::move(target), link);
     }
     auto node = node_for(*context, connection, request, target.dynamic_node_properties);
-    if (!node) return request.refuse(node.error());
+    if (!node) return refuse(*context, request, node.error());
     auto link = std::make_shared<ProducerLink>(context, transactions, std::move(*node));
     link->start(request, std::move(target), link);
 }

@@ -201,6 +201,8 @@ void AsioReactor::stop() { impl_->stop(); }
 
 Instant AsioReactor::now() const { return std::chrono::steady_clock::now(); }
 
+WallTime AsioReactor::wall_time() const { return std::chrono::system_clock::now(); }
+
 void AsioReactor::post(Function<void()> task) { impl_->tasks->post(std::move(task)); }
 
 bool AsioReactor::on_thread() const { return impl_->context.get_executor().running_in_this_thread(); }

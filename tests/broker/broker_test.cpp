@@ -153,3 +153,48 @@ TEST_CASE("a broker's options are checked") {
     options.sender_credit = 0;
     REQUIRE_THROWS_WITH(Broker(container, options), Catch::Contains("sender_credit"));
 }
+
+TEST_CASE("a broker counts its connections, links, messages and what came of them") {
+    BrokerOptions options;
+    options.accept_durable = false;
+    World world(options);
+    auto inbox = std::make_shared<Inbox>();
+    inbox->accepts = false;
+    auto doomed = world.connect();
+    auto rx = world.receiver(doomed, "unicast.t", inbox);
+    const auto tx = world.sender("unicast.t");
+    world.send_all(tx, {"kept", "rejected", "released", "lost"});
+    Message durable("refused");
+    durable.ensure_header().durable = true;
+    REQUIRE(world.send(tx, durable).kind == Outcome::Kind::rejected);
+    const auto nowhere = std::make_shared<Watcher>();
+    world.sender(world.common(), "nowhere", nowhere);
+    REQUIRE(inbox->kept.size() == 4);
+    inbox->kept[0].accept();
+    inbox->kept[1].reject(ErrorCondition{codec::Symbol("x:bad"), "no good", {}});
+    inbox->kept[2].release();
+    world.settle();
+    REQUIRE(inbox->kept.size() == 5);
+    inbox->kept.pop_back();  // released again
+    world.settle();
+
+    BrokerTotals totals = world.broker->totals();
+    CHECK(totals.connections_opened == 2);
+    CHECK(totals.links_attached == 2);
+    CHECK(totals.links_refused == 1);
+    CHECK(totals.accepted == 4);
+    CHECK(totals.rejected == 1);
+    CHECK(totals.released == 0);
+    CHECK(totals.octets_in > 20);
+    CHECK(totals.taken == 1);
+    CHECK(totals.refused == 1);
+    CHECK(totals.given_back >= 2);
+    CHECK(totals.delivered == totals.taken + totals.refused + totals.given_back + 2);  // two are out
+    doomed.close();
+    world.settle();
+    totals = world.broker->totals();
+    CHECK(totals.connections_closed == 1);
+    CHECK(totals.delivered == totals.taken + totals.refused + totals.given_back + totals.without_outcome);
+    CHECK(totals.connections_refused == 0);
+    CHECK(totals.connection_faults == 0);
+}

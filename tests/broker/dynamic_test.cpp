@@ -117,3 +117,24 @@ TEST_CASE("a dynamic target is a queue that others may read", "[3.5.4-b]") {
     auto rx = world.receiver(tx.address(), inbox);
     REQUIRE(inbox->texts == Texts{"1"});
 }
+
+TEST_CASE("what the only receiver of a dynamic node cannot take does not stay there", "[3.4.5-c]") {
+    World world;
+    auto inbox = std::make_shared<Inbox>();
+    inbox->accepts = false;
+    auto rx = world.receiver("", inbox, dynamic());
+    const auto tx = world.sender(rx.address());
+    world.send_all(tx, {"late", "later"});
+    world.settle();
+    REQUIRE(inbox->kept.size() == 2);
+    auto other = std::make_shared<Inbox>();
+    inbox->kept[0].modify(true, true);
+    world.settle();
+    CHECK(world.node(rx.address())->messages == 1);
+    // With another receiver there is somebody to take it.
+    auto second = world.receiver(rx.address(), other);
+    inbox->kept[1].modify(true, true);
+    world.settle();
+    CHECK(other->texts == Texts{"later"});
+    CHECK(world.node(rx.address())->messages == 0);
+}

@@ -201,3 +201,26 @@ TEST_CASE("delivery tags may be chosen", "[2.6.12]") {
     CHECK(pair.server_receiver_log->kept[0].tag().text() == "mine");
     CHECK(pair.server_receiver_log->kept[1].tag().text() != "mine");
 }
+
+TEST_CASE("credit can be changed: more is granted at once, what is too much is taken back", "[2.6.7]") {
+    BytesPair pair(0, 100);
+    pair.server_receiver.set_credit(10);
+    pair.settle();
+    CHECK(pair.sender.credit() == 10);
+    const Message message(std::string("x"));
+    for (int i = 0; i < 30; ++i) pair.sender.send(message);
+    pair.settle();
+    CHECK(pair.kept().size() == 10);
+    pair.server_receiver.set_credit(25);
+    pair.settle();
+    CHECK(pair.kept().size() == 25);
+    pair.server_receiver.set_credit(3);
+    pair.kept().erase(pair.kept().begin(), pair.kept().begin() + 20);
+    pair.settle();
+    CHECK(pair.kept().size() == 5);  // more are held than it may have now
+    pair.server_receiver.set_credit(0);
+    pair.kept().clear();
+    pair.settle();
+    CHECK(pair.kept().size() == 3);
+    CHECK(pair.sender.pending() == 5);  // two wait, and three have no outcome
+}

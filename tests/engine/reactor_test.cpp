@@ -30,6 +30,20 @@ TEST_CASE("the simulated clock jumps to what is due next") {
     CHECK_FALSE(reactor.step());
 }
 
+TEST_CASE("the wall clock of a simulated world goes with its time, that of production is the system's") {
+    SimReactor world;
+    const WallTime began = world.wall_time();
+    CHECK(std::chrono::floor<std::chrono::days>(began) == std::chrono::sys_days(std::chrono::January / 1 / 2026));
+    world.run_for(36h);
+    CHECK(world.wall_time() - began == 36h);
+
+    AsioReactor reactor;
+    const auto before = std::chrono::system_clock::now();
+    const WallTime there = reactor.wall_time();
+    CHECK(before <= there);
+    CHECK(there <= std::chrono::system_clock::now());
+}
+
 TEST_CASE("a cancelled timer never fires, and cancelling twice is harmless") {
     SimReactor reactor;
     bool fired = false;

@@ -104,6 +104,10 @@ Instant SimReactor::now() const {
     return now_;
 }
 
+engine::WallTime SimReactor::wall_time() const {
+    return std::chrono::sys_days(std::chrono::January / 1 / 2026) + elapsed();
+}
+
 std::uint64_t SimReactor::enqueue(Instant when, engine::Function<void()> task) {
     const std::lock_guard lock(mutex_);
     const std::uint64_t number = ++last_number_;

@@ -70,6 +70,8 @@ public:
     // -----------------------------------------------------------------------------------------------------------
 
     Instant now() const override;
+    /// The world begins with the year 2026.
+    engine::WallTime wall_time() const override;
     void post(engine::Function<void()> task) override;
     bool on_thread() const override { return std::this_thread::get_id() == thread_; }
     TimerId start_timer(Instant when, engine::Function<void()> task) override;
