@@ -19,6 +19,11 @@ std::string join_parts(char separator, std::initializer_list<std::string_view> p
     return address;
 }
 
+std::string first_given(const std::string& one, const std::string& other, const char* last) {
+    if (!one.empty()) return one;
+    return other.empty() ? std::string(last) : other;
+}
+
 /// Only qpidd, and peers that do not say what they are, know the legacy addresses' prefixes.
 bool is_router(const codec::Open& peer) {
     const codec::Value* product = peer.properties.find("product");
@@ -50,16 +55,19 @@ std::array<std::string, 3> LegacyAddresser::server_addresses(const Target& targe
             join(group_prefix_, target, {})};
 }
 
+std::string LegacyAddresser::notification_address(const Target& target, std::string_view priority) const {
+    return join(group_prefix_, target, std::string(priority));
+}
+
 RoutableAddresser::RoutableAddresser(const TransportOptions& options, std::string virtual_host)
     : prefix_(options.rpc_address_prefix),
+      notify_prefix_(options.notify_address_prefix),
       unicast_(options.unicast_address),
       multicast_(options.multicast_address),
       anycast_(options.anycast_address),
-      virtual_host_(std::move(virtual_host)) {
-    for (const auto* exchange : {&options.default_rpc_exchange, &options.control_exchange})
-        if (exchange_.empty()) exchange_ = *exchange;
-    if (exchange_.empty()) exchange_ = "openstack";
-}
+      exchange_(first_given(options.default_rpc_exchange, options.control_exchange, "openstack")),
+      notify_exchange_(first_given(options.default_notification_exchange, options.control_exchange, "openstack")),
+      virtual_host_(std::move(virtual_host)) {}
 
 std::string RoutableAddresser::join(const std::string& kind, const Target& target, const std::string& last) const {
     return join_parts(
@@ -74,6 +82,12 @@ std::string RoutableAddresser::rpc_address(const Target& target) const {
 
 std::array<std::string, 3> RoutableAddresser::server_addresses(const Target& target) const {
     return {join(unicast_, target, target.server), join(multicast_, target, {}), join(anycast_, target, {})};
+}
+
+std::string RoutableAddresser::notification_address(const Target& target, std::string_view priority) const {
+    return join_parts(
+        '/', {notify_prefix_, anycast_, virtual_host_, target.exchange.empty() ? notify_exchange_ : target.exchange,
+              join_parts('.', {target.topic, priority})});
 }
 
 std::shared_ptr<const Addresser> make_addresser(const TransportOptions& options, const std::string& virtual_host,

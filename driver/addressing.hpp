@@ -3,6 +3,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <aprotic/driver/target.hpp>
 #include <aprotic/driver/transport_options.hpp>
@@ -18,10 +19,14 @@ public:
     virtual std::string rpc_address(const Target& target) const = 0;
     /// Where a server listens: its own address, that of the fanout, that of its topic, attached in this order.
     virtual std::array<std::string, 3> server_addresses(const Target& target) const = 0;
+    /// Where notifications of a topic and priority ("info") go and where their listeners are: exchange and topic of the
+    /// target count, its other parts do not.
+    virtual std::string notification_address(const Target& target, std::string_view priority) const = 0;
 };
 
 /// The addresses of brokers that know queues by prefix, such as qpidd: `exclusive[.vhost].exchange.topic.server`,
-/// `unicast[.vhost].exchange.topic`, `broadcast[.vhost].exchange.topic.all`. Empty parts are left out.
+/// `unicast[.vhost].exchange.topic`, `broadcast[.vhost].exchange.topic.all`, and for notifications
+/// `unicast[.vhost].exchange.topic.priority`. Empty parts are left out.
 class LegacyAddresser final : public Addresser {
 public:
     /// `virtual_host` is empty unless it is to be part of addresses (TransportOptions::pseudo_vhost).
@@ -29,6 +34,7 @@ public:
 
     std::string rpc_address(const Target& target) const override;
     std::array<std::string, 3> server_addresses(const Target& target) const override;
+    std::string notification_address(const Target& target, std::string_view priority) const override;
 
 private:
     std::string join(const std::string& prefix, const Target& target, const std::string& last) const;
@@ -41,7 +47,8 @@ private:
 };
 
 /// The addresses of routers, which distribute by prefix: `openstack.org/om/rpc/unicast[/vhost]/exchange/topic/server`,
-/// `…/anycast[/vhost]/exchange/topic`, `…/multicast[/vhost]/exchange/topic`. Empty parts are left out.
+/// `…/anycast[/vhost]/exchange/topic`, `…/multicast[/vhost]/exchange/topic`, and for notifications
+/// `openstack.org/om/notify/anycast[/vhost]/exchange/topic.priority`. Empty parts are left out.
 class RoutableAddresser final : public Addresser {
 public:
     /// `virtual_host` as above.
@@ -49,15 +56,18 @@ public:
 
     std::string rpc_address(const Target& target) const override;
     std::array<std::string, 3> server_addresses(const Target& target) const override;
+    std::string notification_address(const Target& target, std::string_view priority) const override;
 
 private:
     std::string join(const std::string& kind, const Target& target, const std::string& last) const;
 
     std::string prefix_;
+    std::string notify_prefix_;
     std::string unicast_;
     std::string multicast_;
     std::string anycast_;
     std::string exchange_;
+    std::string notify_exchange_;
     std::string virtual_host_;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Asio's completion tokens for RpcClient::async_call and async_cast. The only header of the driver that needs Asio.
+// Asio's completion tokens for async_call, async_cast and async_notify. The only header of the driver that needs Asio.
 
 #include <exception>
 #include <memory>
@@ -17,6 +17,7 @@
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
 
+#include <aprotic/driver/operation.hpp>
 #include <aprotic/driver/rpc_client.hpp>
 
 namespace aprotic::driver::detail {

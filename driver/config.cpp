@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -10,6 +11,7 @@
 
 #include <aprotic/driver/bus/ini.hpp>
 #include <aprotic/driver/bus/option_table.hpp>
+#include <aprotic/driver/notifier.hpp>
 #include <aprotic/driver/transport_url.hpp>
 
 /// The process's environment, as POSIX has it.
@@ -37,6 +39,15 @@ std::string group_named(std::string_view written) {
 bool is_ours(std::string_view group) { return group == bus::driver_group || group == bus::notification_group; }
 
 bool is_url(const bus::Option& option) { return option.info.type == "URL"; }
+
+std::optional<std::string> text_of_file(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    in.peek();  // tells a folder from an empty file
+    std::ostringstream text;
+    if (in.is_open() && !in.bad()) text << in.rdbuf();
+    if (!in.is_open() || in.bad()) return std::nullopt;
+    return std::move(text).str();
+}
 
 std::string presentable(const bus::Option& option, std::string_view value, const TransportOptions& options) {
     if (option.info.secret) return value.empty() ? "" : "***";
@@ -92,6 +103,7 @@ public:
             given_.emplace(key_of(option.info.group, option.info.name), std::move(*given));
         }
         APROTIC_TRY(check_urls());
+        APROTIC_TRY(read_routing());
         return Config(settings_, std::move(given_));
     }
 
@@ -227,6 +239,24 @@ private:
         return {};
     }
 
+    /// The rules of the notifiers' driver routing, if it is wanted.
+    Result<void> read_routing() {
+        if (std::ranges::count(settings_->notification_drivers, NotifierDriver::routing) == 0) return {};
+        const auto given = given_.find(key_of(bus::notification_group, "routing_config"));
+        if (given == given_.end() || settings_->notification_routing_config.empty())
+            return fmt::format("[{}] driver = routing: routing_config with a file of rules was expected too",
+                               bus::notification_group);
+        const std::string& file = settings_->notification_routing_config;
+        const auto text = text_of_file(file);
+        if (!text)
+            return fmt::format("{}: [{}] routing_config = {}: the file cannot be read", given->second.source,
+                               bus::notification_group, file);
+        auto routing = NotificationRouting::parse(*text);
+        if (!routing) return fmt::format("{}: {}", file, routing.error());
+        settings_->notification_routing = std::move(routing).value();
+        return {};
+    }
+
     std::shared_ptr<bus::Settings> settings_ = std::make_shared<bus::Settings>();
     std::vector<Line> lines_;
     std::size_t files_ = 0;
@@ -258,12 +288,9 @@ Config::Result<Config> Config::read(const std::vector<std::string>& files, const
                                     TransportOptions defaults) {
     Reader reader(std::move(defaults));
     for (const auto& file : files) {
-        std::ifstream in(file, std::ios::binary);
-        in.peek();  // tells a folder from an empty file
-        std::ostringstream text;
-        if (in.is_open() && !in.bad()) text << in.rdbuf();
-        if (!in.is_open() || in.bad()) return fmt::format("{}: the file cannot be read", file);
-        APROTIC_TRY(reader.add_file(text.str(), file));
+        const auto text = text_of_file(file);
+        if (!text) return fmt::format("{}: the file cannot be read", file);
+        APROTIC_TRY(reader.add_file(*text, file));
     }
     return in_one_line(reader.finish(environment));
 }
@@ -293,6 +320,16 @@ const std::string& Config::notification_url() const noexcept {
 }
 const TransportOptions& Config::options() const noexcept { return settings_->options; }
 
+NotifierOptions Config::notifier(std::string publisher_id) const {
+    NotifierOptions options;
+    options.publisher_id = std::move(publisher_id);
+    options.topics = settings_->notification_topics;
+    options.drivers = settings_->notification_drivers;
+    options.retry = settings_->notification_retry;
+    options.routing = settings_->notification_routing;
+    return options;
+}
+
 Config::Result<std::vector<Config::Setting>> Config::settings(std::string_view url) const {
     bus::Settings effective = *settings_;
     if (!url.empty()) effective.transport_url = url;
@@ -321,17 +358,6 @@ Config::Result<std::vector<Config::Setting>> Config::settings(std::string_view u
 
 bool Config::has(std::string_view group, std::string_view name) const noexcept {
     return given_.contains(key_of(group, name));
-}
-
-std::vector<std::string> Config::remarks() const {
-    std::vector<std::string> lines;
-    for (const auto& option : bus::option_table()) {
-        const auto given = given_.find(key_of(option.info.group, option.info.name));
-        if (given == given_.end() || option.info.without_effect.empty()) continue;
-        lines.push_back(fmt::format("{}: [{}] {} has no effect: {}", given->second.source, option.info.group,
-                                    option.info.name, option.info.without_effect));
-    }
-    return lines;
 }
 
 }  // namespace aprotic::driver

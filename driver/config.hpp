@@ -11,6 +11,8 @@
 
 namespace aprotic::driver {
 
+struct NotifierOptions;
+
 namespace bus {
 struct Settings;
 }
@@ -25,7 +27,6 @@ struct OptionInfo {
     std::string_view remark = {};    ///< where it differs from the original's
     bool secret = false;             ///< not to be shown
     bool may_repeat = false;         ///< its lines add up; otherwise the last one counts
-    std::string_view without_effect = {};  ///< why it is taken and changes nothing; empty: it has its effect
 };
 
 /// The configuration of an application as oslo.messaging reads it, so that its own files choose and configure the
@@ -69,14 +70,15 @@ public:
     /// [oslo_messaging_notifications] transport_url, else transport_url().
     const std::string& notification_url() const noexcept;
     const TransportOptions& options() const noexcept;
+    /// What [oslo_messaging_notifications] says: `Notifier(transport, config.notifier("compute.host1"))` with a
+    /// transport for notification_url(). Without `driver` it is enabled for nothing, as with oslo.messaging.
+    NotifierOptions notifier(std::string publisher_id = {}) const;
 
     /// Every option there is as it is in effect for a transport with this URL; empty: transport_url(). Fails when the
     /// URL is refused.
     Result<std::vector<Setting>> settings(std::string_view url = {}) const;
     /// Whether anything but the default gives the value of this option.
     bool has(std::string_view group, std::string_view name) const noexcept;
-    /// A line for each option that is set and without effect.
-    std::vector<std::string> remarks() const;
 
 private:
     class Reader;

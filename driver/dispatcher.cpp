@@ -14,19 +14,6 @@ RemoteError dispatcher_error(std::string type, std::string message) {
     return RemoteError{std::move(type), dispatcher_module, message, {}, Json::array({message}), Json::object()};
 }
 
-/// What an exception that left a method is told as. Called inside a catch.
-RemoteError current_error() {
-    try {
-        throw;
-    } catch (const MethodError& error) {
-        return error.error();
-    } catch (const std::exception& error) {
-        return MethodError("RuntimeError", error.what()).error();
-    } catch (...) {
-        return MethodError("RuntimeError", "the method threw something that is no std::exception").error();
-    }
-}
-
 }  // namespace
 
 void detail::throw_missing(const Request& request, const std::string& name) {
@@ -74,6 +61,14 @@ Endpoint& Endpoint::handle_async(std::string method, engine::Function<void(Reque
     return *this;
 }
 
+bool Endpoint::serves(const std::optional<std::string>& name) const noexcept {
+    return name == namespace_ || std::ranges::find(legacy_namespaces_, name) != legacy_namespaces_.end();
+}
+
+bool Endpoint::expects(const std::exception& thrown) const noexcept {
+    return std::ranges::any_of(expected_, [&](const auto is) { return is(thrown); });
+}
+
 Endpoint& Dispatcher::endpoint(std::optional<std::string> namespace_, std::string version) {
     for (const auto& endpoint : endpoints_)
         if (endpoint->namespace_ == namespace_ && endpoint->version_ == version) return *endpoint;
@@ -83,15 +78,19 @@ Endpoint& Dispatcher::endpoint(std::optional<std::string> namespace_, std::strin
 
 void Dispatcher::dispatch(Request request, Responder respond) {
     bool compatible = false;
+    Endpoint* at = nullptr;
     Endpoint::Method* method = nullptr;
-    Endpoint::Blocking* others = nullptr;
+    Endpoint* with_others = nullptr;
     const std::string version = request.version.value_or("1.0");
     for (const auto& endpoint : endpoints_) {
-        if (endpoint->namespace_ != request.namespace_ || !version_is_compatible(endpoint->version_, version)) continue;
+        if (!endpoint->serves(request.namespace_) || !version_is_compatible(endpoint->version_, version)) continue;
         compatible = true;
-        if (others == nullptr && endpoint->others_) others = &endpoint->others_;
-        if (const auto at = endpoint->methods_.find(request.method); at != endpoint->methods_.end()) {
-            method = &at->second;
+        if (with_others == nullptr && endpoint->others_.now &&
+            (endpoint->access_ == AccessPolicy::legacy || !request.method.starts_with('_')))
+            with_others = endpoint.get();
+        if (const auto found = endpoint->methods_.find(request.method); found != endpoint->methods_.end()) {
+            at = endpoint.get();
+            method = &found->second;
             break;
         }
     }
@@ -101,24 +100,51 @@ void Dispatcher::dispatch(Request request, Responder respond) {
             fmt::format("Endpoint does not support RPC version {}. Attempted method: {}", version, request.method)));
         return;
     }
-    if (method == nullptr && others == nullptr) {
+    if (method == nullptr && with_others == nullptr) {
         respond.fail(
             dispatcher_error("NoSuchMethod", fmt::format("Endpoint does not support RPC method {}", request.method)));
         return;
     }
-    if (method != nullptr && method->later) {
+    if (method != nullptr)
+        run(*at, *method, std::move(request), std::move(respond));
+    else
+        run(*with_others, with_others->others_, std::move(request), std::move(respond));
+}
+
+void Dispatcher::run(Endpoint& endpoint, Endpoint::Method& method, Request request, Responder respond) {
+    if (method.later) {
+        const std::string name = request.method;
         try {
-            method->later(std::move(request), std::move(respond));
+            method.later(std::move(request), std::move(respond));
         } catch (...) {
             // The responder went with the call: it has answered, or answers as dropped, or is kept and will answer.
+            static_cast<void>(current_error(endpoint, name));
         }
         return;
     }
     try {
-        respond.reply(method != nullptr ? method->now(request) : (*others)(request));
+        respond.reply(method.now(request));
     } catch (...) {
-        respond.fail(current_error());
+        respond.fail(current_error(endpoint, request.method));
     }
+}
+
+/// What an exception that left a method is told as. Called inside a catch.
+RemoteError Dispatcher::current_error(const Endpoint& endpoint, const std::string& method) {
+    RemoteError error;
+    bool expected = false;
+    try {
+        throw;
+    } catch (const MethodError& thrown) {
+        return thrown.error();
+    } catch (const std::exception& thrown) {
+        error = MethodError("RuntimeError", thrown.what()).error();
+        expected = endpoint.expects(thrown);
+    } catch (...) {
+        error = MethodError("RuntimeError", "the method threw something that is no std::exception").error();
+    }
+    if (!expected && unexpected_) unexpected_(method, error);
+    return error;
 }
 
 }  // namespace aprotic::driver

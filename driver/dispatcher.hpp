@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <exception>
 #include <limits>
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -18,9 +20,14 @@
 #include <aprotic/driver/error.hpp>
 #include <aprotic/driver/json.hpp>
 #include <aprotic/driver/target.hpp>
+#include <aprotic/driver/trace_context.hpp>
 #include <aprotic/engine/function.hpp>
 
 namespace aprotic::driver {
+
+namespace bus {
+class Service;
+}
 
 /// What a server was asked.
 struct Request {
@@ -31,6 +38,15 @@ struct Request {
     Json context = Json::object();  ///< what the caller's side passes along: user, request id, …
     std::optional<Duration> call_monitor_timeout = {};
     bool wants_reply = true;  ///< false: a cast or fanout
+    /// The caller has given up by then: its time-out, counted from the request's receipt, on the clock of the
+    /// transport's reactor (std::chrono::steady_clock on a reactor of the transport's own). A request that is older
+    /// when its turn comes is not run.
+    std::optional<engine::Instant> deadline = {};
+    /// Stops when the caller gives up or its deadline passes, if the call has CallOptions::cancellable; else never.
+    /// Poll it, or hang a std::stop_callback on it (which then runs on the reactor's thread and must not block).
+    std::stop_token cancelled = {};
+    std::optional<TraceContext> trace = {};           ///< which trace the caller says it belongs to
+    std::optional<std::string> idempotency_key = {};  ///< repeats of this request have the same
 };
 
 /// What a method came to.
@@ -41,7 +57,8 @@ using Reply = codec::Result<Json, RemoteError>;
 class Responder {
 public:
     Responder() = default;
-    explicit Responder(engine::Function<void(Reply)> send) : send_(std::move(send)) {}
+    explicit Responder(engine::Function<void(Reply)> send, std::stop_token cancelled = {})
+        : send_(std::move(send)), cancelled_(std::move(cancelled)) {}
     Responder(Responder&&) noexcept = default;
     Responder& operator=(Responder&& other) noexcept;
     ~Responder();
@@ -50,9 +67,18 @@ public:
     void fail(RemoteError error);
     /// Either of the two.
     void operator()(Reply reply);
+    /// Request::cancelled: nobody waits for the answer any more.
+    const std::stop_token& cancelled() const noexcept { return cancelled_; }
 
 private:
     engine::Function<void(Reply)> send_;
+    std::stop_token cancelled_;
+};
+
+/// Which names of methods Endpoint::handle_others gets. A method given by name is exposed by that, whatever its name.
+enum class AccessPolicy {
+    standard,  ///< all but those that begin with "_"
+    legacy,    ///< all
 };
 
 namespace detail {
@@ -118,8 +144,25 @@ public:
     Endpoint& handle_async(std::string method, engine::Function<void(Request, Responder)> function);
 
     /// What answers requests for methods that have no handler here, instead of NoSuchMethod. Same rules as handle().
-    Endpoint& handle_others(engine::Function<Json(const Request&)> function) {
-        others_ = std::move(function);
+    Endpoint& handle_others(engine::Function<Json(const Request&)> function,
+                            AccessPolicy access = AccessPolicy::standard) {
+        others_.now = std::move(function);
+        access_ = access;
+        return *this;
+    }
+
+    /// Serves requests for these namespaces too; nullopt is the one without a name.
+    Endpoint& legacy_namespaces(std::vector<std::optional<std::string>> names) {
+        legacy_namespaces_ = std::move(names);
+        return *this;
+    }
+
+    /// Exceptions of these types are answers that the methods here may give, as MethodError is: the log is not told.
+    template <class... Exceptions>
+    Endpoint& expect() {
+        (expected_.push_back(
+             [](const std::exception& thrown) noexcept { return dynamic_cast<const Exceptions*>(&thrown) != nullptr; }),
+         ...);
         return *this;
     }
 
@@ -135,11 +178,16 @@ private:
         Later later;
     };
     Endpoint& add(std::string method, Blocking function);
+    bool serves(const std::optional<std::string>& name) const noexcept;
+    bool expects(const std::exception& thrown) const noexcept;
 
     std::optional<std::string> namespace_;
     std::string version_;
+    std::vector<std::optional<std::string>> legacy_namespaces_;
     std::map<std::string, Method, std::less<>> methods_;
-    Blocking others_;
+    Method others_;
+    AccessPolicy access_ = AccessPolicy::standard;
+    std::vector<bool (*)(const std::exception&) noexcept> expected_;
 };
 
 /// Finds the method for a request and runs it: the first endpoint in order of their making that has the namespace, a
@@ -158,7 +206,13 @@ public:
     void dispatch(Request request, Responder respond);
 
 private:
+    friend class bus::Service;
+    void run(Endpoint& endpoint, Endpoint::Method& method, Request request, Responder respond);
+    RemoteError current_error(const Endpoint& endpoint, const std::string& method);
+
     std::vector<std::unique_ptr<Endpoint>> endpoints_;
+    /// Is told, on the method's thread, what left one and is no answer: neither MethodError nor expected.
+    engine::Function<void(const std::string& method, const RemoteError&)> unexpected_;
 };
 
 // ---- implementation of the templates

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include <aprotic/driver/bus/json_text.hpp>
+
 namespace aprotic::driver {
 namespace {
 
@@ -82,8 +84,17 @@ private:
     std::size_t at_ = 0;
 };
 
-void write_string(const std::string& text, std::string& out) {
-    out += Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
+/// What stands for itself between quotes: most texts are of nothing else.
+bool is_plain(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
+
+void write_string(std::string_view text, std::string& out) {
+    if (std::ranges::all_of(text, is_plain)) {
+        out += '"';
+        out += text;
+        out += '"';
+    } else {
+        out += Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
+    }
 }
 
 /// The shortest digits that read back to the same number, laid out as Python's repr does.
@@ -204,5 +215,8 @@ std::string to_json_text(const Json& value) {
     write(value, out);
     return out;
 }
+
+void bus::append_json(std::string& out, const Json& value) { write(value, out); }
+void bus::append_json_string(std::string& out, std::string_view text) { write_string(text, out); }
 
 }  // namespace aprotic::driver

@@ -1,28 +1,15 @@
 #include <aprotic/driver/rpc_client.hpp>
 
-#include <algorithm>
 #include <utility>
 
 #include <fmt/core.h>
 
 #include <aprotic/driver/bus/bus.hpp>
+#include <aprotic/driver/bus/call_state.hpp>
 #include <aprotic/driver/bus/envelope.hpp>
 #include <aprotic/driver/bus/wait.hpp>
 
 namespace aprotic::driver {
-
-struct CallHandle::State {
-    std::weak_ptr<bus::Bus> bus;
-    std::weak_ptr<bus::Letter> letter;
-};
-
-void CallHandle::cancel() const {
-    const auto bus = state_ ? state_->bus.lock() : nullptr;
-    if (!bus) return;
-    bus->post([letter = state_->letter](bus::Bus& on_reactor) {
-        if (const auto alive = letter.lock()) on_reactor.cancel(alive);
-    });
-}
 
 namespace {
 
@@ -42,19 +29,44 @@ CallFailure unsendable(Errc code, std::string text) {
     return failure;
 }
 
+const Serializer* serializer_of(const CallOptions& options) {
+    return options.serializer ? options.serializer->get() : nullptr;
+}
+
 /// What call and cast have in common.
-bus::LetterPtr make_letter(const Target& target, const CallOptions& options, Request request) {
+bus::LetterPtr make_letter(const bus::Bus& bus, const Target& target, const CallOptions& options, Request request) {
     auto letter = std::make_shared<bus::Letter>();
     letter->target = target;
     letter->retries = options.retry.value_or(-1);
+    letter->idempotent = options.idempotency_key ? true : options.idempotent.value_or(false);
+    letter->extras.idempotency_key = options.idempotency_key;
+    letter->extras.trace = options.trace;
+    if (!options.trace && bus.options().make_trace) letter->extras.trace = bus.options().make_trace();
     request.namespace_ = target.namespace_;
     request.version = target.version;
     request.context = options.context.value_or(Json::object());
+    if (const Serializer* const serializer = serializer_of(options)) {
+        try {
+            request.args = serialize_args(*serializer, request.context, std::move(request.args));
+            request.context = serializer->serialize_context(std::move(request.context));
+        } catch (const std::exception& thrown) {
+            letter->unsendable =
+                unsendable(Errc::invalid_target, fmt::format("the serializer refuses the request: {}", thrown.what()));
+            return letter;
+        }
+    }
     letter->text = bus::request_text(request);
     if (target.topic.empty()) {
         letter->unsendable = unsendable(Errc::invalid_target, "the target has no topic");
     } else if (!request.args.is_object() && !request.args.is_null()) {
         letter->unsendable = unsendable(Errc::invalid_target, "the arguments are no JSON object");
+    } else if (target.version && !version_is_compatible(*target.version, *target.version)) {
+        letter->unsendable = unsendable(Errc::invalid_target,
+                                        fmt::format("version '{}' is none: major.minor was expected", *target.version));
+    } else if (options.idempotency_key &&
+               (options.idempotency_key->empty() || options.idempotency_key->size() > bus::idempotency_key_bytes_max)) {
+        letter->unsendable = unsendable(
+            Errc::invalid_target, fmt::format("an idempotency key has 1 to {} octets", bus::idempotency_key_bytes_max));
     } else if (options.version_cap && target.version && !version_is_compatible(*options.version_cap, *target.version)) {
         letter->unsendable = unsendable(
             Errc::version_capped,
@@ -63,11 +75,26 @@ bus::LetterPtr make_letter(const Target& target, const CallOptions& options, Req
     return letter;
 }
 
-Duration bounded(Duration timeout) {
-    // No deadline is further away than ten years, so that points of time do not overflow.
-    constexpr Duration timeout_max = std::chrono::hours(10 * 365 * 24);
-    return std::clamp(timeout, Duration::zero(), timeout_max);
-}
+/// Has the client's serializer look at a reply.
+struct ReplyReader {
+    std::shared_ptr<const Serializer> serializer;
+    Json context;
+
+    /// Null without a serializer.
+    static std::unique_ptr<ReplyReader> of(const CallOptions& options) {
+        if (serializer_of(options) == nullptr) return nullptr;
+        return std::make_unique<ReplyReader>(
+            ReplyReader{*options.serializer, options.context.value_or(Json::object())});
+    }
+    Result<Json> read(Result<Json> reply) const {
+        if (!reply) return reply;
+        try {
+            return serializer->deserialize_entity(context, std::move(reply).value());
+        } catch (const std::exception& thrown) {
+            return unsendable(Errc::bad_reply, fmt::format("the serializer refuses the reply: {}", thrown.what()));
+        }
+    }
+};
 
 }  // namespace
 
@@ -89,6 +116,12 @@ RpcClient RpcClient::prepare(CallOptions changes) const {
     take(changed.options_.retry, std::move(changes.retry));
     take(changed.options_.call_monitor_timeout, std::move(changes.call_monitor_timeout));
     take(changed.options_.context, std::move(changes.context));
+    take(changed.options_.serializer, std::move(changes.serializer));
+    take(changed.options_.cancellable, std::move(changes.cancellable));
+    take(changed.options_.idempotent, std::move(changes.idempotent));
+    take(changed.options_.idempotency_key, std::move(changes.idempotency_key));
+    take(changed.options_.trace, std::move(changes.trace));
+    take(changed.options_.at_least_once, std::move(changes.at_least_once));
     return changed;
 }
 
@@ -96,17 +129,24 @@ detail::Operation<Json> RpcClient::call_operation(std::string method, Json args,
                                                   std::optional<Duration> timeout) const {
     Request request{.method = std::move(method), .args = std::move(args)};
     request.call_monitor_timeout = options_.call_monitor_timeout;
-    auto letter = make_letter(target_, options_, std::move(request));
+    auto letter = make_letter(*bus_, target_, options_, std::move(request));
     letter->kind = bus::Letter::Kind::call;
     letter->settled = bus_->options().pre_settled.rpc_call;
-    letter->timeout = bounded(timeout.value_or(options_.timeout.value_or(bus_->options().rpc_response_timeout)));
-    letter->ttl = letter->timeout;
+    letter->timeout = bus::bounded(timeout.value_or(options_.timeout.value_or(bus_->options().rpc_response_timeout)));
+    letter->with_ttl = true;
+    letter->extras.cancellable = options_.cancellable.value_or(false);
     letter->call_monitor_timeout = options_.call_monitor_timeout;
     if (target_.fanout)
         letter->unsendable = unsendable(Errc::invalid_target, "a call cannot go to every server; use cast");
-    return [bus = bus_, letter = std::move(letter)](engine::Function<void(Result<Json>)> done) mutable {
-        letter->done = std::move(done);
-        CallHandle handle(std::make_shared<CallHandle::State>(CallHandle::State{bus, letter}));
+    return [bus = bus_, letter = std::move(letter),
+            reader = ReplyReader::of(options_)](engine::Function<void(Result<Json>)> done) mutable {
+        if (reader)
+            letter->done = [reader = std::move(reader), done = std::move(done)](Result<Json> result) mutable {
+                done(reader->read(std::move(result)));
+            };
+        else
+            letter->done = std::move(done);
+        CallHandle handle(std::make_shared<CallHandle::State>(CallHandle::State{bus, {letter}}));
         bus->submit(std::move(letter));
         return handle;
     };
@@ -114,15 +154,16 @@ detail::Operation<Json> RpcClient::call_operation(std::string method, Json args,
 
 detail::Operation<void> RpcClient::cast_operation(std::string method, Json args,
                                                   std::optional<Duration> timeout) const {
-    auto letter = make_letter(target_, options_, Request{.method = std::move(method), .args = std::move(args)});
+    auto letter = make_letter(*bus_, target_, options_, Request{.method = std::move(method), .args = std::move(args)});
     letter->kind = bus::Letter::Kind::cast;
-    letter->settled = bus_->options().pre_settled.rpc_cast;
-    letter->timeout = bounded(timeout.value_or(options_.timeout.value_or(bus_->options().default_send_timeout)));
+    letter->settled =
+        bus_->options().pre_settled.rpc_cast && !letter->idempotent && !options_.at_least_once.value_or(false);
+    letter->timeout = bus::bounded(timeout.value_or(options_.timeout.value_or(bus_->options().default_send_timeout)));
     return [bus = bus_, letter = std::move(letter)](engine::Function<void(Result<void>)> done) mutable {
         letter->done = [done = std::move(done)](Result<Json> result) mutable {
             done(result ? Result<void>() : Result<void>(result.error()));
         };
-        CallHandle handle(std::make_shared<CallHandle::State>(CallHandle::State{bus, letter}));
+        CallHandle handle(std::make_shared<CallHandle::State>(CallHandle::State{bus, {letter}}));
         bus->submit(std::move(letter));
         return handle;
     };
@@ -149,8 +190,9 @@ void RpcClient::fanout(std::string method, Json args, std::optional<Duration> ti
     prepare({.fanout = true}).cast(std::move(method), std::move(args), timeout);
 }
 
-bool RpcClient::can_send_version(std::string_view version) const {
-    return !options_.version_cap || version_is_compatible(*options_.version_cap, version);
+bool RpcClient::can_send_version(std::optional<std::string_view> version) const {
+    if (!version && target_.version) version = *target_.version;
+    return !options_.version_cap || !version || version_is_compatible(*options_.version_cap, *version);
 }
 
 CallFailure RpcClient::bad_reply(const char* why, const Json& reply) {

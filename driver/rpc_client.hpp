@@ -1,70 +1,21 @@
 #pragma once
 
-#include <concepts>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 
 #include <aprotic/driver/error.hpp>
 #include <aprotic/driver/json.hpp>
+#include <aprotic/driver/operation.hpp>
+#include <aprotic/driver/serializer.hpp>
 #include <aprotic/driver/target.hpp>
+#include <aprotic/driver/trace_context.hpp>
 #include <aprotic/driver/transport.hpp>
-#include <aprotic/engine/function.hpp>
 
 namespace aprotic::driver {
-
-/// Names a call under way. Cheap to copy; dropping it changes nothing.
-class CallHandle {
-public:
-    CallHandle() = default;
-    /// Ends the call with Errc::cancelled, unless it has ended. What has been sent may be processed all the same. Any
-    /// thread.
-    void cancel() const;
-
-private:
-    friend class RpcClient;
-    struct State;
-    explicit CallHandle(std::shared_ptr<State> state) : state_(std::move(state)) {}
-    std::shared_ptr<State> state_;
-};
-
-namespace detail {
-
-/// Names what tells a completion handler bound to Asio (executor, slot, allocator) from a plain callable.
-template <class T>
-concept AssociatedWithAsio = requires {
-    typename T::executor_type;
-}
-|| requires { typename T::cancellation_slot_type; }
-|| requires { typename T::allocator_type; };
-
-template <class F, class... Args>
-concept PlainCallback = !AssociatedWithAsio<F> && std::invocable<F&, Args...>;
-
-/// Begins an operation and has `done` called once with what came of it.
-template <class T>
-using Operation = engine::Function<CallHandle(engine::Function<void(Result<T>)> done)>;
-
-/// Specialised by asio_tokens.hpp.
-template <class Token, class Enable = void>
-struct CompletionToken {
-    static constexpr bool known = false;
-};
-
-template <class Token>
-constexpr void require_asio_tokens() {
-    static_assert(
-        CompletionToken<Token>::known,
-        "async_call, async_cast: the last argument is no callback taking (std::error_code, Json) "
-        "[cast: (std::error_code)]. For Asio's completion tokens (use_awaitable, use_future, bind_executor, ...) "
-        "include <aprotic/driver/asio_tokens.hpp> first");
-}
-
-}  // namespace detail
 
 /// What a client asks for unless a call says otherwise; also what prepare() changes. Only what is set counts.
 struct CallOptions {
@@ -82,6 +33,25 @@ struct CallOptions {
     std::optional<Duration> call_monitor_timeout =
         {};                            ///< the server sends heartbeats; silence longer than this ends the call
     std::optional<Json> context = {};  ///< goes with each request; default {}
+    /// What this side's values are on the wire; default: JSON as it is.
+    std::optional<std::shared_ptr<const Serializer>> serializer = {};
+    /// The server is told when a call is given up (cancelled, or its time is over): it drops the call if it has not
+    /// begun, else Request::cancelled stops. Servers that do not know of it work on.
+    std::optional<bool> cancellable = {};
+    /// A promise of the application's: should a server run the request twice, no harm is done. Where it may have been
+    /// lost with its connection or link it is then sent again, until the deadline, with one key for all times. A server
+    /// that keeps a window for keys (RpcServerOptions::idempotency) runs it once and gives its reply to repeats.
+    /// Windows are not shared: a repeat may reach another server of the topic, unless the target names one, and other
+    /// implementations know no keys. Casts are then sent unsettled.
+    std::optional<bool> idempotent = {};
+    /// The key to use for an idempotent request, so that a later call is a repeat of an earlier one; with it
+    /// `idempotent` need not be said. At most 128 octets, unique among all clients of a server. Default: a new one for
+    /// each call.
+    std::optional<std::string> idempotency_key = {};
+    std::optional<TraceContext> trace = {};  ///< goes with each request; default: TransportOptions::make_trace
+    /// Casts are sent unsettled whatever `pre_settled` says: success means that the peer has taken responsibility, and
+    /// a cast that nobody takes is undeliverable.
+    std::optional<bool> at_least_once = {};
 };
 
 /// Calls methods of RPC servers. Cheap to copy; any thread.
@@ -124,44 +94,21 @@ public:
     /// Without a timeout: `async_call(method, args, std::nullopt, token)`. With a callback the CallHandle is returned.
     template <class Token>
     auto async_call(std::string method, Json args, std::optional<Duration> timeout, Token&& token) const {
-        return start<Json>(call_operation(std::move(method), std::move(args), timeout), std::forward<Token>(token));
+        return detail::start<Json>(call_operation(std::move(method), std::move(args), timeout),
+                                   std::forward<Token>(token));
     }
     template <class Token>
     auto async_cast(std::string method, Json args, std::optional<Duration> timeout, Token&& token) const {
-        return start<void>(cast_operation(std::move(method), std::move(args), timeout), std::forward<Token>(token));
+        return detail::start<void>(cast_operation(std::move(method), std::move(args), timeout),
+                                   std::forward<Token>(token));
     }
 
-    /// Whether a request for `version` would pass the version cap.
-    bool can_send_version(std::string_view version) const;
+    /// Whether a request for `version`, or for the target's, would pass the version cap.
+    bool can_send_version(std::optional<std::string_view> version = {}) const;
 
 private:
-    friend class CallHandle;
-
     detail::Operation<Json> call_operation(std::string method, Json args, std::optional<Duration> timeout) const;
     detail::Operation<void> cast_operation(std::string method, Json args, std::optional<Duration> timeout) const;
-
-    template <class T, class Token>
-    static auto start(detail::Operation<T> operation, Token&& token) {
-        using F = std::decay_t<Token>;
-        if constexpr (detail::PlainCallback<F, Result<T>>) {
-            return operation(engine::Function<void(Result<T>)>(F(std::forward<Token>(token))));
-        } else if constexpr (std::is_void_v<T> && detail::PlainCallback<F, std::error_code>) {
-            return operation([callback = F(std::forward<Token>(token))](Result<T> result) mutable {
-                callback(result.error().code);
-            });
-        } else if constexpr (!std::is_void_v<T> && detail::PlainCallback<F, std::error_code, Json>) {
-            return operation([callback = F(std::forward<Token>(token))](Result<T> result) mutable {
-                if (result)
-                    callback(std::error_code(), std::move(result).value());
-                else
-                    callback(result.error().code, Json());
-            });
-        } else if constexpr (detail::CompletionToken<F>::known) {
-            return detail::CompletionToken<F>::template initiate<T>(std::move(operation), std::forward<Token>(token));
-        } else {
-            detail::require_asio_tokens<F>();
-        }
-    }
 
     template <class T>
     static Result<T> convert(Result<Json> reply) {

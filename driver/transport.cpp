@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <future>
+#include <map>
 #include <stdexcept>
 #include <utility>
 
@@ -105,6 +106,37 @@ codec::Result<std::shared_ptr<engine::TlsContext>, std::string> tls_context(cons
     return *made;
 }
 
+/// Whoever the URL names may come in, by any of its hosts; when it names nobody, everybody.
+engine::SaslServerOptions who_may_come(const TransportOptions& options, const TransportUrl& url) {
+    engine::SaslServerOptions sasl;
+    sasl.mechanisms = options.sasl_mechanisms;
+    std::map<std::string, std::string, std::less<>> users;
+    for (std::size_t host = 0; host < url.hosts.size(); ++host)
+        if (url.hosts[host].user) {
+            const auto client = connection_options(options, url, host).sasl;
+            users[client.username] = client.password;
+        }
+    sasl.required = !users.empty() || !options.sasl_mechanisms.empty();
+    sasl.allow_anonymous = users.empty();
+    if (!users.empty())
+        sasl.password_of = [users = std::move(users)](std::string_view user) {
+            const auto at = users.find(user);
+            return at == users.end() ? std::optional<std::string>() : at->second;
+        };
+    return sasl;
+}
+
+/// Of servers that clients reach without a broker.
+engine::TlsContext::Made server_tls_context(const TransportOptions& options) {
+    engine::TlsOptions tls;
+    tls.ca_file = options.ssl_ca_file;
+    tls.certificate_file = options.ssl_cert_file;
+    tls.key_file = options.ssl_key_file;
+    tls.key_password = options.ssl_key_password;
+    if (!options.ssl_ca_file.empty()) tls.client_certificate = engine::ClientCertificate::wanted;
+    return engine::TlsContext::make_server(std::move(tls));
+}
+
 template <class T>
 T or_throw(codec::Result<T, std::string> result, std::string_view what) {
     if (!result) throw std::invalid_argument(std::string(what) + ": " + result.error());
@@ -123,6 +155,7 @@ struct Transport::Impl {
     bool owns_reactor = false;
     std::unique_ptr<engine::Broker> own_broker;
     engine::Broker* broker = nullptr;
+    engine::Address listen_at;  ///< port 0: nowhere
     std::shared_ptr<bus::Bus> bus;
 
     /// `on` is null for a reactor of our own, `to` for a broker elsewhere or of our own.
@@ -137,9 +170,9 @@ struct Transport::Impl {
         or_throw(engine::validate(connection_options(options, url, 0)), "transport options");
         if (options.connection_retry_interval <= Duration::zero())
             throw std::invalid_argument("transport options: connection_retry_interval must be more than 0");
-        if (options.reply_link_credit == 0 || options.rpc_server_credit == 0)
+        if (options.reply_link_credit == 0 || options.rpc_server_credit == 0 || options.notify_server_credit == 0)
             throw std::invalid_argument(
-                "transport options: reply_link_credit and rpc_server_credit must be at least 1");
+                "transport options: reply_link_credit, rpc_server_credit and notify_server_credit must be at least 1");
 
         if (broker == nullptr && !url.is_embedded()) tls = or_throw(tls_context(options, url), "transport options");
         sasl = or_throw(sasl_config(options), "transport options");
@@ -152,7 +185,8 @@ struct Transport::Impl {
             broker_options.topic_patterns = {options.broadcast_prefix};
             if (options.addressing_mode == AddressingMode::routable) {
                 const std::string prefix = options.rpc_address_prefix + "/";
-                broker_options.queue_patterns = {prefix + options.unicast_address, prefix + options.anycast_address};
+                broker_options.queue_patterns = {prefix + options.unicast_address, prefix + options.anycast_address,
+                                                 options.notify_address_prefix + "/" + options.anycast_address};
                 broker_options.topic_patterns = {prefix + options.multicast_address};
             }
             own_broker = std::make_unique<engine::Broker>(*container, std::move(broker_options));
@@ -161,10 +195,17 @@ struct Transport::Impl {
         std::vector<std::string> host_names;
         for (const auto& host : url.hosts) host_names.push_back(host.to_string());
         if (broker != nullptr) host_names = {"the broker in this process"};
-        bus = std::make_shared<bus::Bus>(container->reactor(), options, url, std::move(host_names),
-                                         [this](std::size_t host, std::shared_ptr<engine::ConnectionHandler> handler) {
-                                             return connect(host, std::move(handler));
-                                         });
+        bus::Bus::Listen listen;
+        if (url.is_direct()) {
+            listen_at = or_throw(address_to_listen_at(), "option direct_listen");
+            listen = [this](engine::HandlerFactory make_guest) { return accept(std::move(make_guest)); };
+        }
+        bus = bus::Bus::make(
+            container->reactor(), options, url, std::move(host_names),
+            [this](std::size_t host, std::shared_ptr<engine::ConnectionHandler> handler) {
+                return connect(host, std::move(handler));
+            },
+            std::move(listen));
     }
 
     ~Impl() {
@@ -178,6 +219,36 @@ struct Transport::Impl {
         }
         own_broker.reset();
         container.reset();
+    }
+
+    codec::Result<engine::Address, std::string> address_to_listen_at() const {
+        const auto& first = url.hosts.front();
+        if (!options.direct_listen.empty()) return engine::Address::parse(options.direct_listen, first.port);
+        if (url.hosts.size() > 1) return engine::Address();
+        return engine::Address{.host = first.host, .port = first.port};
+    }
+
+    /// Reactor's thread, as connect().
+    codec::Result<engine::Listener, engine::Failure> accept(engine::HandlerFactory make_guest) {
+        if (listen_at.port == 0)
+            return engine::Failure{std::make_error_code(std::errc::invalid_argument),
+                                   engine::Initiator::us,
+                                   {},
+                                   "the URL has several hosts; the option direct_listen says where to listen"};
+        engine::ConnectionOptions accepted;
+        accepted.idle_timeout = options.idle_timeout;
+        accepted.connect_timeout = options.connect_timeout;
+        if (options.connection_properties) accepted.properties = *options.connection_properties;
+        accepted.trace = trace;
+        accepted.sasl_server = who_may_come(options, url);
+        accepted.sasl_server.cyrus.config = sasl;
+        if (tls) {
+            auto made = server_tls_context(options);
+            if (!made) return made.error();
+            accepted.tls.context = *made;
+        }
+        if (options.direct_accept) options.direct_accept(accepted);
+        return container->listen(listen_at, std::move(accepted), std::move(make_guest));
     }
 
     /// Reactor's thread. Never called once the bus is closed, so not on an Impl that has gone.

@@ -19,7 +19,8 @@ class Bus;
 }
 
 /// A configured message bus: one connection at a time to one of the URL's hosts, made when first needed and made again
-/// when lost. Any thread. Clients and servers made from it may outlive it: they then fail with Errc::closed.
+/// when lost. With `amqp+direct://` there is no broker: servers listen themselves, and clients connect to all hosts.
+/// Any thread. Clients and servers made from it may outlive it: they then fail with Errc::closed.
 ///
 /// Destroying it ends everything under way with Errc::closed. With a reactor of its own that takes up to two seconds
 /// (the closes are written) and must not be done on the reactor's thread, so not inside a callback.
@@ -51,6 +52,8 @@ public:
     engine::Reactor& reactor() const noexcept;
 
 private:
+    friend class NotificationListener;
+    friend class Notifier;
     friend class RpcClient;
     friend class RpcServer;
     struct Impl;

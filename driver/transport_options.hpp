@@ -14,16 +14,22 @@
 #include <aprotic/driver/json_limits.hpp>
 #include <aprotic/driver/log.hpp>
 #include <aprotic/driver/scheme.hpp>
+#include <aprotic/driver/trace_context.hpp>
 #include <aprotic/engine/time.hpp>
 
 namespace aprotic::codec {
 struct Open;
 }
 
+namespace aprotic::engine {
+struct ConnectionOptions;
+}
+
 namespace aprotic::driver {
 
 using engine::Duration;
 class Addresser;
+class MetricsSink;
 
 /// What is sent settled: fire and forget, no outcome is waited for.
 struct PreSettled {
@@ -53,6 +59,8 @@ struct TransportOptions {
     Duration connect_timeout = std::chrono::seconds(10);           ///< for one host
     Duration connection_retry_interval = std::chrono::seconds(1);  ///< before the first retry; more than 0
     double connection_retry_backoff = 2;                           ///< factor from pause to pause; below 1: equal
+    Duration connection_retry_increment = {};                      ///< added from pause to pause, after the factor
+    double connection_retry_jitter = 0.1;  ///< part of each pause, 0 to 1, by which chance shortens it
     Duration connection_retry_interval_max = std::chrono::seconds(30);
 
     // TLS, on with the scheme amqps, with `ssl`, or with a file named here. Without a CA of its own the system's are
@@ -91,6 +99,10 @@ struct TransportOptions {
     bool amqp_durable_queues = false;  ///< termini and requests are durable
     bool amqp_auto_delete = false;     ///< the peer is to forget a terminus when its link goes
 
+    // Without a broker.
+    /// Where servers listen, such as "0.0.0.0:5700"; empty: at the URL's host, which must then be the only one.
+    std::string direct_listen = {};
+
     // Messages.
     Duration rpc_response_timeout = std::chrono::seconds(60);    ///< calls without a timeout of their own
     Duration default_send_timeout = std::chrono::seconds(30);    ///< casts without a timeout of their own
@@ -117,8 +129,16 @@ struct TransportOptions {
     /// Addresses of the application's own. Asked on each connection, with what the peer says of itself; empty: by
     /// addressing_mode. Called on the reactor's thread.
     std::function<std::shared_ptr<const Addresser>(const codec::Open& peer)> make_addresser = {};
+    /// The trace of a call or cast that was not given one. Called on the thread that calls; must not throw. Empty:
+    /// requests have none.
+    std::function<std::optional<TraceContext>()> make_trace = {};
     /// Told what an operator may want to know; empty: nobody.
     LogHook log = {};
+    /// Told what happens as figures, `std::make_shared<Metrics>()` for example; null: nobody.
+    std::shared_ptr<MetricsSink> metrics = {};
+    /// Without a broker: changes how servers let clients in. What it is given has TLS, credentials and limits as URL
+    /// and options say. Called on the reactor's thread, once; empty: as they say.
+    std::function<void(engine::ConnectionOptions& accepted)> direct_accept = {};
     /// What URLs may begin with.
     Schemes schemes = {};
 };

@@ -26,7 +26,8 @@ struct TransportHost {
 
 /// `amqp://[user[:password]@]host[:port][,[user[:password]@]host[:port]…]/[vhost][?option=value&…]`, the same with
 /// `amqps` for TLS (then the port is 5671 if there is none) or a scheme of the application's own, or `embedded:[?…]`
-/// for a broker inside this process. User, password, vhost, option names and values are percent-encoded.
+/// for a broker inside this process. `amqp+direct` and `amqps+direct` name servers instead of brokers: docs/direct.md.
+/// User, password, vhost, option names and values are percent-encoded.
 struct TransportUrl {
     std::string scheme = "amqp";       ///< in lower case
     std::vector<TransportHost> hosts;  ///< at least one unless embedded; credentials belong to their host alone
@@ -36,6 +37,8 @@ struct TransportUrl {
     /// The error's text says what was expected and where.
     static codec::Result<TransportUrl, std::string> parse(std::string_view text, const Schemes& schemes = {});
 
+    /// A scheme that ends in "+direct": the hosts are servers, or the place to listen at, and there is no broker.
+    bool is_direct() const noexcept { return scheme.ends_with("+direct"); }
     bool is_embedded() const noexcept { return scheme == "embedded"; }
     const std::string* find(std::string_view option) const noexcept;
 

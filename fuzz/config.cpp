@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <aprotic/driver/config.hpp>
+#include <aprotic/driver/notifier.hpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
@@ -17,6 +18,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!settings || settings->empty()) std::abort();
     for (const auto& setting : *settings)
         if (setting.info.secret && !setting.value.empty() && setting.value != "***") std::abort();
-    config->remarks();
+    static_cast<void>(config->notifier());
     return 0;
 }

@@ -1,6 +1,7 @@
 #include <aprotic/driver/bus/bus.hpp>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include <fmt/core.h>
@@ -9,28 +10,41 @@
 
 namespace aprotic::driver::bus {
 
-/// One connection, from the attempt to its end.
-struct Bus::Attempt final : engine::ConnectionHandler, std::enable_shared_from_this<Attempt> {
-    explicit Attempt(std::weak_ptr<Bus> owner) : bus(std::move(owner)) {}
+namespace {
 
-    void on_open(engine::Connection&) override {
-        if (const auto alive = bus.lock()) alive->on_open(shared_from_this());
-    }
-    void on_close(engine::Connection&, const std::optional<engine::Failure>& why) override {
-        if (const auto alive = bus.lock()) alive->on_close(shared_from_this(), why);
-    }
+/// What a failure with this code says of this attempt: it did not run.
+bool was_not_processed(std::error_code code) {
+    constexpr Errc safe[] = {Errc::not_sent,  Errc::unreachable, Errc::authentication_failed, Errc::refused,
+                             Errc::too_large, Errc::rejected,    Errc::undeliverable};
+    return std::ranges::any_of(safe, [&](Errc each) { return code == each; });
+}
 
-    std::weak_ptr<Bus> bus;
-};
+}  // namespace
 
 Bus::Bus(engine::Reactor& reactor, TransportOptions options, TransportUrl url, std::vector<std::string> host_names,
-         Connector connector)
+         Connector connector, Listen listen)
     : reactor_(reactor),
       options_(std::move(options)),
       url_(std::move(url)),
       host_names_(std::move(host_names)),
       connector_(std::move(connector)),
-      addresser_(make_addresser(options_, url_.virtual_host, nullptr)) {}
+      listen_(std::move(listen)) {}
+
+std::shared_ptr<Bus> Bus::make(engine::Reactor& reactor, TransportOptions options, TransportUrl url,
+                               std::vector<std::string> host_names, Connector connector, Listen listen) {
+    const std::shared_ptr<Bus> bus(new Bus(reactor, std::move(options), std::move(url), std::move(host_names),
+                                           std::move(connector), std::move(listen)));
+    std::vector<std::size_t> hosts(bus->host_names_.size());
+    std::iota(hosts.begin(), hosts.end(), 0);
+    if (!bus->listen_) {
+        bus->peers_.push_back(std::make_shared<Peer>(*bus, std::move(hosts)));
+        return bus;
+    }
+    bus->direct_client_ = std::make_unique<DirectClient>(*bus, bus->peers_);
+    bus->direct_server_ = std::make_shared<DirectServer>(*bus);
+    for (const std::size_t host : hosts) bus->peers_.push_back(std::make_shared<Peer>(*bus, std::vector{host}));
+    return bus;
+}
 
 bool Bus::post(engine::Function<void(Bus&)> task) {
     // Under the lock the reactor cannot go: the transport closes the gate before it destroys it.
@@ -47,8 +61,21 @@ bool Bus::on_reactor_thread() const {
     return !gate_closed_ && reactor_.on_thread();
 }
 
+std::optional<engine::Instant> Bus::now() const {
+    const std::lock_guard lock(gate_);
+    if (gate_closed_) return std::nullopt;
+    return reactor_.now();
+}
+
 void Bus::submit(LetterPtr letter) {
     post([letter = std::move(letter)](Bus& bus) { bus.begin(letter); });
+}
+
+Bus::Stamp Bus::stamp() const {
+    const std::lock_guard lock(gate_);
+    if (gate_closed_) return {};
+    const std::uint64_t high = reactor_.random();
+    return {reactor_.wall_time(), high, reactor_.random()};
 }
 
 void Bus::close(engine::Function<void()> done) {
@@ -71,22 +98,29 @@ std::string Bus::random_id() {
 void Bus::begin(const LetterPtr& letter) {
     letter->number = ++last_number_;
     letter->started = reactor_.now();
+    if (const auto kind = letter->message_kind(); kind && metrics()) metrics()->message_begun(*kind, letter->size());
+    if (!is_direct()) {
+        letter->peer = peers_.front();
+        letter->is_pinned = true;
+    }
     // Until there is a connection, for the texts of failures.
-    if (letter->is_request()) letter->address = addresser_->rpc_address(letter->target);
+    if (letter->has_target()) letter->address = letter->address_on(addresser());
     if (letter->unsendable) {
         CallFailure failure = failure_of(*letter, Errc::closed, letter->unsendable->text);
         failure.code = letter->unsendable->code;
-        letter->end(std::move(failure));
+        finish(letter, std::move(failure));
         return;
     }
     if (bytes_waiting_ + letter->size() > options_.send_queue_bytes_max) {
-        letter->end(failure_of(*letter, Errc::not_sent,
-                               fmt::format("{} octets wait to be sent; the limit is {} (option send_queue_bytes_max)",
-                                           bytes_waiting_ + letter->size(), options_.send_queue_bytes_max)));
+        finish(letter,
+               failure_of(*letter, Errc::not_sent,
+                          fmt::format("{} octets wait to be sent; the limit is {} (option send_queue_bytes_max)",
+                                      bytes_waiting_ + letter->size(), options_.send_queue_bytes_max)));
         return;
     }
     bytes_waiting_ += letter->size();
     letters_.emplace(letter->number, letter);
+    if (letter->idempotent && !letter->extras.idempotency_key) letter->extras.idempotency_key = random_id();
     letter->deadline_timer = reactor_.start_timer(letter->started + letter->timeout, [bus = weak_from_this(), letter] {
         if (const auto alive = bus.lock()) alive->on_deadline(letter);
     });
@@ -95,30 +129,12 @@ void Bus::begin(const LetterPtr& letter) {
 
 void Bus::route(const LetterPtr& letter) {
     if (letter->stage == Letter::Stage::ended) return;
-    letter->stage = Letter::Stage::waiting;
-    if (!up_) {
-        act(reconnect().next(Reconnect::Input::start, reactor_.random()));
-        return;
-    }
-    if (letter->kind == Letter::Kind::connect) {
-        end(letter, Json());
-        return;
-    }
-    if (letter->is_request()) letter->address = addresser_->rpc_address(letter->target);
-    if (letter->kind == Letter::Kind::call) {
-        if (!replies_->is_open()) {
-            replies_->open();
-            return;
-        }
-        replies_->forget(letter->message_id);
-        letter->message_id = random_id();
-        replies_->expect(letter);
-        if (letter->call_monitor_timeout) start_monitor(letter);
-    }
-    auto& outbound = outbounds_[letter->address];
-    if (!outbound) outbound = std::make_shared<Outbound>(*this, letter->address);
-    start_sweep();
-    outbound->send(letter);
+    if (letter->is_pinned)
+        letter->peer->route(letter);
+    else if (letter->has_target() || letter->kind == Letter::Kind::connect)
+        direct_client_->route(letter);
+    else
+        direct_server_->send(letter);
 }
 
 void Bus::end(const LetterPtr& letter, Result<Json> result) {
@@ -126,22 +142,69 @@ void Bus::end(const LetterPtr& letter, Result<Json> result) {
     reactor_.cancel_timer(letter->deadline_timer);
     reactor_.cancel_timer(letter->monitor_timer);
     if (letters_.erase(letter->number) != 0) bytes_waiting_ -= letter->size();
-    if (replies_ && !letter->message_id.empty()) replies_->forget(letter->message_id);
+    if (letter->peer && !letter->message_id.empty()) letter->peer->forget(letter->message_id);
+    letter->leave();
+    if (direct_client_) direct_client_->forget(*letter);
     letter->tracker = {};
+    if (!result && letter->may_have_run && was_not_processed(result.error().code)) {
+        CallFailure failure = result.error();
+        failure.code = letter->heartbeats > 0 ? Errc::executing : Errc::in_doubt;
+        failure.text += "; it had been sent before, and may have been processed";
+        result = std::move(failure);
+    }
     const auto self = shared_from_this();  // the callback may drop the last client
+    finish(letter, std::move(result));
+}
+
+void Bus::finish(const LetterPtr& letter, Result<Json> result) {
+    if (const auto kind = letter->message_kind(); kind && metrics())
+        metrics()->message_ended(*kind, result ? std::error_code() : result.error().code,
+                                 reactor_.now() - letter->started);
     letter->end(std::move(result));
 }
 
 void Bus::cancel(const LetterPtr& letter) {
     if (letter->stage == Letter::Stage::ended) return;
     if (letter->stage == Letter::Stage::handed) letter->tracker.cancel();
+    tell_server(letter);
     end(letter, failure_of(*letter, Errc::cancelled, "by the caller"));
 }
 
-std::vector<LetterPtr> Bus::letters_at(Letter::Stage stage) const {
+/// Has the server hear that nobody waits for the answer any more: the one that works on it if it has told who it is,
+/// else whoever may have it.
+void Bus::tell_server(const LetterPtr& call) {
+    using Stage = Letter::Stage;
+    if (!call->extras.cancellable || call->message_id.empty() || gate_closed_) return;
+    if (!call->peer || !call->peer->is_up()) return;
+    if (call->stage != Stage::handed && call->stage != Stage::accepted && !call->may_have_run) return;
+    if (call->stage == Stage::handed && !call->may_have_run) {
+        const auto outcome = call->tracker.outcome();
+        if (outcome && outcome->kind == engine::Outcome::Kind::not_sent) return;  // taken back
+    }
+    auto notice = std::make_shared<Letter>();
+    notice->kind = Letter::Kind::notice;
+    notice->address = call->server_address;
+    if (notice->address.empty()) {
+        Target to = call->target;
+        to.fanout = to.server.empty();
+        notice->address = call->peer->addresser().rpc_address(to);
+    }
+    Request request{.method = notice_method, .args = {{"call", call->message_id}}};
+    notice->text = request_text(request);
+    notice->extras.cancels = call->message_id;
+    notice->settled = true;
+    notice->with_ttl = true;
+    notice->timeout = options_.default_send_timeout;
+    notice->retries = 0;
+    notice->peer = call->peer;
+    notice->is_pinned = true;
+    begin(notice);
+}
+
+std::vector<LetterPtr> Bus::letters_at(const Peer& peer, Letter::Stage stage) const {
     std::vector<LetterPtr> found;
     for (const auto& [number, letter] : letters_)
-        if (letter->stage == stage) found.push_back(letter);
+        if (letter->stage == stage && letter->peer.get() == &peer) found.push_back(letter);
     return found;
 }
 
@@ -173,18 +236,43 @@ void Bus::on_outcome(const LetterPtr& letter, const engine::Outcome& outcome) {
                             letter->address, letter->host,
                             outcome.failure ? " (" + outcome.failure->message() + ")" : std::string()));
             if (outcome.failure) failure.condition = outcome.failure->condition;
-            end(letter, std::move(failure));
+            if (goes_again(letter, std::move(failure))) send_again(letter);
             return;
         }
     }
 }
 
+bool Bus::goes_again(const LetterPtr& letter, CallFailure failure) {
+    if (!letter->idempotent || letter->retries == 0) {
+        end(letter, std::move(failure));
+        return false;
+    }
+    if (letter->retries > 0) --letter->retries;
+    letter->may_have_run = true;
+    letter->server_address.clear();
+    letter->stage = Letter::Stage::waiting;
+    return true;
+}
+
+void Bus::send_again(const LetterPtr& letter) {
+    Outbound* const outbound = letter->is_pinned ? letter->peer->find(letter->address) : nullptr;
+    if (outbound != nullptr)
+        outbound->send_later(letter);
+    else
+        route(letter);
+}
+
 void Bus::give_back(const LetterPtr& letter, const engine::Outcome& outcome) {
     ++letter->given_back;
+    if (const auto kind = letter->message_kind(); kind && metrics()) metrics()->message_given_back(*kind);
     const bool modified = outcome.kind == engine::Outcome::Kind::modified;
     if (modified && (outcome.delivery_failed || outcome.undeliverable_here)) {
-        end(letter, failure_of(*letter, outcome.delivery_failed ? Errc::in_doubt : Errc::undeliverable,
-                               fmt::format("{} could not deliver to '{}'", letter->host, letter->address)));
+        CallFailure failure = failure_of(*letter, outcome.delivery_failed ? Errc::in_doubt : Errc::undeliverable,
+                                         fmt::format("{} could not deliver to '{}'", letter->host, letter->address));
+        if (!outcome.delivery_failed)
+            end(letter, std::move(failure));
+        else if (goes_again(letter, std::move(failure)))
+            send_again(letter);
         return;
     }
     if (letter->retries == 0) {
@@ -194,10 +282,15 @@ void Bus::give_back(const LetterPtr& letter, const engine::Outcome& outcome) {
         return;
     }
     if (letter->retries > 0) --letter->retries;
-    if (const auto outbound = outbounds_.find(letter->address); outbound != outbounds_.end())
-        outbound->second->send_later(letter);
-    else
-        route(letter);
+    // Another server may take it at once; when all have had it, it waits.
+    if (letter->is_pinned || letter->given_back < peers_.size()) return send_again(letter);
+    letter->leave();
+    letter->stage = Letter::Stage::waiting;
+    reactor_.start_timer(reactor_.now() + options_.link_retry_delay,
+                         [bus = weak_from_this(), weak = std::weak_ptr(letter)] {
+                             const auto alive = bus.lock();
+                             if (const auto again = weak.lock(); alive && again) alive->route(again);
+                         });
 }
 
 void Bus::not_sent(const LetterPtr& letter, const engine::Outcome& outcome) {
@@ -217,52 +310,34 @@ void Bus::not_sent(const LetterPtr& letter, const engine::Outcome& outcome) {
         end(letter, std::move(failure));
     } else {
         if (letter->retries > 0) --letter->retries;
-        const auto outbound = up_ ? outbounds_.find(letter->address) : outbounds_.end();
-        if (outbound != outbounds_.end())
-            outbound->second->send_later(letter);
-        else
-            route(letter);
+        send_again(letter);
     }
 }
 
-void Bus::on_refused(Outbound& outbound, const engine::Failure& why) {
-    const auto at = gate_closed_ ? outbounds_.end() : outbounds_.find(outbound.address());
-    if (at == outbounds_.end() || at->second.get() != &outbound) return;
-    const auto gone = std::move(at->second);
-    outbounds_.erase(at);
-    for (const auto& letter : gone->close()) {
-        if (letter->stage != Letter::Stage::queued) continue;
-        CallFailure failure = failure_of(*letter, Errc::refused,
-                                         fmt::format("{} refuses the address '{}'", host_name(), letter->address));
-        failure.host = host_name();
-        failure.condition = why.condition;
-        end(letter, std::move(failure));
-    }
+void Bus::on_reply_link_open(Peer& peer) {
+    if (direct_client_) direct_client_->on_ready_for_replies();
+    for (const auto& letter : letters_at(peer, Letter::Stage::waiting)) route(letter);
 }
 
-void Bus::on_reply_link_open() {
-    for (const auto& letter : letters_at(Letter::Stage::waiting)) route(letter);
-}
-
-void Bus::on_reply_link_lost(bool was_open, const std::optional<engine::Failure>& why) {
+void Bus::on_reply_link_lost(Peer& peer, bool was_open, const std::optional<engine::Failure>& why) {
     if (gate_closed_) return;
-    const std::string host = host_name();
-    const auto fail = [&](const LetterPtr& letter, Errc code, std::string text) {
+    const std::string host = peer.host_name();
+    const auto failure_at = [&](const LetterPtr& letter, Errc code, std::string text) {
         CallFailure failure = failure_of(*letter, code, std::move(text));
         failure.host = host;
         if (why) failure.condition = why->condition;
-        end(letter, std::move(failure));
+        return failure;
     };
     // The loss of the connection, which on_connection_lost deals with, may show here first.
     const bool refused = !was_open && why && why->initiator == engine::Initiator::peer;
     std::vector<LetterPtr> calls;
     for (const auto& [number, letter] : letters_)
-        if (letter->kind == Letter::Kind::call) calls.push_back(letter);
+        if (letter->kind == Letter::Kind::call && letter->peer.get() == &peer) calls.push_back(letter);
     for (const auto& letter : calls) {
         if (letter->stage == Letter::Stage::waiting) {
             if (refused)
-                fail(letter, Errc::refused,
-                     fmt::format("{} refuses the dynamic link that replies would come on", host));
+                end(letter, failure_at(letter, Errc::refused,
+                                       fmt::format("{} refuses the dynamic link that replies would come on", host)));
         } else if (letter->stage == Letter::Stage::queued) {
             letter->stage = Letter::Stage::waiting;
         } else if (letter->stage != Letter::Stage::ended) {
@@ -270,17 +345,20 @@ void Bus::on_reply_link_lost(bool was_open, const std::optional<engine::Failure>
             const auto outcome = letter->stage == Letter::Stage::handed ? letter->tracker.outcome() : std::nullopt;
             if (outcome && outcome->kind == engine::Outcome::Kind::not_sent)
                 letter->stage = Letter::Stage::waiting;
-            else
-                fail(letter, letter->heartbeats > 0 ? Errc::executing : Errc::in_doubt,
-                     fmt::format("sent to '{}' at {}, and the link for replies was lost; it may have been processed",
-                                 letter->address, host));
+            else  // sent again, it waits for the next link for replies
+                static_cast<void>(goes_again(
+                    letter, failure_at(letter, letter->heartbeats > 0 ? Errc::executing : Errc::in_doubt,
+                                       fmt::format("sent to '{}' at {}, and the link for replies was lost; it may have "
+                                                   "been processed",
+                                                   letter->address, host))));
         }
     }
-    if (was_open) on_reply_link_open();
+    if (was_open) on_reply_link_open(peer);
 }
 
 void Bus::on_heartbeat(const LetterPtr& call) {
     ++call->heartbeats;
+    if (metrics()) metrics()->heartbeat_received();
     start_monitor(call);
 }
 
@@ -293,178 +371,111 @@ void Bus::start_monitor(const LetterPtr& call) {
         });
 }
 
-// ---- the connection
-// -----------------------------------------------------------------------------------------------------
+// ---- the peer
+// -----------------------------------------------------------------------------------------------------------
 
-Reconnect& Bus::reconnect() {
-    if (!reconnect_) {
-        reconnect_.emplace(Reconnect::Options{options_.connection_retry_interval, options_.connection_retry_backoff,
-                                              options_.connection_retry_interval_max},
-                           host_names_.size(), static_cast<std::size_t>(reactor_.random() % host_names_.size()));
-    }
-    return *reconnect_;
+engine::Connection Bus::connect(std::size_t host, std::shared_ptr<engine::ConnectionHandler> handler) {
+    // The transport, and its container with it, goes only after the gate was closed.
+    const std::lock_guard lock(gate_);
+    return gate_closed_ ? engine::Connection() : connector_(host, std::move(handler));
 }
 
-void Bus::act(const Reconnect::Action& action) {
-    switch (action.kind) {
-        case Reconnect::Action::Kind::none: return;
-        case Reconnect::Action::Kind::wait:
-            reactor_.start_timer(reactor_.now() + action.pause, [bus = weak_from_this()] {
-                const auto alive = bus.lock();
-                if (!alive || alive->shut_) return;
-                // Nobody may want it any more.
-                const auto input = alive->is_wanted() ? Reconnect::Input::timer : Reconnect::Input::stop;
-                alive->act(alive->reconnect_->next(input, alive->reactor_.random()));
-            });
-            return;
-        case Reconnect::Action::Kind::connect: {
-            // The transport, and its container with it, goes only after the gate was closed.
-            const std::lock_guard lock(gate_);
-            if (gate_closed_) return;
-            reconnect_host_ = action.host;
-            attempt_ = std::make_shared<Attempt>(weak_from_this());
-            connection_ = connector_(action.host, attempt_);
-            return;
-        }
-    }
+codec::Result<engine::Listener, engine::Failure> Bus::listen(engine::HandlerFactory make_guest) {
+    const std::lock_guard lock(gate_);
+    if (gate_closed_)
+        return engine::Failure{engine::Errc::closed, engine::Initiator::us, {}, "the transport was closed"};
+    return listen_(std::move(make_guest));
 }
 
-void Bus::on_open(const std::shared_ptr<Attempt>& attempt) {
-    if (attempt != attempt_ || gate_closed_) return;
-    act(reconnect_->next(Reconnect::Input::connected, 0));
-    up_ = true;
-    hopeless_attempts_ = 0;
-    last_failure_.reset();
-    addresser_ = make_addresser(options_, url_.virtual_host, connection_.remote());
-    log(LogLevel::info, "connected", "connected to " + host_name());
-    warn_of_cleartext();
-    replies_ = std::make_shared<Replies>(*this);
-    for (const auto& server : inbounds_) server->attach();
-    for (const auto& letter : letters_at(Letter::Stage::waiting)) route(letter);
-}
-
-void Bus::on_close(const std::shared_ptr<Attempt>& attempt, const std::optional<engine::Failure>& why) {
-    if (attempt != attempt_ || gate_closed_) return;
-    attempt_.reset();
-    connection_ = {};
-    last_failure_ =
-        why.value_or(engine::Failure{engine::Errc::closed, engine::Initiator::us, {}, "the connection was closed"});
-    last_failed_host_ = host_name();
-    log(LogLevel::warning, up_ ? "connection_lost" : "connect_failed",
-        fmt::format("{} {}: {}", up_ ? "lost the connection to" : "no connection to", host_name(),
-                    last_failure_->message()));
-    if (std::exchange(up_, false))
-        on_connection_lost(*last_failure_);
-    else
-        on_connect_failed(*last_failure_);
-}
-
-void Bus::warn_of_cleartext() {
-    const auto& identity = connection_.identity();
-    const bool readable =
-        identity.mechanism == "PLAIN" || identity.mechanism == "OAUTHBEARER" || identity.mechanism == "XOAUTH2";
-    if (warned_of_cleartext_ || !readable || identity.tls || url_.hosts.empty()) return;
-    const std::string& host = url_.hosts[reconnect_host_].host;
-    if (host == "localhost" || host == "::1" || host.starts_with("127.")) return;
-    warned_of_cleartext_ = true;
-    log(LogLevel::warning, "credentials_in_clear",
-        fmt::format("the credentials for {} went out unencrypted (SASL {}): others could read them on the way. Use "
-                    "amqps:// (or the option ssl); allow_cleartext_password=false forbids it",
-                    host_name(), identity.mechanism),
-        {{"mechanism", identity.mechanism}, {"option", "allow_cleartext_password"}});
+std::shared_ptr<const Addresser> Bus::addresser_without_peer() const {
+    const codec::Open nobody;
+    return make_addresser(options_, url_.virtual_host, is_direct() ? &nobody : nullptr);
 }
 
 void Bus::log(LogLevel level, std::string_view event, std::string text,
               std::vector<std::pair<std::string_view, std::string>> fields) const {
-    if (!options_.log) return;
-    fields.emplace(fields.begin(), "host", host_name());
-    options_.log({level, event, std::move(text), std::move(fields)});
+    peer().log(level, event, std::move(text), std::move(fields));
 }
 
-void Bus::on_connect_failed(const engine::Failure& why) {
-    hopeless_attempts_ = is_hopeless(why.code) ? hopeless_attempts_ + 1 : 0;
-    const bool hopeless = hopeless_attempts_ >= host_names_.size();
-    const auto action = reconnect_->next(Reconnect::Input::failed, reactor_.random());
-    for (const auto& letter : letters_at(Letter::Stage::waiting)) {
-        if (hopeless || letter->retries == 0)
-            end(letter, no_connection(*letter));
+void Bus::on_up(Peer& peer) {
+    if (direct_client_)
+        direct_client_->on_up(peer);
+    else
+        for (const auto& server : inbounds_) server->attach();
+    for (const auto& letter : letters_at(peer, Letter::Stage::waiting)) route(letter);
+}
+
+void Bus::on_connect_failed(Peer& peer) {
+    for (const auto& letter : letters_at(peer, Letter::Stage::waiting)) {
+        if (peer.is_turned_away() || letter->retries == 0)
+            end(letter, no_connection(peer, *letter));
         else if (letter->retries > 0)
             --letter->retries;
     }
-    for (const auto& server : inbounds_) server->lost(no_connection(Letter()));
-    if (is_wanted())
-        act(action);
+    if (direct_client_)
+        direct_client_->on_connect_failed();
     else
-        reconnect_->next(Reconnect::Input::stop, 0);
+        for (const auto& server : inbounds_) server->lost(no_connection(peer, Letter()));
 }
 
-void Bus::on_connection_lost(const engine::Failure& why) {
-    const auto action = reconnect_->next(Reconnect::Input::lost, reactor_.random());
-    replies_->close();
-    replies_.reset();
-    for (auto& [address, outbound] : std::exchange(outbounds_, {}))
-        for (const auto& letter : outbound->close())
-            if (letter->stage == Letter::Stage::queued) letter->stage = Letter::Stage::waiting;
+void Bus::on_connection_lost(Peer& peer, const engine::Failure& why) {
     // The reply link has gone with the connection, so their replies cannot come any more.
-    for (const auto& letter : letters_at(Letter::Stage::accepted)) {
+    for (const auto& letter : letters_at(peer, Letter::Stage::accepted)) {
         CallFailure failure = failure_of(
             *letter, letter->heartbeats > 0 ? Errc::executing : Errc::in_doubt,
             fmt::format(
                 "'{}' at {} had it, and the connection was lost before the reply; it may have been processed ({})",
                 letter->address, letter->host, why.message()));
         failure.condition = why.condition;
-        end(letter, std::move(failure));
+        // Sent again, it waits for the next connection.
+        static_cast<void>(goes_again(letter, std::move(failure)));
     }
-    for (const auto& server : inbounds_) server->lost(no_connection(Letter()));
-    if (is_wanted())
-        act(action);
-    else
-        reconnect_->next(Reconnect::Input::stop, 0);
+    if (!is_direct()) {
+        for (const auto& server : inbounds_) server->lost(no_connection(peer, Letter()));
+        return;
+    }
+    // What it has not had goes to another.
+    for (const auto& letter : letters_at(peer, Letter::Stage::waiting))
+        if (!letter->is_pinned) route(letter);
 }
 
 void Bus::add(std::shared_ptr<Inbound> server) {
     inbounds_.push_back(server);
-    if (up_)
+    if (direct_server_)
+        direct_server_->add(server);
+    else if (is_up())
         server->attach();
     else
-        act(reconnect().next(Reconnect::Input::start, reactor_.random()));
+        peer().want();
+}
+
+void Bus::drain(const Inbound& server) {
+    if (direct_server_) direct_server_->drain(server);
 }
 
 void Bus::remove(const std::shared_ptr<Inbound>& server) {
     std::erase(inbounds_, server);
+    if (direct_server_) direct_server_->remove(*server);
     server->close();
 }
 
-void Bus::start_sweep() {
-    if (sweep_timer_ != 0) return;
-    sweep_timer_ =
-        reactor_.start_timer(reactor_.now() + options_.default_sender_link_timeout, [bus = weak_from_this()] {
-            if (const auto alive = bus.lock()) alive->sweep();
-        });
+void Bus::on_ready(const std::string& address) {
+    if (direct_client_ && !gate_closed_) direct_client_->on_ready(address);
 }
 
-void Bus::sweep() {
-    sweep_timer_ = 0;
-    for (auto at = outbounds_.begin(); at != outbounds_.end();) {
-        if (!at->second->was_unused()) {
-            ++at;
-            continue;
-        }
-        at->second->close();
-        at = outbounds_.erase(at);
-    }
-    if (!outbounds_.empty()) start_sweep();
+void Bus::on_unused(const std::string& address) {
+    if (direct_client_) direct_client_->on_unused(address);
+}
+
+void Bus::on_refused(const Peer& peer, const std::string& address, const engine::Failure& why) {
+    if (direct_client_) direct_client_->on_refused(peer, address, why);
 }
 
 void Bus::shut_down() {
     if (std::exchange(shut_, true)) return;
-    if (sweep_timer_ != 0) reactor_.cancel_timer(sweep_timer_);
     for (const auto& server : std::exchange(inbounds_, {})) server->close();
-    for (auto& [address, outbound] : std::exchange(outbounds_, {})) outbound->close();
-    if (replies_) replies_->close();
-    if (connection_) std::exchange(connection_, {}).close();
-    attempt_.reset();
-    up_ = false;
+    for (const auto& peer : peers_) peer->shut_down();
+    if (direct_server_) direct_server_->shut_down();
     std::vector<LetterPtr> letters;
     for (const auto& [number, letter] : letters_) letters.push_back(letter);
     for (const auto& letter : letters) end(letter, failure_of(*letter, Errc::closed, "the transport was closed"));

@@ -12,12 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include <aprotic/driver/addressing.hpp>
+#include <aprotic/driver/bus/direct_client.hpp>
+#include <aprotic/driver/bus/direct_server.hpp>
 #include <aprotic/driver/bus/inbound.hpp>
 #include <aprotic/driver/bus/letter.hpp>
-#include <aprotic/driver/bus/outbound.hpp>
-#include <aprotic/driver/bus/reconnect.hpp>
-#include <aprotic/driver/bus/replies.hpp>
+#include <aprotic/driver/bus/peer.hpp>
+#include <aprotic/driver/metrics.hpp>
 #include <aprotic/driver/transport.hpp>
 #include <aprotic/engine/connection.hpp>
 
@@ -29,26 +29,46 @@ bool is_login_failure(std::error_code code);
 /// options.
 bool is_hopeless(std::error_code code);
 
-/// What a transport, its clients and its servers share: the one connection, and everything under way on it.
+/// What a transport, its clients and its servers share: the letters under way, and the peers they go to: one at a time,
+/// a broker, or in direct mode every server.
 class Bus final : public std::enable_shared_from_this<Bus> {
 public:
     /// Begins to connect to a host of the URL (always 0 in process). Reactor's thread.
     using Connector =
         engine::Function<engine::Connection(std::size_t host, std::shared_ptr<engine::ConnectionHandler>)>;
+    /// Listens where servers are reached without a broker. Reactor's thread.
+    using Listen = engine::Function<codec::Result<engine::Listener, engine::Failure>(engine::HandlerFactory)>;
 
-    Bus(engine::Reactor& reactor, TransportOptions options, TransportUrl url, std::vector<std::string> host_names,
-        Connector connector);
+    static std::shared_ptr<Bus> make(engine::Reactor& reactor, TransportOptions options, TransportUrl url,
+                                     std::vector<std::string> host_names, Connector connector, Listen listen);
+
+    /// What makes a message unmistakable: when, and 128 random bits.
+    struct Stamp {
+        engine::WallTime time{};
+        std::uint64_t high = 0;
+        std::uint64_t low = 0;
+    };
 
     // ---- any thread ----
 
     const TransportOptions& options() const noexcept { return options_; }
+    const TransportUrl& url() const noexcept { return url_; }
+    const std::string& host_name(std::size_t host) const { return host_names_[host]; }
+    bool is_direct() const noexcept { return direct_client_ != nullptr; }
+    bool is_closed() const noexcept { return gate_closed_; }
     /// Only while the transport lives.
     engine::Reactor& reactor() const noexcept { return reactor_; }
     /// False, and `task` is dropped, once close() has been called.
     bool post(engine::Function<void(Bus&)> task);
     /// Whether blocking here would wait for oneself. False once closed.
     bool on_reactor_thread() const;
+    /// The reactor's time on any thread; nullopt once closed.
+    std::optional<engine::Instant> now() const;
+    /// Null unless somebody counts.
+    MetricsSink* metrics() const noexcept { return options_.metrics.get(); }
     void submit(LetterPtr letter);
+    /// Zeroes once closed.
+    Stamp stamp() const;
     /// Everything ends as Errc::closed. `done` is called on the reactor's thread when that has happened.
     void close(engine::Function<void()> done = {});
 
@@ -56,13 +76,23 @@ public:
 
     void add(std::shared_ptr<Inbound> server);
     void remove(const std::shared_ptr<Inbound>& server);
+    /// From a server in direct mode: its clients are to send nothing more; Inbound::quiet tells when that is so.
+    void drain(const Inbound& server);
     void cancel(const LetterPtr& letter);
 
-    bool is_up() const noexcept { return up_; }
-    const engine::Connection& connection() const noexcept { return connection_; }
-    const std::string& host_name() const { return host_names_[reconnect_host_]; }
-    const Addresser& addresser() const { return *addresser_; }
-    const std::string& reply_address() const { return replies_->address(); }
+    // The broker, or in direct mode some server.
+    bool is_up() const noexcept { return peer().is_up(); }
+    const engine::Connection& connection() const noexcept { return peer().connection(); }
+    const std::string& host_name() const { return peer().host_name(); }
+    const Addresser& addresser() const { return peer().addresser(); }
+    /// That of a connection whose peer has said nothing of itself.
+    std::shared_ptr<const Addresser> addresser_without_peer() const;
+    /// Of the URL. Names nothing once the transport has gone.
+    engine::Connection connect(std::size_t host, std::shared_ptr<engine::ConnectionHandler> handler);
+    /// Whether anybody has a use for connections.
+    bool is_wanted() const noexcept { return is_direct() || !letters_.empty() || !inbounds_.empty(); }
+    codec::Result<engine::Listener, engine::Failure> listen(engine::HandlerFactory make_guest);
+    void begin(const LetterPtr& letter);
     std::string random_id();
     /// To the application's hook, with "host" as the first field.
     void log(LogLevel level, std::string_view event, std::string text,
@@ -73,66 +103,60 @@ public:
     void route(const LetterPtr& letter);
     void end(const LetterPtr& letter, Result<Json> result);
     void on_outcome(const LetterPtr& letter, const engine::Outcome& outcome);
-    void on_refused(Outbound& outbound, const engine::Failure& why);
-    void on_reply_link_open();
-    void on_reply_link_lost(bool was_open, const std::optional<engine::Failure>& why);
+    void on_up(Peer& peer);
+    void on_connect_failed(Peer& peer);
+    void on_connection_lost(Peer& peer, const engine::Failure& why);
+    void on_ready(const std::string& address);
+    void on_unused(const std::string& address);
+    void on_refused(const Peer& peer, const std::string& address, const engine::Failure& why);
+    void on_reply_link_open(Peer& peer);
+    void on_reply_link_lost(Peer& peer, bool was_open, const std::optional<engine::Failure>& why);
     void on_heartbeat(const LetterPtr& call);
+    void start_monitor(const LetterPtr& call);
     /// A failure of this letter with address, host and elapsed time filled in.
     CallFailure failure_of(const Letter& letter, Errc code, std::string text) const;
+    CallFailure no_connection(const Peer& peer, const Letter& letter) const;
 
 private:
-    struct Attempt;
+    Bus(engine::Reactor& reactor, TransportOptions options, TransportUrl url, std::vector<std::string> host_names,
+        Connector connector, Listen listen);
 
-    void begin(const LetterPtr& letter);
-    Reconnect& reconnect();
-    void act(const Reconnect::Action& action);
-    void on_open(const std::shared_ptr<Attempt>& attempt);
-    void on_close(const std::shared_ptr<Attempt>& attempt, const std::optional<engine::Failure>& why);
-    void warn_of_cleartext();
-    void on_connect_failed(const engine::Failure& why);
-    void on_connection_lost(const engine::Failure& why);
+    Peer& peer() const noexcept { return *peers_.front(); }
+    /// The one place where letters end that have begun.
+    void finish(const LetterPtr& letter, Result<Json> result);
     void on_deadline(const LetterPtr& letter);
-    void start_monitor(const LetterPtr& call);
+    /// Whether a letter of which nothing more can be known is sent again, from Stage::waiting; else it has ended.
+    [[nodiscard]] bool goes_again(const LetterPtr& letter, CallFailure failure);
+    void send_again(const LetterPtr& letter);
+    void tell_server(const LetterPtr& call);
     void on_monitor_expired(const LetterPtr& letter);
     void give_back(const LetterPtr& letter, const engine::Outcome& outcome);
     void not_sent(const LetterPtr& letter, const engine::Outcome& outcome);
     void shut_down();
-    void start_sweep();
-    void sweep();
-    bool is_wanted() const noexcept { return !letters_.empty() || !inbounds_.empty(); }
-    std::vector<LetterPtr> letters_at(Letter::Stage stage) const;
+    /// Those of a peer.
+    std::vector<LetterPtr> letters_at(const Peer& peer, Letter::Stage stage) const;
     /// What the deadline of this letter finds.
     CallFailure expired(const LetterPtr& letter);
-    CallFailure no_connection(const Letter& letter) const;
 
     engine::Reactor& reactor_;
     const TransportOptions options_;
     const TransportUrl url_;
     const std::vector<std::string> host_names_;
     Connector connector_;
+    Listen listen_;
 
     mutable std::mutex gate_;
     std::atomic<bool> gate_closed_ = false;  ///< changed under gate_
 
     // The reactor's thread only.
-    std::shared_ptr<const Addresser> addresser_;  ///< of the connection there is or was
-    bool warned_of_cleartext_ = false;
-    std::optional<Reconnect> reconnect_;  ///< made on first use: it begins with a random host
-    std::size_t reconnect_host_ = 0;
-    std::shared_ptr<Attempt> attempt_;
-    engine::Connection connection_;
-    bool up_ = false;
+    std::vector<std::shared_ptr<Peer>> peers_;     ///< one that has all hosts, or in direct mode one for each
+    std::unique_ptr<DirectClient> direct_client_;  ///< null with a broker
+    std::shared_ptr<DirectServer> direct_server_;  ///< null with a broker
     bool shut_ = false;
-    std::size_t hopeless_attempts_ = 0;  ///< in a row, one for each host
-    std::optional<engine::Failure> last_failure_;
-    std::string last_failed_host_;
     std::uint64_t last_number_ = 0;
     std::size_t bytes_waiting_ = 0;
     std::map<std::uint64_t, LetterPtr> letters_;
-    std::map<std::string, std::shared_ptr<Outbound>> outbounds_;
-    std::shared_ptr<Replies> replies_;
     std::vector<std::shared_ptr<Inbound>> inbounds_;
-    engine::Reactor::TimerId sweep_timer_ = 0;
 };
 
 }  // namespace aprotic::driver::bus

@@ -5,6 +5,8 @@
 
 #include <fmt/core.h>
 
+#include <aprotic/driver/bus/json_text.hpp>
+
 namespace aprotic::driver::bus {
 namespace {
 
@@ -56,27 +58,33 @@ RemoteError read_error(const Json& failure) {
 }  // namespace
 
 std::string request_text(const Request& request) {
-    Json body = {{"method", request.method}, {"args", request.args.is_null() ? Json::object() : request.args}};
-    if (request.namespace_) body["namespace"] = *request.namespace_;
-    if (request.version) body["version"] = *request.version;
-    Json all = Json::object();
-    all["request"] = std::move(body);
-    all["context"] = request.context;
+    std::string out = R"({"request": {"method": )";
+    append_json_string(out, request.method);
+    out += R"(, "args": )";
+    if (request.args.is_null())
+        out += "{}";
+    else
+        append_json(out, request.args);
+    if (request.namespace_) append_json_string(out += R"(, "namespace": )", *request.namespace_);
+    if (request.version) append_json_string(out += R"(, "version": )", *request.version);
+    append_json(out += R"(}, "context": )", request.context);
     if (request.call_monitor_timeout) {
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*request.call_monitor_timeout);
-        if (seconds == *request.call_monitor_timeout)
-            all["call_monitor_timeout"] = seconds.count();
-        else
-            all["call_monitor_timeout"] = std::chrono::duration<double>(*request.call_monitor_timeout).count();
+        const bool whole = seconds == *request.call_monitor_timeout;
+        append_json(
+            out += R"(, "call_monitor_timeout": )",
+            whole ? Json(seconds.count()) : Json(std::chrono::duration<double>(*request.call_monitor_timeout).count()));
     }
-    return to_json_text(all);
+    out += '}';
+    return out;
 }
 
 std::string reply_text(const Reply& reply) {
-    Json all = Json::object();
     if (reply) {
-        all["response"] = *reply;
-        return to_json_text(all);
+        std::string out = R"({"response": )";
+        append_json(out, *reply);
+        out += '}';
+        return out;
     }
     const RemoteError error = reply.error();
     Json failure = Json::object();
@@ -86,8 +94,10 @@ std::string reply_text(const Reply& reply) {
     failure["tb"] = error.traceback;
     failure["args"] = error.args;
     failure["kwargs"] = error.kwargs;
-    all["failure"] = to_json_text(failure);
-    return to_json_text(all);
+    std::string out = R"({"failure": )";
+    append_json_string(out, to_json_text(failure));
+    out += '}';
+    return out;
 }
 
 codec::Message make_message(const Envelope& envelope, std::optional<std::string> text) {
@@ -103,11 +113,12 @@ codec::Message make_message(const Envelope& envelope, std::optional<std::string>
     properties.message_id = envelope.message_id;
     properties.reply_to = envelope.reply_to;
     properties.correlation_id = envelope.correlation_id;
+    if (envelope.extras != nullptr) envelope.extras->put_into(message);
     if (text) message.body = codec::Value(std::move(*text));
     return message;
 }
 
-codec::Result<Request, std::string> read_request(const codec::MessageView& message, const JsonLimits& limits) {
+codec::Result<Json, std::string> read_content(const codec::MessageView& message, const JsonLimits& limits) {
     auto content = read_json(message, limits);
     if (!content) return content.error();
     if (!content->is_object() || !content->contains("request"))
@@ -116,6 +127,13 @@ codec::Result<Request, std::string> read_request(const codec::MessageView& messa
     if (!body.is_object()) return std::string("'request' is no object");
     APROTIC_TRY(unwrap(body, limits));
     if (!body.is_object()) return std::string("'request' is no object");
+    return content;
+}
+
+codec::Result<Request, std::string> read_request(const codec::MessageView& message, const JsonLimits& limits) {
+    auto content = read_content(message, limits);
+    if (!content) return content.error();
+    Json& body = (*content)["request"];
 
     Request request;
     const auto method = text_at(body, "method");

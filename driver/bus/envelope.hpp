@@ -8,6 +8,7 @@
 #include <aprotic/codec/message.hpp>
 #include <aprotic/codec/message_view.hpp>
 #include <aprotic/codec/result.hpp>
+#include <aprotic/driver/bus/extras.hpp>
 #include <aprotic/driver/dispatcher.hpp>
 #include <aprotic/driver/error.hpp>
 #include <aprotic/driver/json.hpp>
@@ -27,10 +28,16 @@ struct Envelope {
     std::optional<codec::MessageId> correlation_id = {};
     std::optional<Duration> ttl = {};
     bool durable = false;
+    const Extras* extras = nullptr;
 };
 
-/// header, properties, amqp-value with the text; no body section without a text (heartbeats). [oslo wire 3]
+/// header, properties, amqp-value with the text; no body section without a text (heartbeats). [oslo wire 3] Application
+/// properties only where there are extras.
 codec::Message make_message(const Envelope& envelope, std::optional<std::string> text);
+
+/// Reads what requests and notifications have in common: an object with the object "request", taken out of its
+/// envelope if it is in one, and perhaps "context". The error's text says what is wrong with it.
+codec::Result<Json, std::string> read_content(const codec::MessageView& message, const JsonLimits& limits);
 
 /// Reads the body of a request. The error's text says what is wrong with it.
 codec::Result<Request, std::string> read_request(const codec::MessageView& message, const JsonLimits& limits);

@@ -15,7 +15,8 @@ struct Inbound::Link final : engine::ReceiverHandler {
     /// The inbound, while this is still its link.
     std::shared_ptr<Inbound> owner() const {
         auto alive = inbound.lock();
-        return alive && !alive->closed_ && alive->links_[index].get() == this ? alive : nullptr;
+        return alive && !alive->closed_ && index < alive->links_.size() && alive->links_[index].get() == this ? alive
+                                                                                                              : nullptr;
     }
     void on_open(engine::Receiver&) override {
         open = true;
@@ -25,12 +26,17 @@ struct Inbound::Link final : engine::ReceiverHandler {
         // Dropped by a link that is being closed, it is released.
         if (const auto alive = owner()) alive->callbacks_.message(std::move(delivery));
     }
+    void on_drained(engine::Receiver&) override {
+        drained = true;
+        if (const auto alive = owner()) alive->check_drained();
+    }
     void on_close(engine::Receiver&, const std::optional<engine::Failure>& why) override;
 
     std::weak_ptr<Inbound> inbound;
     std::size_t index;
     engine::Receiver receiver;
     bool open = false;
+    bool drained = false;
 };
 
 void Inbound::Link::on_close(engine::Receiver&, const std::optional<engine::Failure>& why) {
@@ -39,6 +45,7 @@ void Inbound::Link::on_close(engine::Receiver&, const std::optional<engine::Fail
     open = false;
     if (!alive) return;
     alive->links_[index] = nullptr;
+    if (alive->draining_) return alive->check_drained();
     const auto bus = alive->bus_.lock();
     if (!bus || !bus->is_up()) return;
 
@@ -55,18 +62,22 @@ void Inbound::Link::on_close(engine::Receiver&, const std::optional<engine::Fail
     bus->reactor().start_timer(bus->reactor().now() + bus->options().link_retry_delay,
                                [weak = std::weak_ptr(alive), place = index] {
                                    const auto again = weak.lock();
-                                   if (again && !again->closed_ && !again->links_[place]) again->attach(place);
+                                   if (!again || again->closed_ || again->draining_) return;
+                                   if (place < again->links_.size() && !again->links_[place]) again->attach(place);
                                });
 }
 
-Inbound::Inbound(Bus& bus, Target target, Callbacks callbacks)
-    : bus_(bus.weak_from_this()), target_(std::move(target)), callbacks_(std::move(callbacks)) {}
+Inbound::Inbound(Bus& bus, Subscription subscription, Callbacks callbacks)
+    : bus_(bus.weak_from_this()), subscription_(std::move(subscription)), callbacks_(std::move(callbacks)) {}
 
 void Inbound::attach() {
     const auto bus = bus_.lock();
-    if (!bus || closed_) return;
-    addresses_ = bus->addresser().server_addresses(target_);
-    for (std::size_t index = 0; index < link_count; ++index) attach(index);
+    if (!bus || closed_ || draining_) return;
+    addresses_.clear();
+    for (auto& address : subscription_.addresses(bus->addresser()))
+        if (std::ranges::find(addresses_, address) == addresses_.end()) addresses_.push_back(std::move(address));
+    links_.assign(addresses_.size(), nullptr);
+    for (std::size_t index = 0; index < links_.size(); ++index) attach(index);
 }
 
 void Inbound::attach(std::size_t index) {
@@ -86,25 +97,64 @@ void Inbound::attach(std::size_t index) {
     if (asked.amqp_auto_delete) source.expiry_policy = target.expiry_policy = codec::TerminusExpiryPolicy::link_detach;
     options.link.source = std::move(source);
     options.link.target = std::move(target);
-    options.credit = asked.rpc_server_credit;
+    options.credit = subscription_.credit;
     links_[index] = std::make_shared<Link>(weak_from_this(), index);
     links_[index]->receiver = bus->connection().open_receiver(address, std::move(options), links_[index]);
 }
 
 void Inbound::lost(CallFailure why) {
     links_ = {};
+    if (draining_) return check_drained();
     report(std::move(why));
+}
+
+void Inbound::drain(engine::Function<void()> drained) {
+    if (std::exchange(draining_, true)) return;
+    drained_ = std::move(drained);
+    const auto bus = bus_.lock();
+    const bool direct = bus && bus->is_direct();
+    if (direct) bus->drain(*this);
+    for (auto& link : links_) {
+        if (!link) continue;
+        if (link->open)
+            link->receiver.drain();
+        else
+            std::exchange(link, nullptr)->receiver.close();
+    }
+    // A peer that does not answer is not waited for.
+    constexpr Duration patience = std::chrono::seconds(5);
+    if (bus)
+        bus->reactor().start_timer(bus->reactor().now() + patience, [weak = weak_from_this()] {
+            const auto alive = weak.lock();
+            if (!alive || alive->closed_) return;
+            for (auto& link : alive->links_)
+                if (link) link->drained = true;
+            alive->check_drained();
+        });
+    if (!direct) check_drained();
+}
+
+void Inbound::check_drained() {
+    if (std::ranges::any_of(links_, [](const auto& link) { return link && !link->drained; })) return;
+    quiet();
 }
 
 void Inbound::close() {
     closed_ = true;
     for (auto& link : std::exchange(links_, {}))
         if (link && link->receiver) std::exchange(link->receiver, {}).close();
+    quiet();
+}
+
+std::vector<std::string> Inbound::own_addresses() const {
+    const auto bus = bus_.lock();
+    return bus ? subscription_.addresses(bus->addresser()) : std::vector<std::string>();
 }
 
 void Inbound::report(std::optional<CallFailure> obstacle) {
-    const auto open = std::ranges::count_if(links_, [](const auto& link) { return link && link->open; });
-    if (callbacks_.state) callbacks_.state(static_cast<std::size_t>(open), std::move(obstacle));
+    const bool ready =
+        !links_.empty() && std::ranges::all_of(links_, [](const auto& link) { return link && link->open; });
+    tell(ready, std::move(obstacle));
 }
 
 }  // namespace aprotic::driver::bus

@@ -6,14 +6,19 @@
 #include <string>
 
 #include <aprotic/codec/types.hpp>
+#include <aprotic/driver/addressing.hpp>
+#include <aprotic/driver/bus/extras.hpp>
 #include <aprotic/driver/error.hpp>
 #include <aprotic/driver/json.hpp>
+#include <aprotic/driver/metrics.hpp>
 #include <aprotic/driver/target.hpp>
 #include <aprotic/engine/delivery.hpp>
 #include <aprotic/engine/function.hpp>
 #include <aprotic/engine/reactor.hpp>
 
 namespace aprotic::driver::bus {
+
+class Peer;
 
 /// One message on its way, from the request to its end. Filled on any thread, then used by the bus on the reactor's
 /// thread.
@@ -23,7 +28,9 @@ struct Letter {
         cast,
         reply,
         heartbeat,
-        connect,  ///< no message: somebody waits for the connection
+        notice,        ///< a call has been given up
+        notification,  ///< that something has happened
+        connect,       ///< no message: somebody waits for the connection
     };
     /// How far it has come: what a deadline finds missing.
     enum class Stage {
@@ -42,21 +49,28 @@ struct Letter {
 
     // What is asked.
     Kind kind = Kind::cast;
-    Target target;                    ///< call, cast
-    std::string address;              ///< reply, heartbeat: given; else that of the target on the connection
+    Target target;                    ///< call, cast, notification
+    std::string priority;             ///< notification
+    bool durable = false;             ///< notification: the peer is to keep it
+    std::string address;              ///< of replies, heartbeats and notices given; else the target's
     std::optional<std::string> text;  ///< the body
     std::optional<codec::MessageId> correlation_id;
     bool settled = false;
     Duration timeout{};
-    std::optional<Duration> ttl;
+    bool with_ttl = false;  ///< the peer is told how much of the timeout is left
     std::optional<Duration> call_monitor_timeout;
-    int retries = -1;                           ///< further attempts; -1: until the deadline
+    int retries = -1;  ///< further attempts; -1: until the deadline
+    Extras extras;
+    bool idempotent = false;                    ///< when in doubt it is sent again; a key is made if there is none
     std::optional<CallFailure> unsendable;      ///< known before it was begun
     engine::Function<void(Result<Json>)> done;  ///< called once; null for a cast
 
     // How it goes.
     std::uint64_t number = 0;  ///< order of submission
     Stage stage = Stage::waiting;
+    std::shared_ptr<Peer> peer;         ///< where it goes, or waits to go; null before and after
+    bool is_pinned = false;             ///< it goes to `peer` and to nobody else
+    std::shared_ptr<std::size_t> load;  ///< of the server it was given to: what that has under way
     engine::Instant started{};
     engine::Reactor::TimerId deadline_timer = 0;
     engine::Reactor::TimerId monitor_timer = 0;
@@ -64,13 +78,29 @@ struct Letter {
     std::string host;        ///< where it was handed over
     engine::Tracker tracker;
     unsigned heartbeats = 0;
-    unsigned given_back = 0;  ///< released or modified so often
+    unsigned given_back = 0;     ///< released or modified so often
+    bool may_have_run = false;   ///< sent before, in doubt, and on its way again
+    std::string server_address;  ///< of the server that works on it, if it has told
 
     bool is_request() const noexcept { return kind == Kind::call || kind == Kind::cast; }
+    /// As what it counts; nullopt: not at all.
+    std::optional<MessageKind> message_kind() const noexcept;
+    /// Its address is made anew on each connection.
+    bool has_target() const noexcept { return is_request() || kind == Kind::notification; }
     std::size_t size() const noexcept { return text ? text->size() : 0; }
+    /// Its target's.
+    std::string address_on(const Addresser& addresser) const;
+    /// The same request, for one peer and once.
+    std::shared_ptr<Letter> copy_for(std::shared_ptr<Peer> one, Duration within) const;
+    /// It is given to one of several servers, which has more to do from now on.
+    void join(std::shared_ptr<Peer> server, std::shared_ptr<std::size_t> its_load);
+    void leave();
     void end(Result<Json> result);
 };
 
 using LetterPtr = std::shared_ptr<Letter>;
+
+/// A timeout as it is kept: no deadline is further away than ten years, so that points of time do not overflow.
+Duration bounded(Duration timeout);
 
 }  // namespace aprotic::driver::bus

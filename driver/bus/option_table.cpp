@@ -119,6 +119,16 @@ Done read_value(std::string_view text, AddressingMode& value) {
     return {};
 }
 
+Done read_value(std::string_view text, std::vector<NotifierDriver>& value) {
+    value.clear();
+    for (const auto& word : words_of(text)) {
+        const auto driver = notifier_driver_named(word);
+        if (!driver) return std::string("messaging, messagingv2, log, routing, test or noop was expected");
+        value.push_back(*driver);
+    }
+    return {};
+}
+
 // ---- values to text -------------------------------------------------------------------------------------------------
 
 std::string text_of(const std::string& value) { return value; }
@@ -136,6 +146,12 @@ std::string text_of(const PreSettled& value) {
     if (value.rpc_call) words.push_back("rpc-call");
     if (value.notify) words.push_back("notify");
     return words.empty() ? "none" : fmt::format("{}", fmt::join(words, ","));
+}
+
+std::string text_of(const std::vector<NotifierDriver>& value) {
+    std::vector<std::string_view> names;
+    for (const auto driver : value) names.push_back(name_of(driver));
+    return fmt::format("{}", fmt::join(names, " "));
 }
 
 std::string text_of(AddressingMode value) {
@@ -161,6 +177,10 @@ Done at_least(const std::remove_cv_t<decltype(Least)>& value) {
 /// Not at_least: clang 14 takes no floating-point template arguments.
 Done not_negative(const double& value) {
     if (!(value >= 0)) return std::string("at least 0 was expected");
+    return {};
+}
+Done up_to_one(const double& value) {
+    if (!(value >= 0 && value <= 1)) return std::string("a number from 0 to 1 was expected");
     return {};
 }
 Done more_than_zero(const Duration& value) {
@@ -208,8 +228,6 @@ constexpr Option row(OptionInfo info) {
     return {info, &set_checked<Member, Check>, &show<Member>};
 }
 
-constexpr std::string_view no_notifier = "there is no notifier yet";
-
 using O = TransportOptions;
 using S = Settings;
 using J = JsonLimits;
@@ -253,6 +271,17 @@ constexpr Option table[] = {
          .type = "factor",
          .help = "each pause is so many times the one before; 0 and 1: all are equal",
          .remark = "the original's help says that it is added, its code multiplies"}),
+    row<&O::connection_retry_increment>({.group = amqp,
+                                         .name = "connection_retry_increment",
+                                         .type = "seconds",
+                                         .help = "added to each pause, after the factor: with a factor of 1 pauses "
+                                                 "grow evenly",
+                                         .remark = "the original did not know it"}),
+    row<&O::connection_retry_jitter, &up_to_one>({.group = amqp,
+                                                  .name = "connection_retry_jitter",
+                                                  .type = "number",
+                                                  .help = "part of each pause, 0 to 1, by which chance shortens it",
+                                                  .remark = "the original did not know it"}),
     row<&O::connection_retry_interval_max>({amqp, "connection_retry_interval_max", "seconds", "no pause is longer"}),
 
     // TLS and SASL.
@@ -288,8 +317,7 @@ constexpr Option table[] = {
     row<&O::notify_address_prefix>({.group = amqp,
                                     .name = "notify_address_prefix",
                                     .type = "text",
-                                    .help = "routable addresses of notifications",
-                                    .without_effect = no_notifier}),
+                                    .help = "routable addresses of notifications"}),
     row<&O::multicast_address>({amqp, "multicast_address", "text", "routable addresses of all servers"}),
     row<&O::unicast_address>({amqp, "unicast_address", "text", "routable addresses of one server"}),
     row<&O::anycast_address>({amqp, "anycast_address", "text", "routable addresses of any server"}),
@@ -298,13 +326,13 @@ constexpr Option table[] = {
     row<&O::default_notification_exchange>({.group = amqp,
                                             .name = "default_notification_exchange",
                                             .type = "text",
-                                            .help = "routable: the same for notifications",
-                                            .without_effect = no_notifier}),
+                                            .help = "routable: the same for notifications"}),
     row<&O::amqp_durable_queues>({.group = amqp,
                                   .name = "amqp_durable_queues",
                                   .type = "flag",
-                                  .help = "calls and casts are durable, and servers ask for durable termini that never "
-                                          "expire",
+                                  .help =
+                                      "calls, casts and notifications are durable, and servers ask for durable termini "
+                                      "that never expire",
                                   .remark = "the original did not know it"}),
     row<&O::amqp_auto_delete>({.group = amqp,
                                .name = "amqp_auto_delete",
@@ -313,16 +341,20 @@ constexpr Option table[] = {
                                .old_name = "DEFAULT.amqp_auto_delete",
                                .remark = "the original did not know it"}),
 
+    // Without a broker.
+    row<&O::direct_listen>({.group = amqp,
+                            .name = "direct_listen",
+                            .type = "text",
+                            .help = "amqp+direct: host:port where servers listen; empty: at the URL's only host",
+                            .remark = "the original did not know it"}),
+
     // Messages.
     row<&O::default_send_timeout>({amqp, "default_send_timeout", "seconds", "for casts without a timeout"}),
     row<&O::default_reply_timeout>({amqp, "default_reply_timeout", "seconds", "for a server's replies"}),
     row<&O::default_reply_retry, &at_least<-1>>(
         {amqp, "default_reply_retry", "number", "further attempts to send a reply; -1: until default_reply_timeout"}),
-    row<&O::default_notify_timeout>({.group = amqp,
-                                     .name = "default_notify_timeout",
-                                     .type = "seconds",
-                                     .help = "for notifications",
-                                     .without_effect = no_notifier}),
+    row<&O::default_notify_timeout>(
+        {.group = amqp, .name = "default_notify_timeout", .type = "seconds", .help = "for notifications"}),
     row<&O::link_retry_delay>(
         {amqp, "link_retry_delay", "seconds", "before a refused link, or a message given back, is tried again"}),
     row<&O::default_sender_link_timeout>({amqp, "default_sender_link_timeout", "seconds",
@@ -331,11 +363,8 @@ constexpr Option table[] = {
         {amqp, "reply_link_credit", "number", "replies that may be on their way"}),
     row<&O::rpc_server_credit, &at_least<1U>>(
         {amqp, "rpc_server_credit", "number", "requests taken and not begun, for each of a server's three links"}),
-    row<&O::notify_server_credit, &at_least<1U>>({.group = amqp,
-                                                  .name = "notify_server_credit",
-                                                  .type = "number",
-                                                  .help = "the same for notifications",
-                                                  .without_effect = no_notifier}),
+    row<&O::notify_server_credit, &at_least<1U>>(
+        {.group = amqp, .name = "notify_server_credit", .type = "number", .help = "the same for notifications"}),
     row<&O::pre_settled>({.group = amqp,
                           .name = "pre_settled",
                           .type = "list",
@@ -348,35 +377,31 @@ constexpr Option table[] = {
     row<&J::depth_max>({amqp, "json_depth_max", "number", "requests and replies nested deeper are refused"}),
 
     // Notifications.
-    row<&S::notification_transport_url>({.group = notifications,
-                                         .name = "transport_url",
-                                         .type = "URL",
-                                         .help = "the brokers for notifications; empty: those of transport_url",
-                                         .old_name = "DEFAULT.notification_transport_url",
-                                         .without_effect = no_notifier}),
-    row<&S::notification_drivers>({.group = notifications,
-                                   .name = "driver",
-                                   .type = "list",
-                                   .help = "how notifications are sent",
-                                   .old_name = "DEFAULT.notification_driver",
-                                   .may_repeat = true,
-                                   .without_effect = no_notifier}),
+    row<&S::notification_transport_url>(
+        {.group = notifications,
+         .name = "transport_url",
+         .type = "URL",
+         .help = "the brokers for notifications, of Config::notification_url(); empty: those of transport_url",
+         .old_name = "DEFAULT.notification_transport_url"}),
+    row<&S::notification_drivers>(
+        {.group = notifications,
+         .name = "driver",
+         .type = "list",
+         .help = "how notifications are sent: messaging, messagingv2, log, routing, test, noop; empty: "
+                 "they are not",
+         .old_name = "DEFAULT.notification_driver",
+         .may_repeat = true}),
     row<&S::notification_topics>({.group = notifications,
                                   .name = "topics",
                                   .type = "list",
-                                  .help = "the topics they are sent to",
-                                  .old_name = "DEFAULT.notification_topics",
-                                  .without_effect = no_notifier}),
+                                  .help = "the topics they are sent to, each of them to all",
+                                  .old_name = "DEFAULT.notification_topics"}),
     row<&S::notification_retry, &at_least<-1>>({.group = notifications,
                                                 .name = "retry",
                                                 .type = "number",
-                                                .help = "further attempts to send one; -1: until the timeout",
-                                                .without_effect = no_notifier}),
-    row<&S::notification_routing_config>({.group = notifications,
-                                          .name = "routing_config",
-                                          .type = "file",
-                                          .help = "of the driver routing",
-                                          .without_effect = no_notifier}),
+                                                .help = "further attempts to send one; -1: until the timeout"}),
+    row<&S::notification_routing_config>(
+        {.group = notifications, .name = "routing_config", .type = "file", .help = "of the driver routing"}),
 };
 
 }  // namespace

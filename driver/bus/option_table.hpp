@@ -7,6 +7,7 @@
 
 #include <aprotic/codec/result.hpp>
 #include <aprotic/driver/config.hpp>
+#include <aprotic/driver/notification_routing.hpp>
 #include <aprotic/driver/transport_options.hpp>
 
 namespace aprotic::driver::bus {
@@ -17,10 +18,11 @@ struct Settings {
     std::string transport_url;
     std::string rpc_backend;
     std::string notification_transport_url;
-    std::vector<std::string> notification_drivers;
+    std::vector<NotifierDriver> notification_drivers;
     std::vector<std::string> notification_topics = {"notifications"};
     int notification_retry = -1;
     std::string notification_routing_config;
+    NotificationRouting notification_routing = {};  ///< what that file says
 };
 
 /// One row: everything there is to know about an option.

@@ -1,5 +1,6 @@
 #include <aprotic/driver/bus/outbound.hpp>
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/core.h>
@@ -10,7 +11,8 @@
 
 namespace aprotic::driver::bus {
 
-Outbound::Outbound(Bus& bus, std::string address) : bus_(bus.weak_from_this()), address_(std::move(address)) {}
+Outbound::Outbound(Peer& peer, std::string address)
+    : peer_(peer.weak_from_this()), bus_(peer.bus()), address_(std::move(address)) {}
 
 void Outbound::send(LetterPtr letter) {
     unused_ = false;
@@ -44,13 +46,14 @@ void Outbound::send_later(LetterPtr letter) {
 
 void Outbound::open() {
     const auto bus = bus_.lock();
-    if (!bus || closed_) return;
+    const auto peer = peer_.lock();
+    if (!bus || !peer || closed_) return;
     engine::SenderOptions options;
     options.link.name = fmt::format("openstack.org/om/sender/[{}]/{}", address_, bus->random_id());
     options.link.source.emplace().address = address_;
     std::get<codec::Target>(options.link.target.emplace(codec::Target())).address = address_;
     options.queue_bytes_max = bus->options().send_queue_bytes_max;
-    sender_ = bus->connection().open_sender(address_, std::move(options), shared_from_this());
+    sender_ = peer->connection().open_sender(address_, std::move(options), shared_from_this());
 }
 
 void Outbound::open_after(Duration pause) {
@@ -61,38 +64,73 @@ void Outbound::open_after(Duration pause) {
         const auto alive = self.lock();
         if (!alive || alive->closed_) return;
         alive->paused_ = false;
-        if (alive->sender_ || alive->waiting_.empty()) return;
+        if (alive->sender_) return;
+        if (alive->waiting_.empty()) {
+            alive->tell_ready();
+            return;
+        }
         alive->open();
         for (auto& letter : std::exchange(alive->waiting_, {}))
             if (letter->stage == Letter::Stage::queued) alive->send(std::move(letter));
     });
 }
 
-void Outbound::hand_over(const LetterPtr& letter) {
-    const auto bus = bus_.lock();
-    if (!bus) return;
-    Envelope envelope{.to = address_, .correlation_id = letter->correlation_id, .ttl = letter->ttl};
+void hand_over(Bus& bus, const LetterPtr& letter, const engine::Sender& sender, Dispatch dispatch) {
+    Envelope envelope{.to = letter->address, .correlation_id = letter->correlation_id, .extras = &letter->extras};
+    // At least a millisecond: a ttl of none would be one without end.
+    if (letter->with_ttl)
+        envelope.ttl =
+            std::max<Duration>(letter->started + letter->timeout - bus.reactor().now(), std::chrono::milliseconds(1));
     if (letter->kind == Letter::Kind::call) {
         envelope.message_id = letter->message_id;
-        envelope.reply_to = bus->reply_address();
+        envelope.reply_to = std::move(dispatch.reply_to);
     }
-    envelope.durable = letter->is_request() && bus->options().amqp_durable_queues;
+    envelope.durable = letter->durable || (letter->has_target() && bus.options().amqp_durable_queues);
     letter->stage = Letter::Stage::handed;
-    letter->host = bus->host_name();
+    letter->host = std::move(dispatch.host);
+    letter->tracker = sender.send(codec::encode(make_message(envelope, letter->text)), {.settled = letter->settled});
+    letter->tracker.on_done(
+        [from = std::move(dispatch.outbound), bus = bus.weak_from_this(), letter](const engine::Outcome& outcome) {
+            if (const auto outbound = from.lock()) outbound->one_over(*letter, outcome);
+            if (const auto alive = bus.lock()) alive->on_outcome(letter, outcome);
+        });
+}
+
+void Outbound::hand_over(const LetterPtr& letter) {
+    const auto bus = bus_.lock();
+    const auto peer = peer_.lock();
+    if (!bus || !peer) return;
     ++handed_;
-    letter->tracker = sender_.send(codec::encode(make_message(envelope, letter->text)), {.settled = letter->settled});
-    letter->tracker.on_done([self = weak_from_this(), bus = bus_, letter](const engine::Outcome& outcome) {
-        const auto outbound = self.lock();
-        if (outbound) {
-            --outbound->handed_;
-            if (outcome.kind != engine::Outcome::Kind::not_sent) outbound->failures_ = 0;
-        }
-        if (const auto alive = bus.lock()) alive->on_outcome(letter, outcome);
-    });
+    if (ready_for_ > 0) --ready_for_;
+    if (bus->metrics() && !stalled_ && sender_.is_open() && sender_.credit() == 0) {
+        stalled_ = bus->reactor().now();
+        stalled_by_ = letter.get();
+    }
+    bus::hand_over(*bus, letter, sender_,
+                   {.reply_to = peer->reply_address(), .host = peer->host_name(), .outbound = weak_from_this()});
+}
+
+void Outbound::one_over(const Letter& letter, const engine::Outcome& outcome) {
+    --handed_;
+    if (stalled_by_ == &letter) end_stall();
+    if (outcome.kind != engine::Outcome::Kind::not_sent) failures_ = 0;
+}
+
+void Outbound::tell_ready() {
+    const auto bus = bus_.lock();
+    if (sender_) ready_for_ = sender_.credit();
+    if (bus && !closed_) bus->on_ready(address_);
+}
+
+void Outbound::end_stall() {
+    stalled_by_ = nullptr;
+    const auto since = std::exchange(stalled_, std::nullopt);
+    if (const auto bus = since ? bus_.lock() : nullptr) bus->metrics()->credit_awaited(bus->reactor().now() - *since);
 }
 
 std::deque<LetterPtr> Outbound::close() {
     closed_ = true;
+    end_stall();
     if (sender_) std::exchange(sender_, {}).close();
     return std::exchange(waiting_, {});
 }
@@ -106,13 +144,14 @@ std::string Outbound::obstacle() const {
 
 void Outbound::on_close(engine::Sender&, const std::optional<engine::Failure>& why) {
     sender_ = {};
+    end_stall();
     const auto bus = bus_.lock();
     if (!bus || closed_) return;
     if (why && why->code == engine::Errc::refused) {
-        bus->on_refused(*this, *why);
+        if (const auto peer = peer_.lock()) peer->on_refused(*this, *why);
         return;
     }
-    if (waiting_.empty()) return;
+    if (waiting_.empty() && !bus->is_direct()) return;
     open_after(failures_++ == 0 ? Duration::zero() : bus->options().link_retry_delay);
 }
 

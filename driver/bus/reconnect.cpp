@@ -54,11 +54,13 @@ Reconnect::Action Reconnect::connect() {
 Reconnect::Action Reconnect::wait(std::uint64_t chance) {
     status_ = Status::waiting;
     const Duration pause = std::min(pause_, options_.interval_max);
-    const double longer = static_cast<double>(pause.count()) * std::max(options_.backoff, 1.0);
+    const double longer = static_cast<double>(pause.count()) * std::max(options_.backoff, 1.0) +
+                          static_cast<double>(options_.increment.count());
     pause_ = longer < static_cast<double>(options_.interval_max.count()) ? Duration(static_cast<Duration::rep>(longer))
                                                                          : options_.interval_max;
-    const auto tenth = static_cast<std::uint64_t>(pause.count() / 10);
-    return {Action::Kind::wait, host_, pause - Duration(static_cast<Duration::rep>(tenth > 0 ? chance % tenth : 0))};
+    const auto most =
+        static_cast<std::uint64_t>(static_cast<double>(pause.count()) * std::clamp(options_.jitter, 0.0, 1.0));
+    return {Action::Kind::wait, host_, pause - Duration(static_cast<Duration::rep>(most > 0 ? chance % most : 0))};
 }
 
 }  // namespace aprotic::driver::bus

@@ -22,6 +22,8 @@ public:
         Duration interval;   ///< the first pause
         double backoff = 1;  ///< factor from pause to pause; below 1 counts as 1
         Duration interval_max;
+        Duration increment{};  ///< added from pause to pause, after the factor
+        double jitter = 0.1;   ///< part of a pause, 0 to 1, that chance may take away
     };
     enum class Status { idle, connecting, connected, waiting };
     enum class Input {
@@ -40,7 +42,7 @@ public:
 
     Reconnect(Options options, std::size_t hosts, std::size_t first_host);
 
-    /// `chance` shortens a pause by up to a tenth, so that clients which lost the same broker do not come back
+    /// `chance` shortens a pause by up to Options::jitter, so that clients which lost the same broker do not come back
     /// together.
     Action next(Input input, std::uint64_t chance);
 

@@ -9,18 +9,19 @@
 
 namespace aprotic::driver::bus {
 
-Replies::Replies(Bus& bus) : bus_(bus.weak_from_this()) {}
+Replies::Replies(Peer& peer) : peer_(peer.weak_from_this()), bus_(peer.bus()) {}
 
 void Replies::open() {
     const auto bus = bus_.lock();
-    if (!bus || closed_ || receiver_) return;
+    const auto peer = peer_.lock();
+    if (!bus || !peer || closed_ || receiver_) return;
     engine::ReceiverOptions options;
     options.link.name = fmt::format("openstack.org/om/receiver/[rpc-response]/{}", bus->random_id());
     options.link.source.emplace().dynamic = true;
     std::get<codec::Target>(options.link.target.emplace(codec::Target())).address = "rpc-response";
     options.credit = bus->options().reply_link_credit;
     options.dynamic = true;
-    receiver_ = bus->connection().open_receiver({}, std::move(options), shared_from_this());
+    receiver_ = peer->connection().open_receiver({}, std::move(options), shared_from_this());
 }
 
 void Replies::close() {
@@ -32,19 +33,23 @@ void Replies::close() {
 
 void Replies::on_open(engine::Receiver& receiver) {
     const auto bus = bus_.lock();
-    if (!bus || closed_) return;
+    const auto peer = peer_.lock();
+    if (!bus || !peer || closed_) return;
     address_ = receiver.address();
-    bus->on_reply_link_open();
+    bus->on_reply_link_open(*peer);
 }
 
 void Replies::on_message(engine::Receiver&, engine::Delivery& delivery) {
     const auto bus = bus_.lock();
     if (!bus || closed_) return;
+    MetricsSink* const metrics = bus->metrics();
+    if (metrics) metrics->reply_received(delivery.payload().size());
     const auto id = delivery.message().correlation_id();
     const auto* text = id ? std::get_if<std::string_view>(&*id) : nullptr;
     const auto call = text != nullptr ? calls_.find(*text) : calls_.end();
     if (call == calls_.end()) {
         // Late, or a second one. [oslo wire 6]
+        if (metrics) metrics->reply_unmatched();
         delivery.modify(true, true);
         return;
     }
@@ -56,6 +61,9 @@ void Replies::on_message(engine::Receiver&, engine::Delivery& delivery) {
     }
     const LetterPtr letter = call->second;
     if (content && std::holds_alternative<Heartbeat>(*content)) {
+        if (letter->extras.cancellable)
+            if (auto address = Extras::read(delivery.message()).server_address)
+                letter->server_address = std::move(*address);
         bus->on_heartbeat(letter);
         return;
     }
@@ -81,10 +89,11 @@ void Replies::on_close(engine::Receiver&, const std::optional<engine::Failure>& 
     receiver_ = {};
     const bool was_open = !std::exchange(address_, {}).empty();
     const auto bus = bus_.lock();
-    if (!bus || closed_) return;
+    const auto peer = peer_.lock();
+    if (!bus || !peer || closed_) return;
     std::map<std::string, LetterPtr, std::less<>> calls;
     calls.swap(calls_);
-    bus->on_reply_link_lost(was_open, why);
+    bus->on_reply_link_lost(*peer, was_open, why);
 }
 
 }  // namespace aprotic::driver::bus

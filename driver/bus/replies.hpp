@@ -11,12 +11,13 @@
 namespace aprotic::driver::bus {
 
 class Bus;
+class Peer;
 
 /// The dynamic link on which all replies of one connection come, and the calls that wait for them. Reactor's thread
 /// only.
 class Replies final : public engine::ReceiverHandler, public std::enable_shared_from_this<Replies> {
 public:
-    explicit Replies(Bus& bus);
+    explicit Replies(Peer& peer);
 
     /// Attaches unless that has been done.
     void open();
@@ -26,6 +27,7 @@ public:
     const std::string& address() const noexcept { return address_; }
 
     void expect(const LetterPtr& call) { calls_[call->message_id] = call; }
+    bool expects(const std::string& message_id) const { return calls_.contains(message_id); }
     void forget(const std::string& message_id) { calls_.erase(message_id); }
 
     void on_open(engine::Receiver& receiver) override;
@@ -33,6 +35,7 @@ public:
     void on_close(engine::Receiver& receiver, const std::optional<engine::Failure>& why) override;
 
 private:
+    std::weak_ptr<Peer> peer_;
     std::weak_ptr<Bus> bus_;
     engine::Receiver receiver_;
     std::string address_;

@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include <aprotic/driver/rpc_client.hpp>
+#include <aprotic/driver/operation.hpp>
 
 namespace aprotic::driver::bus {
 

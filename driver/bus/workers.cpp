@@ -16,27 +16,49 @@ struct Workers::State {
     std::vector<std::thread> threads;
     unsigned threads_max = 0;
     unsigned idle = 0;
+    unsigned coming = 0;  ///< threads that were woken or made and have not come to the queue yet
     bool stopped = false;
 
     /// Whose worker this thread is.
     static thread_local const State* here;
 
-    void run() {
-        here = this;
-        std::unique_lock lock(mutex);
+    /// One thread at a time is called, and calls the next when it has taken a task and others wait: so short tasks that
+    /// come together are done by few threads, and a long one keeps nobody waiting. Under the lock.
+    static void call_one(const std::shared_ptr<State>& self) {
+        if (self->tasks.empty() || self->coming > 0) return;
+        if (self->idle > 0) {
+            ++self->coming;
+            self->wake.notify_one();
+        } else if (self->threads.size() < self->threads_max) {
+            self->threads.emplace_back([self] { run(self); });
+            ++self->coming;
+        }
+    }
+
+    static void run(const std::shared_ptr<State>& self) {
+        here = self.get();
+        std::unique_lock lock(self->mutex);
+        self->arrive();
         while (true) {
-            ++idle;
-            wake.wait(lock, [this] { return stopped || !tasks.empty(); });
-            --idle;
-            if (tasks.empty()) return;
-            auto task = std::move(tasks.front());
-            tasks.pop_front();
+            while (self->tasks.empty()) {
+                if (self->stopped) return;
+                ++self->idle;
+                self->wake.wait(lock);
+                --self->idle;
+                self->arrive();
+            }
+            auto task = std::move(self->tasks.front());
+            self->tasks.pop_front();
+            call_one(self);
             lock.unlock();
             task();
             task = nullptr;  // what it holds goes outside the lock
             lock.lock();
         }
     }
+
+    /// Also when nobody called: then one more is called than had to be.
+    void arrive() { coming -= coming > 0 ? 1 : 0; }
 };
 
 thread_local const Workers::State* Workers::State::here = nullptr;
@@ -52,10 +74,7 @@ void Workers::submit(engine::Function<void()> task) {
     const std::lock_guard lock(state_->mutex);
     if (state_->stopped) return;
     state_->tasks.push_back(std::move(task));
-    if (state_->tasks.size() > state_->idle && state_->threads.size() < state_->threads_max)
-        state_->threads.emplace_back([state = state_] { state->run(); });
-    else
-        state_->wake.notify_one();
+    State::call_one(state_);
 }
 
 void Workers::stop() {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include <aprotic/driver/cli/figures.hpp>
 #include <aprotic/engine/broker.hpp>
 #include <aprotic/engine/sasl_config.hpp>
 
@@ -18,6 +19,7 @@ struct BrokerCommand {
     std::vector<std::string> queues;
     std::vector<std::string> topics;
     std::vector<std::string> users;
+    std::vector<std::string> tokens;
     std::optional<std::string> sasl_config_dir;
     std::optional<std::string> sasl_config_name;
     std::vector<std::string> mechanisms;
@@ -28,6 +30,7 @@ struct BrokerCommand {
     bool web_socket_only = false;
     std::string web_socket_path;
     std::vector<std::string> web_socket_origins;
+    std::string metrics;
 
     Exit run(const Output& out) {
         engine::BrokerOptions options;
@@ -35,12 +38,7 @@ struct BrokerCommand {
         if (!topic_patterns.empty()) options.topic_patterns = topic_patterns;
         options.queues = queues;
         options.topics = topics;
-        for (const auto& user : users) {
-            const auto colon = user.find(':');
-            if (colon == 0 || colon == std::string::npos)
-                return out.fail(Exit::usage, "--user expects NAME:PASSWORD, not '" + user + "'");
-            options.users[user.substr(0, colon)] = user.substr(colon + 1);
-        }
+        if (const auto done = read_users(options); !done) return out.fail(Exit::usage, done.error());
         if (const auto done = use_sasl(options.connection.sasl_server); !done)
             return out.fail(Exit::usage, done.error());
         if (!tls.certificate_file.empty()) {
@@ -65,18 +63,36 @@ struct BrokerCommand {
         engine::Broker broker(container, options);
         const auto bound = broker.listen(*address);
         if (!bound) return out.fail(Exit::failed, bound.error().message());
+        const auto shown = show_metrics(metrics, container.reactor(), [&broker] { return broker_figures(broker); });
+        if (!shown) return out.fail(Exit::usage, shown.error());
         const std::string at = bound->to_string();
         out.either("listening on " + at, {{"event", "listening"}, {"address", at}});
+        announce(*shown, out);
         stop.wait();
         return Exit::ok;
+    }
+
+    codec::Result<void, std::string> read_users(engine::BrokerOptions& options) const {
+        const auto read = [](const std::vector<std::string>& pairs, auto& into) {
+            for (const auto& pair : pairs) {
+                const auto colon = pair.find(':');
+                if (colon == 0 || colon == std::string::npos) return false;
+                into[pair.substr(0, colon)] = pair.substr(colon + 1);
+            }
+            return true;
+        };
+        // What was given instead may be a secret.
+        if (!read(users, options.users)) return std::string("--user expects NAME:PASSWORD");
+        if (!read(tokens, options.tokens)) return std::string("--token expects NAME:TOKEN");
+        return {};
     }
 
     /// Whoever says how peers are to prove who they are wants them to.
     codec::Result<void, std::string> use_sasl(engine::SaslServerOptions& sasl) {
         if (auto done = check_mechanisms(mechanisms); !done) return done;
         const bool has_config = sasl_config_dir || sasl_config_name;
-        if (has_config && !users.empty())
-            return std::string("--user and --sasl-config-dir both say who the users are: give one of them");
+        if (has_config && !(users.empty() && tokens.empty()))
+            return std::string("--user, --token and --sasl-config-dir all say who the users are: the last goes alone");
         sasl.cyrus = cyrus;
         if (has_config) {
             auto config = engine::SaslConfig::read(sasl_config_dir.value_or(""), sasl_config_name.value_or(""));
@@ -111,6 +127,8 @@ void add_broker(Tool& tool) {
     command->add_option("--topic", options->topics, "topics that exist from the start")->type_name("ADDRESS");
     command->add_option("--user", options->users, "let in only these users; without it anybody")
         ->type_name("NAME:PASSWORD");
+    command->add_option("--token", options->tokens, "let in only whoever has this access token, or is a --user")
+        ->type_name("NAME:TOKEN");
     command
         ->add_option("--sasl-config-dir", options->sasl_config_dir,
                      "let in only whom Cyrus SASL knows by its settings here (default: /etc/sasl2)")
@@ -135,6 +153,7 @@ void add_broker(Tool& tool) {
         ->add_option("--websocket-origin", options->web_socket_origins,
                      "from browsers only on pages of these, https://example.com or *")
         ->type_name("ORIGIN");
+    add_metrics(command, options->metrics);
 }
 
 }  // namespace aprotic::driver::cli

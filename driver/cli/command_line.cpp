@@ -18,7 +18,7 @@ namespace {
 /// end, which no argument can have by itself, keeps it whole.
 std::vector<std::string> arguments(int argc, char** argv) {
     std::vector<std::string> all(argv + std::min(argc, 1), argv + argc);
-    if (!all.empty() && all.front() == "send")
+    if (!all.empty() && (all.front() == "send" || all.front() == "notify"))
         for (auto& argument : all)
             if (argument.starts_with('[') && argument.ends_with(']')) argument += '\0';
     std::reverse(all.begin(), all.end());
@@ -43,6 +43,8 @@ int run_command_line(int argc, char** argv) {
     add_serve(tool);
     add_call(tool);
     add_cast(tool);
+    add_notify(tool);
+    add_listen(tool);
     add_config(tool);
     add_send(tool);
     add_receive(tool);

@@ -23,7 +23,6 @@ std::string written(const std::string& value) {
 std::string section_of(const Config::Setting& setting) {
     const OptionInfo& info = setting.info;
     std::string text = "# " + std::string(info.help) + '\n';
-    if (!info.without_effect.empty()) text += "# No effect: " + std::string(info.without_effect) + ".\n";
     if (!info.remark.empty()) text += "# Note: " + std::string(info.remark) + ".\n";
     text += "# " + std::string(info.type) + "; from " + setting.source;
     if (setting.source != "default")
@@ -36,7 +35,6 @@ Json object_of(const Config::Setting& setting) {
     Json object = {
         {"group", info.group},      {"name", info.name}, {"value", setting.value}, {"default", setting.default_value},
         {"source", setting.source}, {"type", info.type}, {"help", info.help}};
-    if (!info.without_effect.empty()) object["without_effect"] = info.without_effect;
     if (!info.remark.empty()) object["note"] = info.remark;
     if (!info.old_name.empty()) object["old_name"] = info.old_name;
     return object;

@@ -2,6 +2,7 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -158,6 +159,7 @@ struct DoctorCommand {
         tell_handshake(report, record->seen(), began);
         if (!opened) return fail(report, out, opened.error());
         tell_peer(report, *record->seen().open);
+        tell_protection(report, identity_of(container, connection));
         const auto failed = measure(report, connection, *record, options.connect_timeout);
         if (failed) return fail(report, out, *failed);
         connection.close();
@@ -240,6 +242,22 @@ struct DoctorCommand {
             data["outcome"] = *seen.outcome;
         }
         report.step("sasl", text, data);
+    }
+
+    static engine::PeerIdentity identity_of(const engine::Container& container, const engine::Connection& connection) {
+        std::promise<engine::PeerIdentity> identity;
+        container.reactor().post([&] { identity.set_value(connection.identity()); });
+        return identity.get_future().get();
+    }
+
+    static void tell_protection(Report& report, const engine::PeerIdentity& identity) {
+        const unsigned bits = identity.sasl_layer_bits;
+        if (bits > 0)
+            report.step("sasl layer", bits == 1 ? "integrity" : "encryption of " + std::to_string(bits) + " bits",
+                        {{"bits", bits}});
+        if (!identity.sent_in_clear) return;
+        report.step("warning", "the password or token went out where others can read it: amqps keeps it from them",
+                    {{"sent-in-clear", true}});
     }
 
     static void tell_peer(Report& report, const codec::Open& open) {

@@ -5,7 +5,9 @@
 #include <stdexcept>
 
 #include <aprotic/driver/cli/configuration.hpp>
+#include <aprotic/driver/cli/figures.hpp>
 #include <aprotic/driver/cli/process.hpp>
+#include <aprotic/driver/metrics.hpp>
 #include <aprotic/driver/rpc_server.hpp>
 
 namespace aprotic::driver::cli {
@@ -22,6 +24,7 @@ struct ServeCommand {
     double timeout = 10;
     unsigned threads = 0;  ///< not given
     bool quiet = false;
+    std::string metrics;
 
     Exit run(const Output& out) const {
         StopSignal stop;
@@ -35,7 +38,13 @@ struct ServeCommand {
         else if (!config->has("DEFAULT", "executor_thread_pool_size"))
             at_once.threads = 8;
         try {
-            Transport transport(to, config->options());
+            TransportOptions settings = config->options();
+            const auto counted = metrics.empty() ? nullptr : std::make_shared<Metrics>();
+            settings.metrics = counted;
+            Transport transport(to, std::move(settings));
+            const auto shown =
+                show_metrics(metrics, transport.reactor(), [counted] { return counted->prometheus_text(); });
+            if (!shown) return out.fail(Exit::usage, shown.error());
             RpcServer server(transport, target, at_once);
             std::optional<std::string> interface;
             if (!namespace_.empty()) interface = namespace_;
@@ -55,6 +64,7 @@ struct ServeCommand {
             if (const auto ready = server.wait_ready(to_duration(timeout)); !ready) return out.fail(ready.error());
             out.either("serving '" + target.topic + "' as '" + target.server + "'",
                        Json{{"event", "serving"}, {"topic", target.topic}, {"server", target.server}});
+            cli::announce(*shown, out);
             stop.wait();
             static_cast<void>(server.stop(to_duration(timeout)));
             return Exit::ok;
@@ -120,6 +130,7 @@ void add_serve(Tool& tool) {
         ->check(CLI::Range(1, 1024))
         ->type_name("N");
     command->add_flag("--quiet", options->quiet, "do not print each request");
+    add_metrics(command, options->metrics);
     add_timeout(command, options->timeout, "longest wait for the connection and the links (default: 10)");
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <mutex>
 
 #include <CLI/Validators.hpp>
@@ -147,13 +148,11 @@ void add_sasl(CLI::App* command, std::vector<std::string>& mechanisms, engine::S
 }
 
 codec::Result<void, std::string> check_mechanisms(std::vector<std::string>& names) {
-    static constexpr std::string_view known[] = {"EXTERNAL",      "GSSAPI",        "SCRAM-SHA-512", "SCRAM-SHA-384",
-                                                 "SCRAM-SHA-256", "SCRAM-SHA-224", "SCRAM-SHA-1",   "DIGEST-MD5",
-                                                 "CRAM-MD5",      "PLAIN",         "ANONYMOUS"};
+    const auto known = engine::sasl_mechanism_names();
     for (std::string& name : names) {
         for (char& c : name)
             if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-        if (std::ranges::find(known, name) != std::end(known)) continue;
+        if (std::ranges::find(known, name) != known.end()) continue;
         std::string all;
         for (const std::string_view each : known) all.append(all.empty() ? "" : ", ").append(each);
         return "--sasl-mechanism " + name + ": there are " + all;
@@ -174,12 +173,32 @@ void add_way(CLI::App* command, Way& way) {
     command->add_option("--tls-key-password", tls.key_password, "of an encrypted key")->type_name("PASSWORD");
     command->add_flag("--tls-insecure-skip-verification", tls.insecure_skip_verification, "anybody may be the server");
     add_sasl(command, way.sasl.mechanisms, way.sasl.cyrus);
+    command
+        ->add_option("--sasl-token-file", way.token_file,
+                     "an access token, for OAUTHBEARER and XOAUTH2; read at each authentication")
+        ->type_name("FILE");
     command->add_option("--sasl-act-for", way.sasl.authorization_id, "be taken for this user, if the server lets us")
         ->type_name("USER");
 }
 
+namespace {
+
+std::optional<std::string> read_token(const std::string& file) {
+    std::ifstream in(file);
+    std::string token;
+    in >> token;
+    return token.empty() ? std::nullopt : std::optional(token);
+}
+
+}  // namespace
+
 codec::Result<void, std::string> use_way(engine::ConnectionOptions& connection, std::string_view url, Way way) {
     if (auto done = check_mechanisms(way.sasl.mechanisms); !done) return done;
+    if (!way.token_file.empty()) {
+        if (!read_token(way.token_file))
+            return "--sasl-token-file " + way.token_file + " has no token in its first line";
+        way.sasl.token = [file = way.token_file] { return read_token(file).value_or(""); };
+    }
     way.sasl.enabled = connection.sasl.enabled || !way.sasl.mechanisms.empty() || way.sasl.cyrus.layer_bits_min > 0;
     connection.sasl = std::move(way.sasl);
     if (!way.proxy.empty()) {

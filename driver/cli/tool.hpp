@@ -77,6 +77,7 @@ struct Way {
     std::string proxy{};
     engine::TlsOptions tls{};
     engine::SaslClientOptions sasl{};  ///< without the credentials, which are in the URL
+    std::string token_file{};
 };
 /// Adds `--proxy`, `--allow-cleartext-password`, and the `--tls-…` and `--sasl-…` options of a client.
 void add_way(CLI::App* command, Way& way);
@@ -94,6 +95,8 @@ void add_broker(Tool& tool);
 void add_serve(Tool& tool);
 void add_call(Tool& tool);
 void add_cast(Tool& tool);
+void add_notify(Tool& tool);
+void add_listen(Tool& tool);
 void add_config(Tool& tool);
 void add_send(Tool& tool);
 void add_receive(Tool& tool);

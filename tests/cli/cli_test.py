@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from tool import Background, Broker, run, server  # noqa: E402
 
-COMMANDS = ["broker", "serve", "call", "cast", "config", "send", "receive", "dump", "doctor", "conform", "fuzz"]
+COMMANDS = ["broker", "serve", "call", "cast", "notify", "listen", "config", "send", "receive", "dump", "doctor", "conform", "fuzz"]
 
 
 def closed_port():
@@ -95,8 +95,6 @@ class Config(ToolTest):
                 lines += [f"\n### [{where}]\n", "| option | default | | |", "|---|---|---|---|"]
                 group = where
             text = option["help"]
-            if "without_effect" in option:
-                text += f". **No effect**: {option['without_effect']}"
             if "note" in option:
                 text += f". ({option['note'].capitalize()}.)"
             lines.append(f"| {name} | {'`' + option['default'] + '`' if option['default'] else ''} | {option['type']} | {text} |")
@@ -112,7 +110,6 @@ class Config(ToolTest):
         code, out, err = run("config", "--config-file", path)
         self.assertEqual((code, err), (0, ""))
         self.assertIn(f"# seconds; from {path}:2; default: 0\nidle_timeout = 4\n", out)
-        self.assertIn("# No effect: ", out)
         before = self.settings("--config-file", path)
         again = self.settings("--config-file", self.file(out))
         self.assertEqual({name: each["value"] for name, each in before.items()},
@@ -635,6 +632,25 @@ class Rpc(ToolTest):
                     f"127.0.0.1:{port}")
         self.assertLess(time.monotonic() - start, 10)
 
+    def test_without_a_broker(self):
+        ports = [closed_port(), closed_port()]
+        hosts = ",".join(f"u:p@127.0.0.1:{port}" for port in ports)
+        with server(f"amqp+direct://{hosts}/?direct_listen=127.0.0.1:{ports[0]}", "t", "one") as one:
+            both = f"amqp+direct://{hosts}"
+            self.expect(run("call", both, "--topic", "t", "echo", '{"a": 1}'), 0, '{"a":1}\n')
+            self.assertEqual(one.line(), 'one: call echo {"a":1}')
+            with server(f"amqp+direct://u:p@127.0.0.1:{ports[1]}", "t", "two") as two:
+                self.expect(run("call", both, "--topic", "t", "--server", "two", "echo"), 0, "{}\n")
+                self.assertEqual(two.line(), "two: call echo {}")
+                self.expect(run("cast", both, "--topic", "t", "--fanout", "echo"), 0)
+                self.assertEqual([each.line() for each in (one, two)], ["one: cast echo {}", "two: cast echo {}"])
+                self.expect(run("call", both, "--topic", "none", "echo"), 1, "", "amqp:not-found")
+                self.expect(run("call", f"amqp+direct://u:q@127.0.0.1:{ports[1]}", "--topic", "t", "echo"), 3, "", "password")
+                self.assertEqual(one.stop(), 0, one.errors)
+                self.expect(run("call", both, "--topic", "t", "echo"), 0, "{}\n")
+                self.assertEqual(two.stop(), 0, two.errors)
+        self.expect(run("serve", both, "--topic", "t", "--server", "s"), 2, "", "direct_listen")
+
     def test_a_server_survives_its_broker(self):
         with Broker() as broker, server(broker.url, "t", "one") as one:
             address = broker.address
@@ -642,6 +658,81 @@ class Rpc(ToolTest):
             with Background("broker", "--listen", address, ready="listening"):
                 self.expect(run("call", "amqp://" + address, "--topic", "t", "--timeout", "15", "echo"), 0, "{}\n")
             self.assertEqual(one.stop(), 0, one.errors)
+
+
+
+class Notifications(ToolTest):
+    def test_what_is_told_is_heard(self):
+        with Broker() as broker:
+            def notify(*arguments):
+                return run("notify", broker.url, "--event-type", "disk.full", "--publisher", "host1", *arguments)
+
+            self.expect(notify('{"free": 0}'), 0, "sent to 'notifications'\n")
+            self.expect(notify("--priority", "ERROR", "--driver", "messagingv2", "[1, 2]"), 0)
+            code, out, _ = notify("--json", "--topic", "one", "--topic", "two", "--context", '{"user": "me"}')
+            self.assertEqual((code, json.loads(out)), (0, {"sent": True, "topics": ["one", "two"], "priority": "info",
+                                                           "event_type": "disk.full"}))
+
+            code, out, err = run("listen", broker.url, "--count", "2")
+            self.assertEqual((code, err), (0, ""))
+            stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} "
+            self.assertRegex("".join(sorted(out.splitlines(True), key=lambda line: line[27:])),
+                             "^" + stamp + "error host1 disk.full \\[1,2\\]\n" +
+                             stamp + 'info host1 disk.full \\{"free":0\\}\n$')
+            code, out, _ = run("listen", broker.url, "--json", "--topic", "two", "--priority", "info", "--count", "1")
+            heard = json.loads(out)
+            self.assertEqual((code, heard["payload"], heard["context"], heard["priority"]),
+                             (0, None, {"user": "me"}, "INFO"))
+            # Nothing is left there, and what is on another topic is not heard.
+            self.expect(run("listen", broker.url, "--topic", "two", "--timeout", "0.5"), 4, "", "no notification came")
+
+    def test_given_back_it_comes_again(self):
+        with Broker() as broker:
+            self.expect(run("notify", broker.url, "--event-type", "e", "5"), 0)
+            for _ in range(2):
+                code, out, _ = run("listen", broker.url, "--requeue", "--count", "1")
+                self.assertEqual(code, 0)
+                self.assertIn(" e 5\n", out)
+            self.expect(run("listen", broker.url, "--count", "1"), 0)
+            self.expect(run("listen", broker.url, "--count", "1", "--timeout", "0.5"), 4, "", "no notification came")
+
+    def test_pools_and_filters(self):
+        with Broker() as broker:
+            for event in ("a.start", "b.start"):
+                self.expect(run("notify", broker.url, "--event-type", event, "--pool", "billing"), 0)
+            heard = run("listen", broker.url, "--pool", "billing", "--event-type", "b", "--timeout", "1")
+            self.assertEqual((heard[0], heard[1].count("\n"), " b.start null\n" in heard[1]), (0, 1, True), heard)
+            self.expect(run("listen", broker.url, "--count", "2"), 0)
+
+    def test_a_listener_ends_in_order(self):
+        with Broker() as broker:
+            self.expect(run("notify", broker.url, "--event-type", "e"), 0)
+            with Background("listen", broker.url, ready="20") as listener:
+                self.assertEqual(listener.stop(), 0)
+
+    def test_a_services_file(self):
+        with Broker() as broker, tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write(f"[DEFAULT]\ntransport_url = amqp://127.0.0.1:{closed_port()}\n[oslo_messaging_notifications]\n"
+                       f"transport_url = {broker.url}\ntopics = mine\ndriver = messagingv2\n")
+            file.flush()
+            self.expect(run("notify", "--config-file", file.name, "--event-type", "e", '{"x": 1}'), 0, "sent to 'mine'\n")
+            code, out, _ = run("listen", "--config-file", file.name, "--count", "1")
+            self.assertEqual(code, 0)
+            self.assertIn('e {"x":1}\n', out)
+
+    def test_what_goes_wrong(self):
+        self.expect(run("notify", "amqp://h"), 2, "", "--event-type")
+        self.expect(run("notify", "amqp://h", "--event-type", "e", "{"), 2, "", "JSON")
+        self.expect(run("notify", "amqp://h", "--event-type", "e", "--priority", "high"), 2, "", "critical")
+        self.expect(run("notify", "amqp://h", "--event-type", "e", "--driver", "log"), 2, "", "messagingv2")
+        self.expect(run("notify", "--event-type", "e", "{}"), 2, "", "no URL")
+        self.expect(run("listen"), 2, "", "URL")
+        self.expect(run("listen", "amqp://h", "--event-type", "("), 2, "", "a ) that closes the group")
+        nobody = f"amqp://127.0.0.1:{closed_port()}"
+        self.expect(run("notify", nobody, "--event-type", "e", "--retry", "0"), 3, "", "unreachable")
+        self.expect(run("listen", nobody, "--connect-timeout", "0.5"), 3, "", "unreachable")
+        with Broker("--queue-patterns", "other") as broker:
+            self.expect(run("notify", broker.url, "--event-type", "e"), 1, "", "unicast.openstack.notifications.info")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Runs the recipes of docs/tls-and-sasl.md, word for word: below each heading of the third level one block of commands."""
 import os
+import random
 import shlex
 import socket
 import subprocess
@@ -25,9 +26,15 @@ def recipes():
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+    """Below those which the system gives to connections that go out: one of these could have it a moment later."""
+    while True:
+        port = random.randrange(20000, 32768)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return str(port)
 
 
 def perform(lines, aprotic, folder, environment=None):

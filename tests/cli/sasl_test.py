@@ -89,7 +89,7 @@ class Options(ToolTest):
             result = run("broker", "--sasl-config-dir", folder)
             self.expect(result, 2, "", "line 1")
             self.assertNotIn("password of mine", result[2])
-            self.expect(run("broker", "--sasl-config-dir", folder, "--user", "a:b"), 2, "", "--user and --sasl-config-dir")
+            self.expect(run("broker", "--sasl-config-dir", folder, "--user", "a:b"), 2, "", "--user, --token and --sasl-config-dir")
         for command in (["broker"], ["send", "amqp://127.0.0.1", "q", "x"], ["doctor", "amqp://127.0.0.1"]):
             self.expect(run(*command, "--sasl-mechanism", "SCRAM-SHA256"), 2, "", "SCRAM-SHA-256")
             self.expect(run(*command, "--sasl-layer-bits", "0"), 2, "", "--sasl-layer-bits")
@@ -100,8 +100,28 @@ class Options(ToolTest):
             url = f"amqp://me:{SECRET}@{broker.address}"
             self.expect(run("send", url, "q", "x" * 100_000, "--sasl-layer-bits", "56"), 0)
             self.expect(run("receive", url, "q", "--count", "1", "--timeout", "10", "--sasl-layer-bits", "1"), 0, "x" * 100_000 + "\n")
+            result = run("doctor", url, "--json", "--sasl-layer-bits", "56")
+            steps = {step["step"]: step for step in map(json.loads, result[1].splitlines())}
+            self.assertGreaterEqual(steps["sasl layer"]["bits"], 56, result)
             self.assertEqual(run("send", url, "q", "x")[0], 3)
             self.assertEqual(run("send", url, "q", "x", "--sasl-mechanism", "SCRAM-SHA-256")[0], 3)
+
+    def test_tokens(self):
+        with tempfile.TemporaryDirectory() as folder, Broker("--queue", "q", "--token", f"me:{SECRET}") as broker:
+            file = os.path.join(folder, "token")
+            url, with_token = broker.url, ("--sasl-token-file", file)
+            self.expect(run("send", url, "q", "x", *with_token), 2, "", f"--sasl-token-file {file}")
+            with open(file, "w", encoding="ascii") as out:
+                out.write(f"{SECRET}-not\n")
+            result = run("send", url, "q", "x", *with_token)
+            self.expect(result, 3, "", "sasl.token")
+            self.assertNotIn(SECRET, result[2])
+            with open(file, "w", encoding="ascii") as out:
+                out.write(f"{SECRET}\n")
+            self.expect(run("send", url, "q", "x", *with_token), 0)
+            self.assertEqual(sasl_step(run("doctor", url, "--json", *with_token))["used"], "OAUTHBEARER")
+            self.assertEqual(run("send", url, "q", "x")[0], 3)
+            self.expect(run("broker", "--token", SECRET), 2, "", "--token expects NAME:TOKEN")
 
     def test_wrong_passwords_one_after_the_other(self):
         """Neither the broker nor anything it says has them."""
@@ -120,7 +140,7 @@ class Recipes(unittest.TestCase):
 
     def test_each_mechanism_has_one(self):
         names = " ".join(recipes.recipes())
-        for name in BY_PASSWORD + ["EXTERNAL", "ANONYMOUS", "GSSAPI"]:
+        for name in BY_PASSWORD + ["OAUTHBEARER", "XOAUTH2", "EXTERNAL", "ANONYMOUS", "GSSAPI"]:
             self.assertIn(name, names)
 
     def test_they_are_right(self):

@@ -129,6 +129,9 @@ TEST_CASE("an application may have addresses of its own") {
         std::array<std::string, 3> server_addresses(const Target& target) const override {
             return {"own/" + target.server, "own-all/" + target.topic, "own/" + target.topic};
         }
+        std::string notification_address(const Target& target, std::string_view priority) const override {
+            return "own/" + target.topic + "/" + std::string(priority);
+        }
     };
     engine::BrokerOptions broker;
     broker.queue_patterns = {"own"};

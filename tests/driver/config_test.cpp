@@ -1,5 +1,6 @@
 // Configuration as services have it: files, environment, URL.
 #include <aprotic/driver/config.hpp>
+#include <aprotic/driver/notifier.hpp>
 #include <aprotic/driver/transport.hpp>
 
 #include <algorithm>
@@ -136,8 +137,7 @@ TEST_CASE("a service's own file configures the driver") {
     CHECK(setting(config, "trace").source == "default");
     CHECK(setting(config, "ssl_key_password").value == "***");
     CHECK_THAT(setting(config, "transport_url", {}, "DEFAULT").value, Contains("me:***@10.0.0.7:5673"));
-    // Written out, not passed over in silence.
-    CHECK_THAT(config.remarks().at(0), Contains("nova.conf:26: [oslo_messaging_notifications] transport_url"));
+    CHECK(setting(config, "driver").value == "messagingv2");
 }
 
 TEST_CASE("every option of the original is there under its name, in its group and in the old one") {
@@ -275,4 +275,37 @@ TEST_CASE("a program's defaults are overridden by files and told apart") {
 TEST_CASE("files of Cyrus' settings are read when the transport is made") {
     CHECK_THROWS_WITH(Transport("amqp://h/?sasl_config_dir=/nowhere"),
                       Contains("sasl_config_dir") && Contains("/nowhere"));
+}
+
+TEST_CASE("a service's file says how it notifies") {
+    const auto config = parsed(
+        "[DEFAULT]\ntransport_url = amqp://h\n[oslo_messaging_notifications]\n"
+        "driver = messagingv2\ndriver = log\ntopics = one,two\nretry = 3\n");
+    const auto options = config.notifier("compute.host1");
+    CHECK(options.publisher_id == "compute.host1");
+    CHECK(options.drivers == std::vector<NotifierDriver>{NotifierDriver::messagingv2, NotifierDriver::log});
+    CHECK(options.topics == std::vector<std::string>{"one", "two"});
+    CHECK(options.retry == 3);
+    CHECK(config.notification_url() == "amqp://h");
+    CHECK(Config().notifier().drivers.empty());
+    CHECK(Config().notifier().topics == std::vector<std::string>{"notifications"});
+    CHECK(parsed("[DEFAULT]\nnotification_driver = noop\n").notifier().drivers ==
+          std::vector<NotifierDriver>{NotifierDriver::noop});
+
+    const std::string group = "[oslo_messaging_notifications]\n";
+    CHECK(refusal(group + "driver = rabbit\n") ==
+          "nova.conf:2: [oslo_messaging_notifications] driver = rabbit: messaging, messagingv2, log, routing, test or "
+          "noop was expected");
+    CHECK_THAT(refusal(group + "driver = routing\n"), Contains("routing_config with a file of rules was expected"));
+    const auto file = (std::filesystem::temp_directory_path() / "aprotic-routing-test.yaml").string();
+    const std::string routing = group + "driver = routing\nrouting_config = " + file + "\n";
+    std::filesystem::remove(file);
+    CHECK(refusal(routing) ==
+          "nova.conf:3: [oslo_messaging_notifications] routing_config = " + file + ": the file cannot be read");
+    std::ofstream(file) << "group:\n  log:\n    accepted_event: [x]\n";
+    CHECK(refusal(routing) ==
+          file + ": group: log: accepted_event: accepted_events or accepted_priorities was expected");
+    std::ofstream(file) << "group:\n  log:\n    accepted_events: [x]\n";
+    CHECK(parsed(routing).notifier().routing.groups.size() == 1);
+    std::filesystem::remove(file);
 }

@@ -145,3 +145,32 @@ TEST_CASE("a method may answer later, and one that never does answers by being d
         CHECK_THAT(dropped.error().message, Catch::Contains("dropped"));
     }
 }
+
+TEST_CASE("what is left to handle_others begins with no underscore unless that is allowed") {
+    Dispatcher dispatcher;
+    dispatcher.endpoint().handle("_given", [] { return "given"; }).handle_others([](const Request& request) {
+        return request.method;
+    });
+    dispatcher.endpoint("open", "1.0")
+        .handle_others([](const Request& request) { return request.method; }, AccessPolicy::legacy);
+    CHECK(*ask(dispatcher, {.method = "any"}) == "any");
+    CHECK(ask(dispatcher, {.method = "_any"}).error().message == "Endpoint does not support RPC method _any");
+    CHECK(ask(dispatcher, {.method = "__init__"}).error().type == "NoSuchMethod");
+    CHECK(*ask(dispatcher, {.method = "_given"}) == "given");  // its name was given: that exposes it
+    CHECK(*ask(dispatcher, {.method = "_any", .namespace_ = "open"}) == "_any");
+    // Without handle_others only what was given can be called, whatever its name.
+    Dispatcher given_only;
+    given_only.endpoint().handle("m", [] { return 1; });
+    CHECK(ask(given_only, {.method = "other"}).error().type == "NoSuchMethod");
+}
+
+TEST_CASE("an endpoint answers to its legacy namespaces too") {
+    Dispatcher dispatcher;
+    dispatcher.endpoint("new", "1.2").legacy_namespaces({"old", std::nullopt}).handle("m", [] { return "new 1.2"; });
+    dispatcher.endpoint("old", "2.0").handle("m", [] { return "old 2.0"; });
+    CHECK(*ask(dispatcher, {.method = "m", .namespace_ = "new", .version = "1.1"}) == "new 1.2");
+    CHECK(*ask(dispatcher, {.method = "m", .namespace_ = "old", .version = "1.1"}) == "new 1.2");
+    CHECK(*ask(dispatcher, {.method = "m", .namespace_ = "old", .version = "2.0"}) == "old 2.0");
+    CHECK(*ask(dispatcher, {.method = "m"}) == "new 1.2");
+    CHECK(ask(dispatcher, {.method = "m", .namespace_ = "other"}).error().type == "UnsupportedVersion");
+}

@@ -68,6 +68,36 @@ TEST_CASE("a backoff below one keeps the pause") {
     }
 }
 
+TEST_CASE("pauses may grow by addition, and both ways together") {
+    const auto pauses = [](const Reconnect::Options& how) {
+        Reconnect reconnect(how, 1, 0);
+        reconnect.next(Input::start, 0);
+        std::vector<aprotic::engine::Duration> all;
+        for (int i = 0; i < 5; ++i) {
+            all.push_back(reconnect.next(Input::failed, 0).pause);
+            reconnect.next(Input::timer, 0);
+        }
+        return all;
+    };
+    using Pauses = std::vector<aprotic::engine::Duration>;
+    CHECK(pauses({.interval = 1s, .backoff = 1, .interval_max = 8s, .increment = 2s}) == Pauses{1s, 3s, 5s, 7s, 8s});
+    CHECK(pauses({.interval = 1s, .backoff = 2, .interval_max = 30s, .increment = 1s}) == Pauses{1s, 3s, 7s, 15s, 30s});
+}
+
+TEST_CASE("chance takes no more of a pause than it may") {
+    for (const double jitter : {0.0, 0.5, 1.0, 7.0, -1.0}) {
+        for (const std::uint64_t chance : {0ull, 1ull, 499'999'999ull, 999'999'999ull, ~0ull}) {
+            Reconnect reconnect({.interval = 1s, .interval_max = 30s, .jitter = jitter}, 1, 0);
+            reconnect.next(Input::start, chance);
+            const auto pause = reconnect.next(Input::failed, chance).pause;
+            CHECK(pause <= 1s);
+            CHECK(pause > 0s);
+            if (jitter <= 0) CHECK(pause == 1s);
+            if (jitter == 0.5) CHECK(pause > 500ms);
+        }
+    }
+}
+
 TEST_CASE("what does not belong to the status does nothing") {
     Reconnect reconnect(options, 1, 0);
     for (const Input input : {Input::connected, Input::failed, Input::lost, Input::timer, Input::stop})

@@ -1,14 +1,18 @@
 #!/usr/bin/python3
-"""An oslo.messaging RPC server or client, as applications write them. Each line of output is one JSON object.
+"""An oslo.messaging RPC server or client, notifier or listener, as applications write them. Each line of output is one
+JSON object.
 
     oslo_peer.py URL server TOPIC NAME          serves until standard input ends
     oslo_peer.py URL client TOPIC STEP...       runs the steps one after the other
+    oslo_peer.py URL listener TOPIC [N,SECONDS] prints notifications, or batches of N, until standard input ends
+    oslo_peer.py URL notifier TOPIC STEP...     sends notifications: DRIVER:PRIORITY:EVENT
 
 Instead of a URL file:PATH takes everything from a configuration file.
 OSLO_AMQP_OPTIONS in the environment may have a JSON object with options of the driver by name, such as ssl_ca_file.
 
 Steps of the client: echo, echo=SERVER, plain (the reply as it is), boom, custom, missing, version, note=TEXT (cast),
 fanout=TEXT, slow=SECONDS (call with monitoring), nobody (call to a topic without a server).
+The listener asks for the first notification of the event "again" a second time.
 """
 import json
 import logging
@@ -115,6 +119,72 @@ def call(transport, topic, steps):
         say(step=step, seconds=round(time.monotonic() - began, 3), **outcome)
 
 
+class Listener(object):
+    def __init__(self):
+        self.again = True
+
+    def requeue(self, events):
+        if "again" in events and self.again:
+            self.again = False
+            return oslo_messaging.NotificationResult.REQUEUE
+        return oslo_messaging.NotificationResult.HANDLED
+
+
+class EachListener(Listener):
+    def take(priority):
+        def method(self, context, publisher, event, payload, metadata):
+            say(event="notification", priority=priority, publisher_id=publisher, event_type=event, payload=payload,
+                context=context, metadata={key: len(value) for key, value in metadata.items()})
+            return self.requeue([event])
+        return method
+
+    audit, debug, info, warn = take("audit"), take("debug"), take("info"), take("warn")
+    error, critical, sample = take("error"), take("critical"), take("sample")
+
+
+class BatchListener(Listener):
+    def take(priority):
+        def method(self, messages):
+            events = [each["event_type"] for each in messages]
+            say(event="batch", priority=priority, events=events)
+            return self.requeue(events)
+        return method
+
+    info, error = take("info"), take("error")
+
+
+def listen(conf, url, topic, batch):
+    transport = oslo_messaging.get_notification_transport(conf, url=url)
+    targets = [oslo_messaging.Target(topic=topic)]
+    if batch:
+        size, seconds = batch.split(",")
+        listener = oslo_messaging.get_batch_notification_listener(
+            transport, targets, [BatchListener()], executor="threading", allow_requeue=True, batch_size=int(size),
+            batch_timeout=float(seconds))
+    else:
+        listener = oslo_messaging.get_notification_listener(transport, targets, [EachListener()], executor="threading",
+                                                            allow_requeue=True)
+    listener.start()
+    say(event="started")
+    sys.stdin.read()
+    listener.stop()
+    listener.wait()
+    transport.cleanup()
+
+
+PAYLOAD = {"text": "h\u00e9llo \U0001f600", "n": 5, "none": None, "list": [1.5, {"x": True}]}
+
+
+def notify(conf, url, topic, steps):
+    transport = oslo_messaging.get_notification_transport(conf, url=url)
+    for step in steps:
+        driver, priority, event = step.split(":")
+        notifier = oslo_messaging.Notifier(transport, "pub.host1", driver=driver, topics=[topic], retry=0)
+        getattr(notifier, priority)(CONTEXT, event, PAYLOAD)
+        say(step=step)
+    transport.cleanup()
+
+
 def main():
     url, what, topic, rest = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
     conf = cfg.CONF  # not one of our own: the metrics of oslo.messaging read this one
@@ -123,6 +193,10 @@ def main():
     conf.register_opts(opts.amqp1_opts, group="oslo_messaging_amqp")
     for name, value in json.loads(os.environ.get("OSLO_AMQP_OPTIONS", "{}")).items():
         conf.set_override(name, value, group="oslo_messaging_amqp")
+    if what == "listener":
+        return listen(conf, url, topic, rest[0] if rest else None)
+    if what == "notifier":
+        return notify(conf, url, topic, rest)
     transport = oslo_messaging.get_rpc_transport(conf, url=url, allowed_remote_exmods=["builtins"])
     if what == "server":
         serve(transport, topic, rest[0])

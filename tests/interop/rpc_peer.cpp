@@ -1,16 +1,21 @@
-// An RPC server or client on our driver, with the methods and steps of oslo_peer.py. Each line of output is one JSON
-// object.
+// An RPC server or client, notifier or listener on our driver, with the methods and steps of oslo_peer.py. Each line of
+// output is one JSON object.
 //
 //     rpc_peer URL server TOPIC NAME          serves until standard input ends
 //     rpc_peer URL client TOPIC STEP...       runs the steps one after the other
+//     rpc_peer URL listener TOPIC [N,SECONDS] prints notifications, or batches of N, until standard input ends
+//     rpc_peer URL notifier TOPIC STEP...     sends notifications: DRIVER:PRIORITY:EVENT
 
 #include <chrono>
+#include <future>
 #include <iostream>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <aprotic/driver/notification_listener.hpp>
+#include <aprotic/driver/notifier.hpp>
 #include <aprotic/driver/rpc.hpp>
 
 namespace {
@@ -88,6 +93,25 @@ Result<Json> run_step(const RpcClient& client, const std::string& topic, const s
     if (word == "version") return client.prepare({.version = "2.0"}).try_call("echo", {{"value", 1}}, 20s);
     if (word == "slow")
         return client.prepare({.call_monitor_timeout = 2s}).try_call("slow", {{"seconds", std::stod(argument)}}, 20s);
+    if (word == "marked") {
+        // All that the original does not know, at once.
+        const CallOptions all = {
+            .cancellable = true,
+            .idempotent = true,
+            .trace = TraceContext{"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "v=1"}};
+        auto reply = client.prepare(all).try_call("echo", {{"value", 5}}, 20s);
+        return reply ? Result<Json>(reply->at("value")) : reply;
+    }
+    if (word == "giveup") {
+        CallOptions options = {.cancellable = true};
+        if (!argument.empty()) options.server = argument;
+        std::promise<Result<Json>> ended;
+        const CallHandle call = client.prepare(options).async_call(
+            "slow", {{"seconds", 1}}, 20s, [&ended](Result<Json> result) { ended.set_value(std::move(result)); });
+        std::this_thread::sleep_for(300ms);
+        call.cancel();
+        return ended.get_future().get();
+    }
     if (word == "nobody") return client.prepare({.topic = topic + "-nobody"}).try_call("echo", {{"value", 1}}, 2s);
     const auto sent = client.prepare({.fanout = word == "fanout"}).try_cast("note", {{"text", argument}});
     if (!sent) return sent.error();
@@ -117,16 +141,88 @@ int call(Transport& transport, const std::string& topic, const std::vector<std::
     return 0;
 }
 
+int listen(Transport& transport, const std::string& topic, const std::string& batch) {
+    NotificationListenerOptions options{.threads = 1, .allow_requeue = true};
+    bool again = true;
+    const auto result = [&again](const std::string& event) {
+        const bool requeue = event == "again" && again;
+        again = again && !requeue;
+        return requeue ? NotificationResult::requeue : NotificationResult::handled;
+    };
+    if (const auto comma = batch.find(','); comma != std::string::npos) {
+        options.batch_size = std::stoul(batch.substr(0, comma));
+        options.batch_timeout =
+            std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::stod(batch.substr(comma + 1))));
+    }
+    NotificationListener listener(transport, {{.topic = topic}}, options);
+    for (const auto priority : all_priorities) {
+        if (options.batch_size > 1) {
+            listener.on_batch(priority, [&, priority](const std::vector<Notification>& all) {
+                Json events = Json::array();
+                for (const auto& each : all) events.push_back(each.event_type);
+                say({{"event", "batch"}, {"priority", name_of(priority)}, {"events", events}});
+                for (const auto& each : all)
+                    if (result(each.event_type) == NotificationResult::requeue) return NotificationResult::requeue;
+                return NotificationResult::handled;
+            });
+        } else {
+            listener.on(priority, [&](const Notification& notification) {
+                Json line = {{"event", "notification"}};
+                line.update(to_json(notification));
+                line["priority"] = name_of(notification.priority);
+                line["context"] = notification.context;
+                line["metadata"] = {{"message_id", notification.message_id.size()},
+                                    {"timestamp", notification.timestamp.size()}};
+                say(line);
+                return result(notification.event_type);
+            });
+        }
+    }
+    listener.start();
+    if (const auto ready = listener.wait_ready(20s); !ready) {
+        std::cerr << "rpc_peer: " << ready.error().message() << std::endl;
+        return 1;
+    }
+    say({{"event", "started"}});
+    for (std::string line; std::getline(std::cin, line);) {
+    }
+    return listener.stop() ? 0 : 1;
+}
+
+int notify(Transport& transport, const std::string& topic, const std::vector<std::string>& steps) {
+    const Json payload = {
+        {"text", "h\u00e9llo \U0001f600"}, {"n", 5}, {"none", nullptr}, {"list", {1.5, {{"x", true}}}}};
+    for (const auto& step : steps) {
+        const auto first = step.find(':');
+        const auto second = step.find(':', first + 1);
+        NotifierOptions options{.publisher_id = "pub.host1", .topics = {topic}, .retry = 0, .context = context};
+        options.drivers = {notifier_driver_named(step.substr(0, first)).value()};
+        const auto priority = priority_named(step.substr(first + 1, second - first - 1)).value();
+        const auto sent = Notifier(transport, options).try_notify(priority, step.substr(second + 1), payload);
+        if (!sent) {
+            std::cerr << "rpc_peer: " << sent.error().message() << std::endl;
+            return 1;
+        }
+        say({{"step", step}});
+    }
+    return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 5) {
-        std::cerr << "rpc_peer URL server TOPIC NAME | URL client TOPIC STEP..." << std::endl;
+    if (argc < 4) {
+        std::cerr << "rpc_peer URL server TOPIC NAME | URL client TOPIC STEP... | URL listener TOPIC [N,SECONDS] | URL "
+                     "notifier TOPIC STEP..."
+                  << std::endl;
         return 2;
     }
     try {
         Transport transport(argv[1]);
-        if (std::string(argv[2]) == "server") return serve(transport, argv[3], argv[4]);
+        const std::string role = argv[2];
+        if (role == "listener") return listen(transport, argv[3], argc > 4 ? argv[4] : "");
+        if (role == "notifier") return notify(transport, argv[3], std::vector<std::string>(argv + 4, argv + argc));
+        if (role == "server" && argc > 4) return serve(transport, argv[3], argv[4]);
         return call(transport, argv[3], std::vector<std::string>(argv + 4, argv + argc));
     } catch (const std::exception& error) {
         std::cerr << "rpc_peer: " << error.what() << std::endl;

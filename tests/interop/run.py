@@ -328,13 +328,13 @@ def expect(results, step, **fields):
         check(got.get(name) == value, "%s: expected %s = %r, got %r" % (step, name, value, got))
 
 
-def rpc(options, start_broker, start_server, start_client, multicast, check_errors):
+def rpc(options, start_broker, start_server, start_client, multicast, check_errors, first_steps=()):
     """Two servers of one kind, a client of the other: every kind of request, every kind of answer."""
     broker, at = start_broker(options)
     url = "amqp://" + at
     servers = start_servers(start_server, url, ["one", "two"])
     context = {"user": "alice", "request_id": "req-1"}
-    steps = ["echo=one", "echo=two", "echo", "boom", "custom", "missing", "version", "slow=4", "nobody", "note=cast"]
+    steps = list(first_steps) + ["echo=one", "echo=two", "echo", "boom", "custom", "missing", "version", "slow=4", "nobody", "note=cast"]
     results = run_client(start_client, url, *steps)
     for name in ("one", "two"):
         expect(results, "echo=" + name, result={"same": True, "server": name, "context": context})
@@ -364,11 +364,18 @@ def errors_seen_by_python(results):
     expect(results, "nobody", raised="MessagingTimeout")
 
 
+GIVEN_UP = ("giveup", "giveup=one")
+
+
 def errors_seen_by_us(results):
     expect(results, "boom", remote="ValueError", module="builtins", message="bad \u20ac value")
     expect(results, "custom", remote="Trouble", message="custom trouble", kwargs={"code": 7})
     expect(results, "missing", remote="NoSuchMethod")
     expect(results, "version", remote="UnsupportedVersion")
+    # What Python's servers do not know of does them no harm: the steps that follow these work.
+    for step in GIVEN_UP:
+        expect(results, step, raised="cancelled")
+    expect(results, "marked", result=5)
     nobody = results["nobody"]
     check("remote" not in nobody and "nobody" in nobody.get("message", ""), "nobody: %r" % nobody)
 
@@ -380,7 +387,74 @@ def python_client(options, start_broker, multicast):
 
 def python_servers(options, start_broker, multicast):
     need_modules("oslo_messaging", "pyngus", "proton")
-    rpc(options, start_broker, python_peer, lambda *a: our_peer(options, *a), multicast, errors_seen_by_us)
+    rpc(options, start_broker, python_peer, lambda *a: our_peer(options, *a), multicast, errors_seen_by_us,
+        GIVEN_UP + ("marked",))
+
+
+# ---- notifications --------------------------------------------------------------------------------------------------
+
+PRIORITIES = ("audit", "debug", "info", "warn", "error", "critical", "sample")
+PAYLOAD = {"text": "h\u00e9llo \U0001f600", "n": 5, "none": None, "list": [1.5, {"x": True}]}
+
+
+def notifications(options, start_listener, start_notifier):
+    """A listener of one kind, a notifier of the other: both forms, all priorities, what comes again, batches."""
+    need_modules("oslo_messaging", "pyngus", "proton")
+    broker, at = start_our_broker(options)
+    url = "amqp://" + at
+    listener = start_listener(url, "listener", TOPIC)
+    listener.wait_for('"event": "started"', 60)
+    steps = ["%s:%s:e.%s.%s" % (driver, priority, driver, priority)
+             for driver in ("messaging", "messagingv2") for priority in PRIORITIES] + ["messagingv2:info:again"]
+    start_notifier(url, "notifier", TOPIC, *steps).wait_end(120)
+    got = {}
+    for line in listener.objects(3):
+        if line.get("event") == "notification":
+            got.setdefault(line["event_type"], []).append(line)
+    for step in steps:
+        driver, priority, event = step.split(":")
+        lines = got.pop(event, [])
+        check(len(lines) == (2 if event == "again" else 1), "%s came %d times" % (event, len(lines)))
+        for line in lines:
+            check(line["priority"] == priority and line["publisher_id"] == "pub.host1", "%s came as %r" % (step, line))
+            check(line["payload"] == PAYLOAD and line["context"] == {"user": "alice", "request_id": "req-1"},
+                  "%s came with %r" % (step, line))
+            check(line["metadata"] == {"message_id": 36, "timestamp": 26}, "%s came with %r" % (step, line))
+    check(not got, "nobody sent %r" % got)
+    listener.finish()
+
+    # Sent before anybody listens, so that the batches are full.
+    topic = TOPIC + "-batch"
+    sent = ["e%d" % i for i in range(7)]
+    start_notifier(url, "notifier", topic, *["messaging:info:" + event for event in sent]).wait_end(60)
+    listener = start_listener(url, "listener", topic, "5,2")
+    batches = [line["events"] for line in listener.objects(4) if line.get("event") == "batch"]
+    check(batches == [sent[:5], sent[5:]], "the batches were %r" % batches)
+    start_notifier(url, "notifier", topic, "messaging:error:again").wait_end(60)
+    again = [line["events"] for line in listener.objects(4) if line.get("event") == "batch"]
+    check(again == [["again"], ["again"]], "what was to come again came as %r" % again)
+    listener.finish()
+    check(broker.stop() == 0, "the broker did not end cleanly")
+
+
+def oslo_client_direct(options):
+    """Python calls a server of ours that listens itself: to its driver it is a broker that has this server's addresses only."""
+    need_modules("oslo_messaging", "pyngus", "proton")
+    at = "127.0.0.1:%d" % free_port()
+    server = our_peer(options, "amqp+direct://" + at, "server", TOPIC, "one")
+    server.wait_for('"event": "started"', 60)
+    steps = ["echo=one", "echo", "boom", "custom", "missing", "version", "slow=4", "note=cast", "fanout=all"]
+    results = run_client(python_peer, "amqp://" + at, *steps)
+    for step in ("echo=one", "echo"):
+        check(results[step].get("result", {}).get("server") == "one", "%s: %r" % (step, results[step]))
+    expect(results, "slow=4", result="slept")
+    expect(results, "boom", raised="ValueError", message="bad \u20ac value")
+    expect(results, "custom", remote="Trouble", message="custom trouble")
+    expect(results, "missing", remote="NoSuchMethod")
+    expect(results, "version", remote="UnsupportedVersion")
+    got = notes({"one": server})
+    check(got == [("one", "all"), ("one", "cast")], "cast and fanout: %r" % got)
+    server.finish()
 
 
 SERVICE_FILE = """
@@ -441,6 +515,9 @@ SCENARIOS = {
     "proton-python": proton_python,
     "proton-cpp": proton_cpp,
     "proton-tls": proton_tls, "proton-transactions": proton_transactions,
+    "oslo-client-direct": oslo_client_direct,
+    "oslo-notifier": lambda options: notifications(options, lambda *a: our_peer(options, *a), python_peer),
+    "oslo-listener": lambda options: notifications(options, python_peer, lambda *a: our_peer(options, *a)),
     "oslo-client": lambda options: python_client(options, start_our_broker, True),
     "oslo-servers": lambda options: python_servers(options, start_our_broker, True),
     # That broker has queues only: no message goes to two servers.
