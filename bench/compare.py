@@ -5,14 +5,14 @@ medians.
     compare.py BUILD-FOLDER [--repetitions N] [--scale X] [--only WORD]
 """
 import argparse
-import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+
+from harness import Failed, Program, output_of, print_versions
 
 LIBRARIES = ("ours", "proton")
 # name, sending mode, receiving mode, through our broker, count, window
@@ -28,35 +28,6 @@ ROWS = [
 ]
 SIZE = 100
 KEYS = tempfile.mkdtemp(prefix="aprotic-bench-")  # a certificate for localhost, made by make_keys()
-TIMEOUT = 180
-
-
-class Failed(Exception):
-    pass
-
-
-class Program(object):
-    def __init__(self, *command):
-        self.name = " ".join(os.path.basename(word) for word in command[:2])
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-    def line_starting(self, word):
-        for line in self.process.stdout:
-            if line.startswith(word):
-                return line.strip()
-        raise Failed("%s ended early" % self.name)
-
-    def result(self):
-        output, _ = self.process.communicate(timeout=TIMEOUT)
-        if self.process.returncode != 0:
-            raise Failed("%s ended with %d" % (self.name, self.process.returncode))
-        return json.loads(output.strip().splitlines()[-1])
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(20)
-        self.process.stdout.close()
 
 
 def once(folder, library, row, scale):
@@ -113,21 +84,6 @@ def handshakes(folder):
         broker.stop()
 
 
-def output_of(*command):
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def cpu_model():
-    try:
-        with open("/proc/cpuinfo") as info:
-            return next(line.split(":", 1)[1].strip() for line in info if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown"
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
@@ -137,11 +93,7 @@ def main():
     options = parser.parse_args()
     rows = [row for row in ROWS if options.only in row[0]]
 
-    print("machine    %s, %d CPUs, Linux %s, load %s" %
-          (cpu_model(), os.cpu_count(), platform.release(), os.getloadavg()[0]))
-    print("aprotic    %s" % output_of("git", "describe", "--always", "--dirty"))
-    print("proton     %s" % output_of("dpkg-query", "-W", "-f", "${Version}", "libqpid-proton-cpp12"))
-    print("compiler   %s" % output_of("c++", "--version").splitlines()[0])
+    print_versions(("proton", "libqpid-proton-cpp12"))
     print("messages   %d octets of body, unsettled; %d repetitions, interleaved; scale %g" %
           (SIZE, options.repetitions, options.scale))
 

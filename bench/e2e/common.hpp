@@ -23,7 +23,9 @@ constexpr const char* usage =
     "PROGRAM send|receive|request|respond --at HOST:PORT [--listen] [--address A] --count N [--size BYTES] [--window "
     "N] "
     "[--tls-ca FILE] [--tls-cert FILE --tls-key FILE]\n"
-    "ours also: handshakes --at HOST:PORT --count N --tls-ca FILE [--resume]\n";
+    "ours also: handshakes --at HOST:PORT --count N --tls-ca FILE [--resume]\n"
+    "rpc: serve|call|both|soak --at URL --count N [--size BYTES] [--window N] [--threads N] [--inline]\n"
+    "tcp: listen|ask --at HOST:PORT --count N --size BYTES --reply BYTES\n";
 
 struct Arguments {
     std::string mode;
@@ -37,6 +39,10 @@ struct Arguments {
     std::string tls_cert;      ///< server: speak TLS, and be this one
     std::string tls_key;
     bool resume = false;  ///< take up TLS sessions again
+    // rpc/ alone:
+    unsigned threads = 1;         ///< that share the window
+    bool inline_methods = false;  ///< on the server's reactor thread
+    std::size_t reply = 0;        ///< octets of a reply, raw
 
     Arguments(int argc, char** argv) {
         if (argc < 2) throw std::runtime_error(usage);
@@ -51,6 +57,10 @@ struct Arguments {
                 resume = true;
                 continue;
             }
+            if (word == "--inline") {
+                inline_methods = true;
+                continue;
+            }
             if (++i == argc) throw std::runtime_error(usage);
             if (word == "--at")
                 at = argv[i];
@@ -62,6 +72,10 @@ struct Arguments {
                 size = std::strtoull(argv[i], nullptr, 10);
             else if (word == "--window")
                 window = static_cast<std::uint32_t>(std::strtoul(argv[i], nullptr, 10));
+            else if (word == "--threads")
+                threads = std::max(1u, static_cast<unsigned>(std::strtoul(argv[i], nullptr, 10)));
+            else if (word == "--reply")
+                reply = std::strtoull(argv[i], nullptr, 10);
             else if (word == "--tls-ca")
                 tls_ca = argv[i];
             else if (word == "--tls-cert")
