@@ -165,11 +165,9 @@ void NotificationListener::Impl::flush() {
     Batch batch = std::exchange(waiting, {});
     drop_waiting();
     if (batch.empty()) return;
-    run([self = std::static_pointer_cast<Impl>(shared_from_this()), batch = std::move(batch)]() mutable {
-        self->begun();
-        self->process(std::move(batch));
-        self->finished();
-    });
+    // Held until the batch is settled.
+    run([self = std::static_pointer_cast<Impl>(shared_from_this()), stay = enter(),
+         batch = std::move(batch)]() mutable { self->process(std::move(batch)); });
 }
 
 codec::Result<Notification, std::string> NotificationListener::Impl::read(const codec::MessageView& message) const {

@@ -6,7 +6,11 @@
 
 #include <catch2/catch.hpp>
 
+#include <aprotic/driver/notification_listener.hpp>
+#include <aprotic/driver/notifier.hpp>
 #include <aprotic/driver/rpc.hpp>
+#include <aprotic/engine/broker.hpp>
+#include <aprotic/engine/container.hpp>
 
 using namespace aprotic::driver;
 
@@ -132,6 +136,41 @@ TEST_CASE("stop waits for running methods and their replies") {
     release.set_value();
     CHECK(server.stop(10s));
     CHECK(answer.get_future().get() == 7);
+}
+
+TEST_CASE("a listener that stops settles what it handles before its links go") {
+    aprotic::engine::Container container;
+    aprotic::engine::Broker broker(container);
+    Transport transport(container.reactor(), broker);
+    NotificationListener listener(transport, {{.topic = "t"}}, {.threads = 1});
+    std::promise<void> begun;
+    std::promise<void> release;
+    listener.on(Priority::info, [&](const Notification&) {
+        begun.set_value();
+        release.get_future().wait();
+    });
+    listener.start();
+    REQUIRE(listener.wait_ready(5s));
+    Notifier(transport, {.topics = {"t"}}).info("e");
+    begun.get_future().wait();
+
+    auto stopped = std::async(std::launch::async, [&] { return listener.stop(30s).has_value(); });
+    const auto pass_the_reactor = [&] {
+        std::promise<void> passed;
+        container.reactor().post([&] { passed.set_value(); });
+        passed.get_future().wait();
+    };
+    while (listener.is_ready()) pass_the_reactor();
+    for (int i = 0; i < 10; ++i) pass_the_reactor();
+    release.set_value();
+    CHECK(stopped.get());
+    const auto node = [&] {
+        for (const auto& each : broker.nodes())
+            if (each.address == "unicast.openstack.t.info") return each;
+        return aprotic::engine::NodeStatus{};
+    };
+    while (node().consumers > 0) pass_the_reactor();
+    CHECK(node().messages == 0);
 }
 
 TEST_CASE("callers that wait are told when the transport is closed") {
