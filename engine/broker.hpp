@@ -11,9 +11,17 @@
 
 namespace aprotic::engine {
 
+/// Whom the embedded broker resembles.
+enum class BrokerPersonality {
+    plain,       ///< itself
+    rabbitmq_4,  ///< addresses, management node and direct reply-to of RabbitMQ 4, as documented: docs/broker.md
+};
+
 /// What the embedded broker serves and where it stops. Plain data.
 struct BrokerOptions {
     std::string container_id = "aprotic-broker";
+    /// With another than `plain`, patterns and topics count for nothing, `queues` are names, and SASL is a must.
+    BrokerPersonality personality = BrokerPersonality::plain;
     /// Addresses that begin with one of these, or contain it as whole dot- or slash-separated parts, become queues on
     /// first use, or topics. The longest match wins, then the one further in front. An empty pattern covers every
     /// address. The defaults are the RPC driver's three. Such a node goes when it has neither links nor messages.

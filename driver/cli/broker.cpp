@@ -31,12 +31,14 @@ struct BrokerCommand {
     std::string web_socket_path;
     std::vector<std::string> web_socket_origins;
     std::string metrics;
+    std::string personality = "plain";
 
     Exit run(const Output& out) {
         engine::BrokerOptions options;
         if (!queue_patterns.empty()) options.queue_patterns = queue_patterns;
         if (!topic_patterns.empty()) options.topic_patterns = topic_patterns;
         options.queues = queues;
+        if (personality == "rabbitmq4") options.personality = engine::BrokerPersonality::rabbitmq_4;
         options.topics = topics;
         if (const auto done = read_users(options); !done) return out.fail(Exit::usage, done.error());
         if (const auto done = use_sasl(options.connection.sasl_server); !done)
@@ -125,6 +127,11 @@ void add_broker(Tool& tool) {
         ->type_name("PATTERN");
     command->add_option("--queue", options->queues, "queues that exist from the start")->type_name("ADDRESS");
     command->add_option("--topic", options->topics, "topics that exist from the start")->type_name("ADDRESS");
+    command
+        ->add_option("--personality", options->personality,
+                     "rabbitmq4: addresses, management node and direct reply-to of RabbitMQ 4, as documented")
+        ->check(CLI::IsMember({"plain", "rabbitmq4"}))
+        ->capture_default_str();
     command->add_option("--user", options->users, "let in only these users; without it anybody")
         ->type_name("NAME:PASSWORD");
     command->add_option("--token", options->tokens, "let in only whoever has this access token, or is a --user")

@@ -98,6 +98,20 @@ codec::Result<std::shared_ptr<Node>, ErrorCondition> AddressTable::make_dynamic(
     return make({std::move(address), NodeKind::queue, lifetime, true});
 }
 
+std::shared_ptr<Node> AddressTable::find(std::string_view address) const {
+    const auto known = nodes_.find(address);
+    return known == nodes_.end() ? nullptr : known->second;
+}
+
+std::shared_ptr<Node> AddressTable::add(Node::Identity identity) {
+    if (nodes_.size() >= options_.nodes_max) return nullptr;
+    return make(std::move(identity));
+}
+
+void AddressTable::remove(std::string_view address) {
+    if (const auto known = nodes_.find(address); known != nodes_.end()) drop(*known->second);
+}
+
 std::vector<NodeStatus> AddressTable::status() const {
     std::vector<NodeStatus> all;
     for (const auto& [address, node] : nodes_) {

@@ -30,6 +30,12 @@ public:
     codec::Result<std::shared_ptr<Node>, codec::ErrorCondition> make_dynamic(std::string_view container_id,
                                                                              std::string_view link_name,
                                                                              Lifetime lifetime);
+    /// The node at exactly this address, or null; none is made.
+    std::shared_ptr<Node> find(std::string_view address) const;
+    /// Makes a node at an address that has none; null when there are nodes_max.
+    std::shared_ptr<Node> add(Node::Identity identity);
+    /// Its links are told that it has gone.
+    void remove(std::string_view address);
     /// In order of their addresses.
     std::vector<NodeStatus> status() const;
 

@@ -8,6 +8,7 @@
 
 #include <aprotic/engine/broker/broker_auth.hpp>
 #include <aprotic/engine/broker/broker_link.hpp>
+#include <aprotic/engine/broker/rabbit_links.hpp>
 #include <aprotic/engine/memory_stream.hpp>
 
 namespace aprotic::engine {
@@ -48,24 +49,35 @@ public:
         ++broker->links->totals.connections_opened;
     }
     void on_sender_requested(Connection& connection, LinkRequest request) override {
-        if (const auto broker = broker_.lock())
-            broker::serve_consumer(broker->links, transactions_, connection, std::move(request));
+        const auto broker = broker_.lock();
+        if (!broker) return;
+        if (broker->links->rabbit && broker::serve_rabbit_consumer(broker->links, rabbit_guest(), request)) return;
+        broker::serve_consumer(broker->links, transactions_, connection, std::move(request));
     }
     void on_receiver_requested(Connection& connection, LinkRequest request) override {
-        if (const auto broker = broker_.lock())
-            broker::serve_producer(broker->links, transactions_, connection, std::move(request));
+        const auto broker = broker_.lock();
+        if (!broker) return;
+        if (broker->links->rabbit && broker::serve_rabbit_producer(broker->links, rabbit_guest(), request)) return;
+        broker::serve_producer(broker->links, transactions_, connection, std::move(request));
     }
     void on_close(Connection& connection, const std::optional<Failure>& why) override {
         const auto broker = broker_.lock();
         if (!broker) return;
+        if (guest_) broker->links->rabbit->topology().owner_gone(guest_.get());
         BrokerTotals& totals = broker->links->totals;
         ++(std::erase(broker->connections, connection) != 0 ? totals.connections_closed : totals.connections_refused);
         if (why && why->code == Errc::protocol_violation) ++totals.connection_faults;
     }
 
 private:
+    const std::shared_ptr<broker::RabbitGuest>& rabbit_guest() {
+        if (!guest_) guest_ = std::make_shared<broker::RabbitGuest>();
+        return guest_;
+    }
+
     const std::weak_ptr<BrokerState> broker_;
     const std::shared_ptr<broker::TransactionTable> transactions_;
+    std::shared_ptr<broker::RabbitGuest> guest_;  ///< of a broker with that personality
 };
 
 BrokerOptions checked(BrokerOptions options) {
@@ -77,6 +89,7 @@ BrokerOptions checked(BrokerOptions options) {
     demand(options.nodes_max > 0, "BrokerOptions::nodes_max must be at least 1");
     demand(options.transactions_max > 0, "BrokerOptions::transactions_max must be at least 1");
     demand(options.sender_credit > 0, "BrokerOptions::sender_credit must be at least 1");
+    if (options.personality == BrokerPersonality::rabbitmq_4) broker::become_rabbit(options);
     if (const auto valid = validate(options.connection); !valid)
         throw std::invalid_argument("BrokerOptions::connection: " + valid.error());
     return options;

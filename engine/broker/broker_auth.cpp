@@ -16,7 +16,9 @@ ConnectionOptions accepted_options(const BrokerOptions& options) {
     // No "product" here: oslo.messaging takes a product it does not know for a router and then uses addresses that our
     // patterns do not cover. The addresses this broker is made for are chosen for peers without one.
     accepted.properties.set(codec::Symbol("implementation"), "aprotic");
-    accepted.properties.set(codec::Symbol("version"), APROTIC_VERSION);
+    // Not where it resembles another.
+    if (accepted.properties.find("version") == nullptr)
+        accepted.properties.set(codec::Symbol("version"), APROTIC_VERSION);
     SaslServerOptions& sasl = accepted.sasl_server;
     if (!options.users.empty() || !options.tokens.empty()) {
         sasl.offer = true;

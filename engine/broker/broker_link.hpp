@@ -6,6 +6,7 @@
 
 #include <aprotic/engine/broker/address_table.hpp>
 #include <aprotic/engine/broker/node.hpp>
+#include <aprotic/engine/broker/rabbit_personality.hpp>
 #include <aprotic/engine/broker/transaction_table.hpp>
 #include <aprotic/engine/connection.hpp>
 
@@ -13,13 +14,17 @@ namespace aprotic::engine::broker {
 
 /// What the links of a broker share.
 struct LinkContext {
-    LinkContext(Reactor& world, BrokerOptions settings) : reactor(world), options(std::move(settings)) {}
+    LinkContext(Reactor& world, BrokerOptions settings) : reactor(world), options(std::move(settings)) {
+        if (options.personality == BrokerPersonality::rabbitmq_4)
+            rabbit = std::make_unique<RabbitPersonality>(reactor, table);
+    }
 
     Reactor& reactor;
     const BrokerOptions options;
     AddressTable table{reactor, options};
     ConsumerId last_consumer = 0;
     BrokerTotals totals{};
+    std::unique_ptr<RabbitPersonality> rabbit{};  ///< null for a broker that is itself
 };
 
 /// Answers the peer's wish to receive: joins a link to the node its source names, or refuses it.

@@ -37,7 +37,7 @@ void grant(Terminus& terminus, const Node& node) {
     terminus.durable = codec::TerminusDurability::none;
     terminus.expiry_policy = codec::TerminusExpiryPolicy::link_detach;
     terminus.timeout = 0;
-    terminus.capabilities.clear();
+    terminus.capabilities = node.identity().capabilities;
     // [3.5.3-e] The properties stand only beside dynamic=true.
     terminus.dynamic_node_properties = terminus.dynamic ? node_properties(node.identity().lifetime) : codec::Map{};
 }
@@ -60,6 +60,7 @@ codec::Result<std::shared_ptr<Node>, ErrorCondition> node_for(LinkContext& conte
                                                               const LinkRequest& request,
                                                               const codec::Map& properties) {
     if (!request.wants_dynamic()) return context.table.resolve(*request.address());
+    if (context.rabbit) return context.rabbit->make_dynamic(request.attach());
     const auto* open = connection.remote();
     return context.table.make_dynamic(open != nullptr ? open->container_id : std::string(), request.attach().name,
                                       lifetime_of(properties));

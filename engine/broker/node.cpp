@@ -80,6 +80,7 @@ void Node::cancel(const Stored& stored) {
 
 void Node::store(StoredPtr stored) {
     if (!is_topic()) {
+        if (!identity_.keeps && !queue_->passes_through()) return;
         if (!queue_->passes_through()) leave_slab(*stored);
         queue_->push(std::move(stored));
         return;
@@ -144,6 +145,12 @@ void Node::shut_down() {
     on_unused_ = {};
     for (auto* producer : std::vector(producers_)) producer->node_deleted();
     for (auto* consumer : std::vector(consumers_)) consumer->node_deleted();
+}
+
+std::size_t Node::purge() {
+    std::size_t count = 0;
+    while (!is_topic() && queue_->drop_oldest()) ++count;
+    return count;
 }
 
 std::size_t Node::messages() const {

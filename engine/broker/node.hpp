@@ -62,6 +62,8 @@ public:
         NodeKind kind = NodeKind::queue;
         Lifetime lifetime = Lifetime::forever;
         bool dynamic = false;
+        bool keeps = true;                             ///< a queue that does not drops what nobody takes at once
+        std::vector<codec::Symbol> capabilities = {};  ///< told to whoever attaches
     };
 
     /// `on_unused` is called when the node's lifetime may be over; the node may be dropped inside it.
@@ -99,6 +101,9 @@ public:
     /// Tells all links; the node takes nothing any more.
     void shut_down();
     bool gone() const noexcept { return gone_; }
+
+    /// Drops what waits, and tells how much that was.
+    std::size_t purge();
 
     std::size_t messages() const;
     std::size_t bytes() const;
