@@ -4,7 +4,8 @@
 #include <string_view>
 #include <utility>
 
-#include <aprotic/codec/performatives.hpp>
+#include <aprotic/driver/bus/profile_addresser.hpp>
+#include <aprotic/driver/profile.hpp>
 
 namespace aprotic::driver {
 namespace {
@@ -22,12 +23,6 @@ std::string join_parts(char separator, std::initializer_list<std::string_view> p
 std::string first_given(const std::string& one, const std::string& other, const char* last) {
     if (!one.empty()) return one;
     return other.empty() ? std::string(last) : other;
-}
-
-/// Only qpidd, and peers that do not say what they are, know the legacy addresses' prefixes.
-bool is_router(const codec::Open& peer) {
-    const codec::Value* product = peer.properties.find("product");
-    return product != nullptr && product->to_text() != "qpid-cpp";
 }
 
 }  // namespace
@@ -92,12 +87,10 @@ std::string RoutableAddresser::notification_address(const Target& target, std::s
 
 std::shared_ptr<const Addresser> make_addresser(const TransportOptions& options, const std::string& virtual_host,
                                                 const codec::Open* peer) {
-    if (peer != nullptr && options.make_addresser)
-        if (auto own = options.make_addresser(*peer)) return own;
+    if (peer != nullptr) return bus::make_addresser(options, virtual_host, *peer, choose_profile(options, *peer), {});
     const std::string in_address = options.pseudo_vhost ? virtual_host : std::string();
-    const bool routable = options.addressing_mode == AddressingMode::routable ||
-                          (options.addressing_mode == AddressingMode::dynamic && peer != nullptr && is_router(*peer));
-    if (routable) return std::make_shared<RoutableAddresser>(options, in_address);
+    if (options.addressing_mode == AddressingMode::routable)
+        return std::make_shared<RoutableAddresser>(options, in_address);
     return std::make_shared<LegacyAddresser>(options, in_address);
 }
 

@@ -71,7 +71,8 @@ private:
     std::string virtual_host_;
 };
 
-/// What `options` ask for on a connection to a peer that has sent this open; null: legacy addresses in case of doubt.
+/// What `options` ask for on a connection to a peer that has sent this open, in the forms of its Profile; null: nothing
+/// is known of the peer, legacy addresses in case of doubt.
 std::shared_ptr<const Addresser> make_addresser(const TransportOptions& options, const std::string& virtual_host,
                                                 const codec::Open* peer);
 

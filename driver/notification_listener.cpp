@@ -130,14 +130,14 @@ bus::Subscription NotificationListener::Impl::subscription() const {
         for (const auto& function : endpoint->impl_->functions) priorities.insert(function.priority);
     if (priorities.empty()) throw std::logic_error("a NotificationListener needs a function for some priority: on()");
     bus::Subscription all;
-    all.addresses = [listened = targets, pool = options.pool, priorities](const Addresser& addresser) {
-        std::vector<std::string> addresses;
+    all.nodes = [listened = targets, pool = options.pool, priorities](const Addresser& addresser) {
+        std::vector<bus::NodeRef> nodes;
         for (auto target : listened) {
             target.topic = bus::pool_topic(target.topic, pool);
             for (const auto priority : priorities)
-                addresses.push_back(addresser.notification_address(target, name_of(priority)));
+                nodes.push_back({.address = addresser.notification_address(target, name_of(priority))});
         }
-        return addresses;
+        return nodes;
     };
     // With less than a batch of credit a batch from one link would never be full.
     constexpr std::size_t credit_max = std::numeric_limits<std::int32_t>::max();

@@ -74,10 +74,17 @@ engine::ConnectionOptions connection_options(const TransportOptions& options, co
     result.idle_timeout = options.idle_timeout;
     result.connect_timeout = options.connect_timeout;
     if (options.connection_properties) result.properties = *options.connection_properties;
-    if (!options.pseudo_vhost && !url.virtual_host.empty()) result.hostname = url.virtual_host;
+    // Where every link has a session of its own, the peer numbers its sessions as we do ours.
+    constexpr std::uint16_t channel_max = 2047;
+    result.limits.channel_max = channel_max;
+    const bool rabbit =
+        options.intermediary == Intermediary::rabbitmq_3 || options.intermediary == Intermediary::rabbitmq_4;
+    if (!options.pseudo_vhost && !url.virtual_host.empty())
+        result.hostname = rabbit ? "vhost:" + url.virtual_host : url.virtual_host;
     result.sasl.mechanisms = options.sasl_mechanisms;
-    result.sasl.enabled =
-        !options.sasl_mechanisms.empty() || !options.sasl_config_dir.empty() || !options.sasl_config_name.empty();
+    result.sasl.enabled = !options.sasl_mechanisms.empty() || !options.sasl_config_dir.empty() ||
+                          !options.sasl_config_name.empty() || options.intermediary == Intermediary::rabbitmq_4 ||
+                          options.intermediary == Intermediary::service_bus;
     result.sasl.allow_cleartext_password = options.allow_cleartext_password;
     if (host < url.hosts.size() && url.hosts[host].user) {
         result.sasl.username = *url.hosts[host].user;

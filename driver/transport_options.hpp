@@ -30,6 +30,7 @@ namespace aprotic::driver {
 using engine::Duration;
 class Addresser;
 class MetricsSink;
+struct Profile;
 
 /// What is sent settled: fire and forget, no outcome is waited for.
 struct PreSettled {
@@ -43,7 +44,28 @@ struct PreSettled {
 enum class AddressingMode {
     legacy,    ///< LegacyAddresser: brokers that know queues by prefix
     routable,  ///< RoutableAddresser: routers
-    dynamic,   ///< by the peer's open: legacy if its product is "qpid-cpp" or not said, otherwise routable
+    dynamic,   ///< by the peer's open, as its Profile says: routable for routers and products nobody knows
+};
+
+/// Who is between clients and servers, as far as the driver makes a difference: see Profile, docs/intermediaries.
+enum class Intermediary {
+    automatic,   ///< by what the peer says of itself, on each connection
+    qpidd,       ///< Qpid C++
+    router,      ///< qpid-dispatch, skupper-router
+    rabbitmq_3,  ///< with the plugin rabbitmq_amqp1_0
+    rabbitmq_4,
+    artemis,
+    activemq,  ///< ActiveMQ Classic
+    broker_j,  ///< Qpid Broker-J
+    service_bus,
+    other,  ///< nothing special but what other options say
+};
+
+/// Opens the entities of one audience to us, where tokens do that: NodeSetup::tokens.
+struct AccessToken {
+    std::string text;
+    std::string type = "jwt";                       ///< or "servicebus.windows.net:sastoken"
+    Duration valid_for = std::chrono::minutes(20);  ///< from now on; renewed at 80 % of it
 };
 
 /// How a transport behaves. Plain data with the defaults of oslo.messaging's amqp driver. Each field down to the line
@@ -95,6 +117,17 @@ struct TransportOptions {
     std::string default_rpc_exchange = {};                          ///< routable, before control_exchange
     std::string default_notification_exchange = {};                 ///< routable, before control_exchange
 
+    // Intermediaries. Empty texts and lists: as the Profile chosen for the peer says.
+    Intermediary intermediary = Intermediary::automatic;
+    std::string queue_address = {};                    ///< form: "queue://{name}"
+    std::string topic_address = {};                    ///< form, of fanouts
+    std::string subscription_address = {};             ///< form: where servers take fanouts from
+    std::vector<std::string> queue_capabilities = {};  ///< of termini
+    std::vector<std::string> topic_capabilities = {};
+    std::string reply_address = {};     ///< form: replies come by this queue instead of a dynamic node
+    std::string reply_to_address = {};  ///< form: what servers are told instead of reply_address
+    std::string access_token = {};      ///< put to $cbs for each entity
+
     // Nodes of servers.
     bool amqp_durable_queues = false;  ///< termini and requests are durable
     bool amqp_auto_delete = false;     ///< the peer is to forget a terminus when its link goes
@@ -129,6 +162,11 @@ struct TransportOptions {
     /// Addresses of the application's own. Asked on each connection, with what the peer says of itself; empty: by
     /// addressing_mode. Called on the reactor's thread.
     std::function<std::shared_ptr<const Addresser>(const codec::Open& peer)> make_addresser = {};
+    /// The last word on how the peer of a connection is dealt with. Called on the reactor's thread; must not throw.
+    std::function<void(Profile& profile, const codec::Open& peer)> adjust_profile = {};
+    /// Access tokens instead of `access_token`, for an audience such as "amqps://host/entity". Called on the reactor's
+    /// thread whenever one is needed, and again in time before it expires; must not block or throw.
+    std::function<AccessToken(const std::string& audience)> make_access_token = {};
     /// The trace of a call or cast that was not given one. Called on the thread that calls; must not throw. Empty:
     /// requests have none.
     std::function<std::optional<TraceContext>()> make_trace = {};

@@ -136,7 +136,7 @@ std::string write(const TransportUrl& url, bool with_passwords) {
     }
     char separator = '?';
     for (const auto& [name, value] : url.query) {
-        const bool secret = name == "ssl_key_password" && !with_passwords;
+        const bool secret = (name == "ssl_key_password" || name == "access_token") && !with_passwords;
         text += fmt::format("{}{}={}", separator, encode(name), secret ? "***" : encode(value, ","));
         separator = '&';
     }

@@ -42,7 +42,7 @@ struct TransportUrl {
     bool is_embedded() const noexcept { return scheme == "embedded"; }
     const std::string* find(std::string_view option) const noexcept;
 
-    /// For texts and logs: passwords, that of a key in the query too, are shown as "***".
+    /// For texts and logs: passwords, that of a key and an access token in the query too, are shown as "***".
     std::string to_string() const;
     /// The URL again, to be stored where a password may be.
     std::string to_string_with_passwords() const;

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include <aprotic/driver/bus/envelope.hpp>
+#include <aprotic/driver/bus/redirect.hpp>
 
 namespace aprotic::driver::bus {
 
@@ -301,7 +302,8 @@ void Bus::not_sent(const LetterPtr& letter, const engine::Outcome& outcome) {
     if (outcome.failure) failure.condition = outcome.failure->condition;
     if (code == engine::Errc::refused) {
         failure.code = Errc::refused;
-        failure.text = fmt::format("{} refuses the address '{}'", letter->host, letter->address);
+        failure.text =
+            fmt::format("{} refuses the address '{}'{}", letter->host, letter->address, redirection(failure.condition));
         end(letter, std::move(failure));
     } else if (code == engine::Errc::message_too_large) {
         failure.code = Errc::too_large;
@@ -337,7 +339,9 @@ void Bus::on_reply_link_lost(Peer& peer, bool was_open, const std::optional<engi
         if (letter->stage == Letter::Stage::waiting) {
             if (refused)
                 end(letter, failure_at(letter, Errc::refused,
-                                       fmt::format("{} refuses the dynamic link that replies would come on", host)));
+                                       fmt::format("{} refuses the link that replies would come on (option "
+                                                   "reply_address){}",
+                                                   host, redirection(why->condition))));
         } else if (letter->stage == Letter::Stage::queued) {
             letter->stage = Letter::Stage::waiting;
         } else if (letter->stage != Letter::Stage::ended) {

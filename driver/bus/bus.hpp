@@ -85,6 +85,8 @@ public:
     const engine::Connection& connection() const noexcept { return peer().connection(); }
     const std::string& host_name() const { return peer().host_name(); }
     const Addresser& addresser() const { return peer().addresser(); }
+    /// At which servers have their links, where there is a broker.
+    Peer& peer_of_servers() const noexcept { return peer(); }
     /// That of a connection whose peer has said nothing of itself.
     std::shared_ptr<const Addresser> addresser_without_peer() const;
     /// Of the URL. Names nothing once the transport has gone.

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include <aprotic/driver/bus/bus.hpp>
+#include <aprotic/driver/bus/redirect.hpp>
 
 namespace aprotic::driver::bus {
 namespace {
@@ -49,6 +50,10 @@ CallFailure Bus::no_connection(const Peer& peer, const Letter& letter) const {
     std::string advice = "check host and port in the transport URL";
     if (last->code == engine::Errc::certificate_refused || last->code == engine::Errc::tls_failed) {
         advice = "see the options ssl_ca_file, ssl_cert_file and ssl_verify_vhost";
+    } else if (last->code == engine::Errc::header_mismatch) {
+        advice =
+            "where the peer insists on SASL, give a user in the transport URL, or the option "
+            "sasl_mechanisms=ANONYMOUS";
     } else if (is_login_failure(last->code)) {
         failure.code = Errc::authentication_failed;
         advice = last->code == engine::Errc::cleartext_refused
@@ -58,7 +63,9 @@ CallFailure Bus::no_connection(const Peer& peer, const Letter& letter) const {
     const std::string said = last->text.empty() ? last->code.message() : last->text;
     const std::string after = letter.number != 0 ? fmt::format(" (after {:.1f} s)", seconds(failure.elapsed)) : "";
     const std::string where = said.find(failure.host) == std::string::npos ? failure.host + ": " : "";
-    failure.text = fmt::format("{}{}{}{}; {}", where, said, after, forward, advice);
+    const std::string redirected = redirection(last->condition);
+    failure.text =
+        fmt::format("{}{}{}{}{}", where, said, after, forward, redirected.empty() ? "; " + advice : redirected);
     return failure;
 }
 
@@ -105,8 +112,13 @@ CallFailure Bus::expired(const LetterPtr& letter) {
                     Errc::undeliverable,
                     fmt::format("{} gave the message for '{}' back {} times ({:.1f} s): is a server listening?",
                                 host_name, letter->address, letter->given_back, elapsed));
-            return with_host(Errc::not_sent, fmt::format("to '{}' at {}: {} ({:.1f} s)", letter->address, host_name,
-                                                         obstacle, elapsed));
+            CallFailure failure = with_host(Errc::not_sent, fmt::format("to '{}' at {}: {} ({:.1f} s)", letter->address,
+                                                                        host_name, obstacle, elapsed));
+            if (outbound != nullptr && outbound->last_failure()) {
+                failure.condition = outbound->last_failure()->condition;
+                failure.text += redirection(failure.condition);
+            }
+            return failure;
         }
         case Letter::Stage::accepted:
             if (letter->heartbeats > 0)

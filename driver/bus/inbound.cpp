@@ -6,6 +6,8 @@
 #include <fmt/core.h>
 
 #include <aprotic/driver/bus/bus.hpp>
+#include <aprotic/driver/bus/redirect.hpp>
+#include <aprotic/driver/bus/termini.hpp>
 
 namespace aprotic::driver::bus {
 
@@ -30,7 +32,12 @@ struct Inbound::Link final : engine::ReceiverHandler {
         drained = true;
         if (const auto alive = owner()) alive->check_drained();
     }
-    void on_close(engine::Receiver&, const std::optional<engine::Failure>& why) override;
+    void on_close(engine::Receiver&, const std::optional<engine::Failure>& why) override { lost(why); }
+    void lost(const std::optional<engine::Failure>& why);
+
+    void close() {
+        if (receiver) std::exchange(receiver, {}).close();
+    }
 
     std::weak_ptr<Inbound> inbound;
     std::size_t index;
@@ -39,10 +46,10 @@ struct Inbound::Link final : engine::ReceiverHandler {
     bool drained = false;
 };
 
-void Inbound::Link::on_close(engine::Receiver&, const std::optional<engine::Failure>& why) {
+void Inbound::Link::lost(const std::optional<engine::Failure>& why) {
     const auto alive = owner();
     receiver = {};
-    open = false;
+    const bool was_open = std::exchange(open, false);
     if (!alive) return;
     alive->links_[index] = nullptr;
     if (alive->draining_) return alive->check_drained();
@@ -50,16 +57,21 @@ void Inbound::Link::on_close(engine::Receiver&, const std::optional<engine::Fail
     if (!bus || !bus->is_up()) return;
 
     CallFailure failure;
-    const bool refused = why && why->code == engine::Errc::refused;
+    const bool alone = bus->peer_of_servers().profile().session_per_link;
+    const bool refused = why && bus->peer_of_servers().was_refused(*why, was_open);
     failure.code = refused ? Errc::refused : Errc::not_sent;
-    failure.address = alive->addresses_[index];
+    failure.address = alive->nodes_[index].address;
     failure.host = bus->host_name();
-    failure.text = fmt::format("the link to listen on '{}' at {} was {}; it is tried again every link_retry_delay",
-                               failure.address, failure.host, refused ? "refused" : "closed by the peer");
     if (why) failure.condition = why->condition;
+    failure.text = fmt::format("the link to listen on '{}' at {} was {}; it is tried again every link_retry_delay{}",
+                               failure.address, failure.host, refused ? "refused" : "closed by the peer",
+                               redirection(failure.condition));
+    if (!was_open) bus->peer_of_servers().forget_preparation(failure.address);
     bus->log(LogLevel::warning, "server_link_lost", failure.message(), {{"address", failure.address}});
     alive->report(std::move(failure));
-    bus->reactor().start_timer(bus->reactor().now() + bus->options().link_retry_delay,
+    // In a session of its own from now on, it is told apart from others at once.
+    const bool at_once = !alone && bus->peer_of_servers().profile().session_per_link;
+    bus->reactor().start_timer(bus->reactor().now() + (at_once ? Duration::zero() : bus->options().link_retry_delay),
                                [weak = std::weak_ptr(alive), place = index] {
                                    const auto again = weak.lock();
                                    if (!again || again->closed_ || again->draining_) return;
@@ -73,33 +85,37 @@ Inbound::Inbound(Bus& bus, Subscription subscription, Callbacks callbacks)
 void Inbound::attach() {
     const auto bus = bus_.lock();
     if (!bus || closed_ || draining_) return;
-    addresses_.clear();
-    for (auto& address : subscription_.addresses(bus->addresser()))
-        if (std::ranges::find(addresses_, address) == addresses_.end()) addresses_.push_back(std::move(address));
-    links_.assign(addresses_.size(), nullptr);
+    nodes_.clear();
+    for (auto& node : subscription_.nodes(bus->addresser()))
+        if (std::ranges::find(nodes_, node.address, &NodeRef::address) == nodes_.end())
+            nodes_.push_back(std::move(node));
+    links_.assign(nodes_.size(), nullptr);
     for (std::size_t index = 0; index < links_.size(); ++index) attach(index);
 }
 
 void Inbound::attach(std::size_t index) {
     const auto bus = bus_.lock();
     if (!bus || !bus->is_up()) return;
-    const std::string& address = addresses_[index];
+    const auto link = std::make_shared<Link>(weak_from_this(), index);
+    links_[index] = link;
+    bus->peer_of_servers().prepare(nodes_[index], [link](const std::optional<engine::Failure>& why) {
+        const auto alive = link->owner();
+        if (!alive) return;
+        if (why)
+            link->lost(why);
+        else
+            alive->open(link);
+    });
+}
+
+void Inbound::open(const std::shared_ptr<Link>& link) {
+    const auto bus = bus_.lock();
+    if (!bus || !bus->is_up()) return;
+    const NodeRef& node = nodes_[link->index];
     engine::ReceiverOptions options;
-    options.link.name = fmt::format("openstack.org/om/receiver/[{}]/{}", address, bus->random_id());
-    const TransportOptions& asked = bus->options();
-    codec::Target target;
-    codec::Source source;
-    source.address = target.address = address;
-    if (asked.amqp_durable_queues) {
-        source.durable = target.durable = codec::TerminusDurability::unsettled_state;
-        source.expiry_policy = target.expiry_policy = codec::TerminusExpiryPolicy::never;
-    }
-    if (asked.amqp_auto_delete) source.expiry_policy = target.expiry_policy = codec::TerminusExpiryPolicy::link_detach;
-    options.link.source = std::move(source);
-    options.link.target = std::move(target);
+    options.link = receiving_link(node, bus->peer_of_servers().profile(), bus->options(), bus->random_id());
     options.credit = subscription_.credit;
-    links_[index] = std::make_shared<Link>(weak_from_this(), index);
-    links_[index]->receiver = bus->connection().open_receiver(address, std::move(options), links_[index]);
+    link->receiver = bus->peer_of_servers().open_receiver(node.address, std::move(options), link);
 }
 
 void Inbound::lost(CallFailure why) {
@@ -119,7 +135,7 @@ void Inbound::drain(engine::Function<void()> drained) {
         if (link->open)
             link->receiver.drain();
         else
-            std::exchange(link, nullptr)->receiver.close();
+            std::exchange(link, nullptr)->close();
     }
     // A peer that does not answer is not waited for.
     constexpr Duration patience = std::chrono::seconds(5);
@@ -142,13 +158,16 @@ void Inbound::check_drained() {
 void Inbound::close() {
     closed_ = true;
     for (auto& link : std::exchange(links_, {}))
-        if (link && link->receiver) std::exchange(link->receiver, {}).close();
+        if (link) link->close();
     quiet();
 }
 
 std::vector<std::string> Inbound::own_addresses() const {
     const auto bus = bus_.lock();
-    return bus ? subscription_.addresses(bus->addresser()) : std::vector<std::string>();
+    std::vector<std::string> addresses;
+    if (bus)
+        for (auto& node : subscription_.nodes(bus->addresser())) addresses.push_back(std::move(node.address));
+    return addresses;
 }
 
 void Inbound::report(std::optional<CallFailure> obstacle) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <aprotic/driver/addressing.hpp>
+#include <aprotic/driver/bus/node_ref.hpp>
 #include <aprotic/driver/error.hpp>
 #include <aprotic/engine/connection.hpp>
 #include <aprotic/engine/function.hpp>
@@ -17,10 +18,10 @@ namespace aprotic::driver::bus {
 
 class Bus;
 
-/// What somebody listens on: a link for each address.
+/// What somebody listens on: a link for each node.
 struct Subscription {
-    /// The addresses on a connection; of equal ones the first counts. Reactor's thread.
-    std::function<std::vector<std::string>(const Addresser&)> addresses;
+    /// The nodes on a connection; of equal addresses the first counts. Reactor's thread.
+    std::function<std::vector<NodeRef>(const Addresser&)> nodes;
     std::uint32_t credit = 100;  ///< messages taken and not settled, for each link
 };
 
@@ -62,14 +63,15 @@ private:
     struct Link;
 
     void attach(std::size_t index);
+    void open(const std::shared_ptr<Link>& link);
     void report(std::optional<CallFailure> obstacle = {});
     void check_drained();
 
     std::weak_ptr<Bus> bus_;
     Subscription subscription_;
     Callbacks callbacks_;
-    std::vector<std::string> addresses_;
-    std::vector<std::shared_ptr<Link>> links_;  ///< one for each address, null while there is none
+    std::vector<NodeRef> nodes_;
+    std::vector<std::shared_ptr<Link>> links_;  ///< one for each node, null while there is none
     bool draining_ = false;
     engine::Function<void()> drained_;
     bool closed_ = false;

@@ -8,6 +8,7 @@
 #include <aprotic/codec/types.hpp>
 #include <aprotic/driver/addressing.hpp>
 #include <aprotic/driver/bus/extras.hpp>
+#include <aprotic/driver/bus/node_ref.hpp>
 #include <aprotic/driver/error.hpp>
 #include <aprotic/driver/json.hpp>
 #include <aprotic/driver/metrics.hpp>
@@ -87,6 +88,11 @@ struct Letter {
     std::optional<MessageKind> message_kind() const noexcept;
     /// Its address is made anew on each connection.
     bool has_target() const noexcept { return is_request() || kind == Kind::notification; }
+    /// What its address is to the link it goes by.
+    NodeKind node_kind() const noexcept {
+        if (!has_target()) return NodeKind::given;
+        return target.fanout ? NodeKind::topic : NodeKind::queue;
+    }
     std::size_t size() const noexcept { return text ? text->size() : 0; }
     /// Its target's.
     std::string address_on(const Addresser& addresser) const;

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include <aprotic/driver/profile.hpp>
 #include <aprotic/driver/transport_url.hpp>
 
 namespace aprotic::driver {
@@ -119,6 +120,24 @@ Done read_value(std::string_view text, AddressingMode& value) {
     return {};
 }
 
+constexpr Intermediary intermediaries[] = {
+    Intermediary::automatic,   Intermediary::qpidd,   Intermediary::router,   Intermediary::rabbitmq_3,
+    Intermediary::rabbitmq_4,  Intermediary::artemis, Intermediary::activemq, Intermediary::broker_j,
+    Intermediary::service_bus, Intermediary::other};
+
+Done read_value(std::string_view text, Intermediary& value) {
+    const std::string word = in_lower_case(text);
+    const auto* const known =
+        std::ranges::find_if(intermediaries, [&](Intermediary each) { return name_of(each) == word; });
+    if (known == std::end(intermediaries)) {
+        std::vector<std::string_view> names;
+        for (const auto each : intermediaries) names.push_back(name_of(each));
+        return fmt::format("one of {} was expected", fmt::join(names, ", "));
+    }
+    value = *known;
+    return {};
+}
+
 Done read_value(std::string_view text, std::vector<NotifierDriver>& value) {
     value.clear();
     for (const auto& word : words_of(text)) {
@@ -162,6 +181,8 @@ std::string text_of(AddressingMode value) {
     }
     return {};
 }
+
+std::string text_of(Intermediary value) { return std::string(name_of(value)); }
 
 // ---- bounds ---------------------------------------------------------------------------------------------------------
 
@@ -306,8 +327,9 @@ constexpr Option table[] = {
          "send credentials that others could read on the way (PLAIN and tokens, no TLS, not to this machine)"}),
 
     // Addresses.
-    row<&O::addressing_mode>(
-        {amqp, "addressing_mode", "name", "legacy, routable, or dynamic: by the product that the peer says it is"}),
+    row<&O::addressing_mode>({amqp, "addressing_mode", "name",
+                              "legacy, routable, or dynamic: by the product that the peer says it is, routable for "
+                              "routers"}),
     row<&O::pseudo_vhost>({amqp, "pseudo_vhost", "flag",
                            "the URL's virtual host goes into addresses; off: into the open frame's hostname"}),
     row<&O::server_request_prefix>({amqp, "server_request_prefix", "text", "legacy addresses of one server"}),
@@ -340,6 +362,56 @@ constexpr Option table[] = {
                                .help = "servers ask for termini that expire with their link",
                                .old_name = "DEFAULT.amqp_auto_delete",
                                .remark = "the original did not know it"}),
+
+    // Intermediaries.
+    row<&O::intermediary>(
+        {.group = amqp,
+         .name = "intermediary",
+         .type = "name",
+         .help = "who is between clients and servers, docs/intermediaries; automatic: what the peer says it is",
+         .remark = "the original did not know it"}),
+    row<&O::queue_address>({.group = amqp,
+                            .name = "queue_address",
+                            .type = "form",
+                            .help = "addresses of queues, {name} in it; empty: as the peer has them",
+                            .remark = "the original did not know it"}),
+    row<&O::topic_address>({.group = amqp,
+                            .name = "topic_address",
+                            .type = "form",
+                            .help = "addresses that fanouts go to, likewise",
+                            .remark = "the original did not know it"}),
+    row<&O::subscription_address>({.group = amqp,
+                                   .name = "subscription_address",
+                                   .type = "form",
+                                   .help = "addresses that servers take fanouts from, {name}, {server} and {id} in it",
+                                   .remark = "the original did not know it"}),
+    row<&O::queue_capabilities>({.group = amqp,
+                                 .name = "queue_capabilities",
+                                 .type = "list",
+                                 .help = "of termini that are queues",
+                                 .remark = "the original did not know it"}),
+    row<&O::topic_capabilities>({.group = amqp,
+                                 .name = "topic_capabilities",
+                                 .type = "list",
+                                 .help = "of termini that are topics",
+                                 .remark = "the original did not know it"}),
+    row<&O::reply_address>(
+        {.group = amqp,
+         .name = "reply_address",
+         .type = "form",
+         .help = "the queue that replies come by, {id} in it; empty: a node that the peer makes, where it can",
+         .remark = "the original did not know it"}),
+    row<&O::reply_to_address>({.group = amqp,
+                               .name = "reply_to_address",
+                               .type = "form",
+                               .help = "what servers are told of it; empty: reply_address",
+                               .remark = "the original did not know it"}),
+    row<&O::access_token>({.group = amqp,
+                           .name = "access_token",
+                           .type = "text",
+                           .help = "put to the node $cbs for each entity (Azure)",
+                           .remark = "the original did not know it",
+                           .secret = true}),
 
     // Without a broker.
     row<&O::direct_listen>({.group = amqp,

@@ -8,11 +8,11 @@
 #include <aprotic/codec/message.hpp>
 #include <aprotic/driver/bus/bus.hpp>
 #include <aprotic/driver/bus/envelope.hpp>
+#include <aprotic/driver/bus/termini.hpp>
 
 namespace aprotic::driver::bus {
 
-Outbound::Outbound(Peer& peer, std::string address)
-    : peer_(peer.weak_from_this()), bus_(peer.bus()), address_(std::move(address)) {}
+Outbound::Outbound(Peer& peer, NodeRef node) : peer_(peer.weak_from_this()), bus_(peer.bus()), node_(std::move(node)) {}
 
 void Outbound::send(LetterPtr letter) {
     unused_ = false;
@@ -45,15 +45,43 @@ void Outbound::send_later(LetterPtr letter) {
 }
 
 void Outbound::open() {
+    const auto peer = peer_.lock();
+    if (!peer || closed_) return;
+    paused_ = true;
+    peer->prepare(node_, [self = weak_from_this()](const std::optional<engine::Failure>& why) {
+        const auto alive = self.lock();
+        if (!alive || alive->closed_) return;
+        alive->paused_ = false;
+        if (why) return alive->on_unprepared(*why);
+        alive->attach();
+        alive->send_waiting();
+    });
+}
+
+void Outbound::attach() {
     const auto bus = bus_.lock();
     const auto peer = peer_.lock();
     if (!bus || !peer || closed_) return;
+    opened_ = false;
     engine::SenderOptions options;
-    options.link.name = fmt::format("openstack.org/om/sender/[{}]/{}", address_, bus->random_id());
-    options.link.source.emplace().address = address_;
-    std::get<codec::Target>(options.link.target.emplace(codec::Target())).address = address_;
+    options.link = sending_link(node_, peer->profile(), bus->options(), bus->random_id());
     options.queue_bytes_max = bus->options().send_queue_bytes_max;
-    sender_ = peer->connection().open_sender(address_, std::move(options), shared_from_this());
+    sender_ = peer->open_sender(node_.address, std::move(options), shared_from_this());
+}
+
+void Outbound::on_unprepared(const engine::Failure& why) {
+    last_failure_ = why;
+    const auto peer = peer_.lock();
+    const auto bus = bus_.lock();
+    if (!peer || !bus) return;
+    if (peer->was_refused(why, false)) return peer->on_refused(*this, why);
+    if (!waiting_.empty()) open_after(bus->options().link_retry_delay);
+}
+
+void Outbound::send_waiting() {
+    if (waiting_.empty()) return;
+    for (auto& letter : std::exchange(waiting_, {}))
+        if (letter->stage == Letter::Stage::queued) send(std::move(letter));
 }
 
 void Outbound::open_after(Duration pause) {
@@ -70,8 +98,6 @@ void Outbound::open_after(Duration pause) {
             return;
         }
         alive->open();
-        for (auto& letter : std::exchange(alive->waiting_, {}))
-            if (letter->stage == Letter::Stage::queued) alive->send(std::move(letter));
     });
 }
 
@@ -119,7 +145,7 @@ void Outbound::one_over(const Letter& letter, const engine::Outcome& outcome) {
 void Outbound::tell_ready() {
     const auto bus = bus_.lock();
     if (sender_) ready_for_ = sender_.credit();
-    if (bus && !closed_) bus->on_ready(address_);
+    if (bus && !closed_) bus->on_ready(node_.address);
 }
 
 void Outbound::end_stall() {
@@ -136,6 +162,7 @@ std::deque<LetterPtr> Outbound::close() {
 }
 
 std::string Outbound::obstacle() const {
+    if (!sender_ && !last_failure_) return "the peer has not done what is needed before the link";
     if (!sender_) return "the link could not be opened again after the peer closed it";
     if (!sender_.is_open()) return "the peer has not answered the attach of the link";
     if (sender_.credit() == 0) return "the peer gives no credit";
@@ -146,11 +173,11 @@ void Outbound::on_close(engine::Sender&, const std::optional<engine::Failure>& w
     sender_ = {};
     end_stall();
     const auto bus = bus_.lock();
-    if (!bus || closed_) return;
-    if (why && why->code == engine::Errc::refused) {
-        if (const auto peer = peer_.lock()) peer->on_refused(*this, *why);
-        return;
-    }
+    const auto peer = peer_.lock();
+    if (!bus || !peer || closed_) return;
+    last_failure_ = why;
+    if (!opened_) peer->forget_preparation(node_.address);
+    if (why && peer->was_refused(*why, opened_)) return peer->on_refused(*this, *why);
     if (waiting_.empty() && !bus->is_direct()) return;
     open_after(failures_++ == 0 ? Duration::zero() : bus->options().link_retry_delay);
 }

@@ -29,7 +29,7 @@ void hand_over(Bus& bus, const LetterPtr& letter, const engine::Sender& sender, 
 /// One destination on one connection: its link, and the letters that wait for the link. Reactor's thread only.
 class Outbound final : public engine::SenderHandler, public std::enable_shared_from_this<Outbound> {
 public:
-    Outbound(Peer& peer, std::string address);
+    Outbound(Peer& peer, NodeRef node);
 
     void send(LetterPtr letter);
     /// Sends again what came back from the link: at once when the link will be made anew, else after the retry delay.
@@ -37,13 +37,15 @@ public:
     /// Closes the link; what waits here is the caller's.
     std::deque<LetterPtr> close();
 
-    const std::string& address() const noexcept { return address_; }
+    const std::string& address() const noexcept { return node_.address; }
     /// Nothing waits and nothing is under way.
     bool is_idle() const noexcept { return waiting_.empty() && handed_ == 0; }
     /// True on the second call in a row between which nothing was sent.
     bool was_unused() noexcept { return std::exchange(unused_, true) && is_idle(); }
     /// What keeps a letter that was handed over, in words.
     std::string obstacle() const;
+    /// Why the link was lost last; nullopt while there is one that is open.
+    const std::optional<engine::Failure>& last_failure() const noexcept { return last_failure_; }
 
     // Where servers are chosen from, the link is opened first and letters come when it has credit.
     void ensure_open() {
@@ -62,7 +64,11 @@ public:
     /// A letter has ended.
     void one_over(const Letter& letter, const engine::Outcome& outcome);
 
-    void on_open(engine::Sender&) override { tell_ready(); }
+    void on_open(engine::Sender&) override {
+        opened_ = true;
+        last_failure_.reset();
+        tell_ready();
+    }
     void on_credit(engine::Sender&) override {
         end_stall();
         tell_ready();
@@ -70,8 +76,12 @@ public:
     void on_close(engine::Sender& sender, const std::optional<engine::Failure>& why) override;
 
 private:
+    /// The link, or what must be done before there can be one.
     void open();
+    void attach();
+    void on_unprepared(const engine::Failure& why);
     void open_after(Duration pause);
+    void send_waiting();
     void hand_over(const LetterPtr& letter);
     /// Letters go out again, or never will.
     void end_stall();
@@ -79,10 +89,12 @@ private:
 
     std::weak_ptr<Peer> peer_;
     std::weak_ptr<Bus> bus_;
-    std::string address_;
+    const NodeRef node_;
     engine::Sender sender_;
+    bool opened_ = false;  ///< the link was answered
+    std::optional<engine::Failure> last_failure_;
     bool closed_ = false;                     ///< by the bus: this object is on its way out
-    bool paused_ = false;                     ///< the link failed and a timer runs until it is tried again
+    bool paused_ = false;                     ///< a timer or the peer's preparation is waited for
     unsigned failures_ = 0;                   ///< of the link, in a row
     std::size_t handed_ = 0;                  ///< letters at the link
     std::optional<engine::Instant> stalled_;  ///< since when letters wait for credit, if somebody counts

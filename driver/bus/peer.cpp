@@ -5,6 +5,8 @@
 #include <fmt/core.h>
 
 #include <aprotic/driver/bus/bus.hpp>
+#include <aprotic/driver/bus/profile_addresser.hpp>
+#include <aprotic/driver/bus/redirect.hpp>
 
 namespace aprotic::driver::bus {
 
@@ -39,6 +41,12 @@ const std::string& Peer::host_name() const {
     static const std::string nobody;
     const auto alive = bus();
     return alive ? alive->host_name(host_) : nobody;
+}
+
+const std::string& Peer::host() const {
+    static const std::string nobody;
+    const auto alive = bus();
+    return alive && host_ < alive->url().hosts.size() ? alive->url().hosts[host_].host : nobody;
 }
 
 void Peer::want() {
@@ -89,13 +97,13 @@ void Peer::route(const LetterPtr& letter) {
         }
         if (letter->call_monitor_timeout) alive->start_monitor(letter);
     }
-    outbound(letter->address).send(letter);
+    outbound(letter->address, letter->node_kind()).send(letter);
 }
 
-Outbound& Peer::outbound(const std::string& address) {
+Outbound& Peer::outbound(const std::string& address, NodeKind kind) {
     auto& outbound = outbounds_[address];
     if (!outbound) {
-        outbound = std::make_shared<Outbound>(*this, address);
+        outbound = std::make_shared<Outbound>(*this, NodeRef{address, kind});
         if (const auto alive = bus()) start_sweep(*alive);
     }
     return *outbound;
@@ -116,11 +124,51 @@ void Peer::on_refused(Outbound& outbound, const engine::Failure& why) {
     for (const auto& letter : gone->close()) {
         if (letter->stage != Letter::Stage::queued) continue;
         CallFailure failure = alive->failure_of(
-            *letter, Errc::refused, fmt::format("{} refuses the address '{}'", host_name(), letter->address));
+            *letter, Errc::refused,
+            fmt::format("{} refuses the address '{}'{}", host_name(), letter->address, redirection(why.condition)));
         failure.host = host_name();
         failure.condition = why.condition;
         alive->end(letter, std::move(failure));
     }
+}
+
+// ---- links
+// --------------------------------------------------------------------------------------------------------------
+
+void Peer::prepare(const NodeRef& node, Groundwork::Done done) {
+    if (groundwork_)
+        groundwork_->lay(node, std::move(done));
+    else
+        done(std::nullopt);
+}
+
+void Peer::forget_preparation(const std::string& address) {
+    if (groundwork_) groundwork_->forget(address);
+}
+
+engine::Sender Peer::open_sender(const std::string& address, engine::SenderOptions options,
+                                 std::shared_ptr<engine::SenderHandler> handler) {
+    if (profile_.session_per_link && outbounds_.size() <= profile_.sessions_max)
+        return connection_.open_session().open_sender(address, std::move(options), std::move(handler));
+    return connection_.open_sender(address, std::move(options), std::move(handler));
+}
+
+engine::Receiver Peer::open_receiver(const std::string& address, engine::ReceiverOptions options,
+                                     std::shared_ptr<engine::ReceiverHandler> handler) {
+    if (profile_.session_per_link)
+        return connection_.open_session().open_receiver(address, std::move(options), std::move(handler));
+    return connection_.open_receiver(address, std::move(options), std::move(handler));
+}
+
+bool Peer::was_refused(const engine::Failure& why, bool was_open) {
+    if (why.code == engine::Errc::refused) return true;
+    // The peer has no more sessions: from now on links share one, come what may.
+    if (why.code == engine::Errc::limit_reached) {
+        profile_.sessions_max = 0;
+        profile_.session_per_link = false;
+    }
+    if (was_open || why.code != engine::Errc::ended_by_peer || why.initiator != engine::Initiator::peer) return false;
+    return std::exchange(profile_.session_per_link, profile_.sessions_max > 0);
 }
 
 // ---- the connection
@@ -169,11 +217,19 @@ void Peer::on_open(Bus& bus) {
         if (lost_at_) bus.metrics()->reconnected(bus.reactor().now() - *lost_at_);
     }
     lost_at_.reset();
-    if (!bus.is_direct()) addresser_ = make_addresser(bus.options(), bus.url().virtual_host, connection_.remote());
-    log(LogLevel::info, "connected", "connected to " + host_name());
+    if (!bus.is_direct()) choose_profile(bus);
+    log(LogLevel::info, "connected", "connected to " + host_name(),
+        {{"profile", std::string(name_of(profile_.intermediary))}});
     warn_of_cleartext();
     replies_ = std::make_shared<Replies>(*this);
     bus.on_up(*this);
+}
+
+void Peer::choose_profile(Bus& bus) {
+    const codec::Open& open = *connection_.remote();
+    profile_ = driver::choose_profile(bus.options(), open, host());
+    addresser_ = make_addresser(bus.options(), bus.url().virtual_host, open, profile_, bus.random_id());
+    groundwork_ = Groundwork::make(*this);
 }
 
 void Peer::on_close(Bus& bus, const std::optional<engine::Failure>& why) {
@@ -215,6 +271,7 @@ void Peer::connection_lost(Bus& bus, const engine::Failure& why) {
     const auto action = reconnect_->next(Reconnect::Input::lost, bus.reactor().random());
     replies_->close();
     replies_.reset();
+    if (groundwork_) std::exchange(groundwork_, nullptr)->close();
     for (auto& [address, outbound] : std::exchange(outbounds_, {}))
         for (const auto& letter : outbound->close())
             if (letter->stage == Letter::Stage::queued) letter->stage = Letter::Stage::waiting;
@@ -260,6 +317,7 @@ void Peer::shut_down() {
     if (alive && sweep_timer_ != 0) alive->reactor().cancel_timer(sweep_timer_);
     for (auto& [address, outbound] : std::exchange(outbounds_, {})) outbound->close();
     if (replies_) replies_->close();
+    if (groundwork_) std::exchange(groundwork_, nullptr)->close();
     if (connection_) std::exchange(connection_, {}).close();
     attempt_.reset();
     if (std::exchange(up_, false) && alive && alive->metrics()) alive->metrics()->disconnected();

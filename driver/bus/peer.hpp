@@ -10,11 +10,13 @@
 #include <vector>
 
 #include <aprotic/driver/addressing.hpp>
+#include <aprotic/driver/bus/groundwork.hpp>
 #include <aprotic/driver/bus/letter.hpp>
 #include <aprotic/driver/bus/outbound.hpp>
 #include <aprotic/driver/bus/reconnect.hpp>
 #include <aprotic/driver/bus/replies.hpp>
 #include <aprotic/driver/log.hpp>
+#include <aprotic/driver/profile.hpp>
 #include <aprotic/engine/connection.hpp>
 
 namespace aprotic::driver::bus {
@@ -46,11 +48,28 @@ public:
     const std::string& host_name() const;
     /// Of the connection there is or was.
     const Addresser& addresser() const { return *addresser_; }
+    /// How this peer is dealt with; of the connection there is or was.
+    const Profile& profile() const noexcept { return profile_; }
+    /// As in the URL, without the port.
+    const std::string& host() const;
     const std::string& reply_address() const { return replies_->address(); }
     /// Whose reply it was is of no interest any more.
     void forget(const std::string& message_id);
     /// Made when there is none; only while up.
-    Outbound& outbound(const std::string& address);
+    Outbound& outbound(const std::string& address, NodeKind kind = NodeKind::given);
+    /// Does what the peer wants to have done before a link to the node is attached, and tells then.
+    void prepare(const NodeRef& node, Groundwork::Done done);
+    /// The peer refused the node that had been prepared.
+    void forget_preparation(const std::string& address);
+    /// On the common session, or where the profile says so on one of the link's own.
+    engine::Sender open_sender(const std::string& address, engine::SenderOptions options,
+                               std::shared_ptr<engine::SenderHandler> handler);
+    engine::Receiver open_receiver(const std::string& address, engine::ReceiverOptions options,
+                                   std::shared_ptr<engine::ReceiverHandler> handler);
+    /// Whether a link that ended like this, before it was open, has been refused: by a detach, or by the end of a
+    /// session that was its own. When a session that it shared has ended, links get their own from now on, so that the
+    /// next attempt tells.
+    bool was_refused(const engine::Failure& why, bool was_open);
     /// Whether replies can come; begins to make that so.
     bool open_replies();
     /// Null when there is no link to the address, nor one on its way.
@@ -76,12 +95,15 @@ private:
     void connect_failed(Bus& bus, const engine::Failure& why);
     void connection_lost(Bus& bus, const engine::Failure& why);
     void connect_again(Bus& bus, const Reconnect::Action& action);
+    void choose_profile(Bus& bus);
     void start_sweep(Bus& bus);
     void sweep();
 
     const std::weak_ptr<Bus> bus_;
     const std::vector<std::size_t> hosts_;
     std::shared_ptr<const Addresser> addresser_;
+    Profile profile_;
+    std::shared_ptr<Groundwork> groundwork_;  ///< null where there is nothing to do, and without a connection
     bool warned_of_cleartext_ = false;
     std::optional<Reconnect> reconnect_;  ///< made on first use: it begins with a random host
     std::size_t host_;                    ///< the bus's number of it

@@ -6,6 +6,7 @@
 #include <string>
 
 #include <aprotic/driver/bus/letter.hpp>
+#include <aprotic/driver/bus/node_ref.hpp>
 #include <aprotic/engine/connection.hpp>
 
 namespace aprotic::driver::bus {
@@ -13,7 +14,7 @@ namespace aprotic::driver::bus {
 class Bus;
 class Peer;
 
-/// The dynamic link on which all replies of one connection come, and the calls that wait for them. Reactor's thread
+/// The link on which all replies of one connection come, and the calls that wait for them. Reactor's thread
 /// only.
 class Replies final : public engine::ReceiverHandler, public std::enable_shared_from_this<Replies> {
 public:
@@ -23,7 +24,8 @@ public:
     void open();
     void close();
     bool is_open() const noexcept { return !address_.empty(); }
-    /// The node the peer made for us; empty while the link is not open.
+    /// What servers are told: the node the peer made for us, or the queue we have for it. Empty while the link is not
+    /// open.
     const std::string& address() const noexcept { return address_; }
 
     void expect(const LetterPtr& call) { calls_[call->message_id] = call; }
@@ -35,10 +37,16 @@ public:
     void on_close(engine::Receiver& receiver, const std::optional<engine::Failure>& why) override;
 
 private:
+    void attach();
+    void lost(const std::optional<engine::Failure>& why);
+
     std::weak_ptr<Peer> peer_;
     std::weak_ptr<Bus> bus_;
     engine::Receiver receiver_;
     std::string address_;
+    NodeRef node_;          ///< a queue of ours; without an address where the peer makes the node
+    std::string reply_to_;  ///< of a queue; else empty
+    bool preparing_ = false;
     bool closed_ = false;  ///< by the bus: this object is on its way out
     std::map<std::string, LetterPtr, std::less<>> calls_;
 };

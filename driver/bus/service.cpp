@@ -82,9 +82,16 @@ Service::Service(std::shared_ptr<Bus> bus, Target target, Dispatcher dispatcher,
 
 void Service::start() {
     Subscription subscription;
-    subscription.addresses = [served = target_](const Addresser& addresser) {
-        const auto three = addresser.server_addresses(served);
-        return std::vector<std::string>(three.begin(), three.end());
+    subscription.nodes = [served = target_](const Addresser& addresser) {
+        const auto [own, all, any] = addresser.server_addresses(served);
+        Target everybody = served;
+        everybody.fanout = true;
+        const std::string published_at = addresser.rpc_address(everybody);
+        return std::vector<NodeRef>{
+            {.address = own},
+            {.address = all, .kind = NodeKind::topic, .published_at = published_at, .ours_alone = published_at != all},
+            {.address = any},
+        };
     };
     subscription.credit = bus().options().rpc_server_credit;
     Listening::start(std::move(subscription));

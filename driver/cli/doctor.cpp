@@ -18,6 +18,7 @@
 #include <aprotic/codec/json.hpp>
 #include <aprotic/driver/cli/connection_record.hpp>
 #include <aprotic/driver/cli/tool.hpp>
+#include <aprotic/driver/profile.hpp>
 #include <aprotic/engine/container.hpp>
 
 namespace aprotic::driver::cli {
@@ -159,6 +160,7 @@ struct DoctorCommand {
         tell_handshake(report, record->seen(), began);
         if (!opened) return fail(report, out, opened.error());
         tell_peer(report, *record->seen().open);
+        tell_profile(report, *record->seen().open, connection.peer_name());
         tell_protection(report, identity_of(container, connection));
         const auto failed = measure(report, connection, *record, options.connect_timeout);
         if (failed) return fail(report, out, *failed);
@@ -280,6 +282,27 @@ struct DoctorCommand {
             text += ", no idle time-out";
         }
         report.step("limits", text, limits);
+    }
+
+    /// How transports would deal with this peer, unless options say otherwise.
+    static void tell_profile(Report& report, const codec::Open& open, const std::string& peer) {
+        const auto address = engine::Address::parse(peer);
+        const Profile profile = choose_profile({}, open, address ? address->host : std::string());
+        std::string replies = "replies by a node that the peer makes";
+        if (profile.reply_node == ReplyNode::direct) replies = "direct replies";
+        if (profile.reply_node == ReplyNode::queue)
+            replies = profile.reply_address.empty() ? "replies only with the option reply_address"
+                                                    : "replies by " + profile.reply_address;
+        const std::string name(name_of(profile.intermediary));
+        report.step("profile",
+                    name + ": " + (profile.routable ? "routable" : "legacy") + " addresses as " +
+                        profile.queue_address + ", fanouts " + profile.topic_address + ", " + replies,
+                    {{"profile", name},
+                     {"routable", profile.routable},
+                     {"queue-address", profile.queue_address},
+                     {"topic-address", profile.topic_address},
+                     {"reply-address", profile.reply_address}});
+        report.more("docs/intermediaries; the option intermediary chooses another");
     }
 
     /// A session begun and answered is the shortest thing that every peer has to do. It takes a link to have one: the

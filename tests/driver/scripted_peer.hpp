@@ -35,6 +35,8 @@ struct ScriptedPeer : std::enable_shared_from_this<ScriptedPeer> {
     std::uint32_t credit = 100;
     std::optional<std::uint64_t> message_size_max = {};
     std::shared_ptr<engine::TraceSink> trace = {};
+    /// What it says of itself: properties and offered capabilities.
+    codec::Open open = {};
 
     // What it has seen.
     std::vector<codec::Attach> attaches;
@@ -49,6 +51,8 @@ struct ScriptedPeer : std::enable_shared_from_this<ScriptedPeer> {
         container.emplace(reactor, "peer");
         engine::ConnectionOptions options;
         options.trace = trace;
+        options.properties = open.properties;
+        options.offered_capabilities = open.offered_capabilities;
         auto listening = container->listen({.host = "peer", .port = 5672}, std::move(options), [this] {
             ++connections;
             return std::make_shared<Handler>(weak_from_this());
