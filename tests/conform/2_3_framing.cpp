@@ -155,32 +155,34 @@ Cases framing() {
                      }});
     cases.push_back({.id = "2.3-h/one-write",
                      .rule = "Many frames may come in one segment.",
-                     .sends = "begin and end for ten sessions on channels 0 to 9 in one write",
-                     .accepts = "a begin for each channel and an end behind each, in any order",
+                     .sends = "begin on the channels 0 to 9 in one write; behind the answers end on each in one write",
+                     .accepts = "a begin for each channel, then an end for each, in any order",
                      .needs = {"several-sessions"},
                      .clauses = {"2.1-a"},
                      .run = [](Context& t) {
                          Line& line = t.opened();
                          if (line.their_open->channel_max < 9) t.skip("the peer has no ten channels");
-                         std::string octets;
-                         for (std::uint16_t channel = 0; channel < 10; ++channel) {
-                             octets += peer::begin().encode(channel).text();
-                             octets += peer::end().encode(channel).text();
+                         constexpr std::uint16_t count = 10;
+                         std::string begins, ends;
+                         for (std::uint16_t channel = 0; channel < count; ++channel) {
+                             begins += peer::begin().encode(channel).text();
+                             ends += peer::end().encode(channel).text();
                          }
-                         line.raw(octets);
-                         std::set<std::uint16_t> answered;
-                         std::multiset<std::uint16_t> open;  // the peer's own channels
-                         for (int frames = 0; frames < 20; ++frames) {
-                             const Heard heard = line.hear();
-                             const auto begin = heard.as<codec::Begin>();
-                             const std::uint16_t channel = heard.kind == Heard::Kind::frame ? heard.view.channel : 0;
-                             if (begin && begin->remote_channel && answered.insert(*begin->remote_channel).second) {
-                                 open.insert(channel);
-                             } else if (heard.is(codec::descriptor::end) && open.contains(channel)) {
-                                 open.erase(open.find(channel));
-                             } else {
-                                 line.fail("a begin for each of ten channels, and an end behind it", heard);
-                             }
+                         line.raw(begins);
+                         std::set<std::uint16_t> answered, open;  // our channels, and the peer's own
+                         while (answered.size() < count) {
+                             const auto begin = line.expect<codec::Begin>("for each of ten channels");
+                             const bool is_new = begin->remote_channel && *begin->remote_channel < count &&
+                                                 answered.insert(*begin->remote_channel).second &&
+                                                 open.insert(begin.channel).second;
+                             line.require(is_new, "a begin for each of ten channels",
+                                          codec::to_string(codec::Performative(*begin)));
+                         }
+                         line.raw(ends);
+                         while (!open.empty()) {
+                             const auto end = line.expect<codec::End>("for each of ten sessions");
+                             line.require(open.erase(end.channel) == 1, "an end for each of ten sessions",
+                                          "one on channel " + std::to_string(end.channel));
                          }
                      }});
     cases.push_back({.id = "2.3.2-c/channel-0",

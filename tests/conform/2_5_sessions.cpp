@@ -146,15 +146,39 @@ Cases beginning() {
              }},
         {.id = "2.5.1-h",
          .rule = "A begin may be followed by other frames before the answer comes.",
-         .sends = "begin, flow and end in one write",
+         .sends = "begin and flow in one write; behind the answer end",
          .accepts = "begin, then end",
          .run =
              [](Context& t) {
                  Line& line = t.opened();
-                 line.send(peer::begin(), peer::flow().no_next_incoming_id(), peer::end());
+                 line.send(peer::begin(), peer::flow().no_next_incoming_id());
                  const auto begin = line.expect<codec::Begin>();
                  line.require(begin->remote_channel == 0, "a begin that answers channel 0", text_of(*begin));
+                 line.send(peer::end());
                  line.expect<codec::End>();
+             }},
+        {.id = "2.5.1-h/with-end",
+         .rule = "A begin that answers another names the channel of that, whatever became of it in between.",
+         .sends = "begin and end in one write, which the figure of a session's states does not have",
+         .accepts =
+             "begin with the remote-channel, then end; close with an error, the end of the stream and nothing at "
+             "all are recorded",
+         .negative = true,
+         .clauses = {"2.5.1-b"},
+         .run =
+             [](Context& t) {
+                 Line& line = t.opened();
+                 line.send(peer::begin(), peer::end());
+                 const Heard heard = line.hear();
+                 const auto begin = heard.as<codec::Begin>();
+                 if (begin) {
+                     line.require(begin->remote_channel == 0, "a begin that answers channel 0", text_of(*begin));
+                     line.expect<codec::End>();
+                     return;
+                 }
+                 const bool silent = heard.kind == Heard::Kind::nothing || heard.kind == Heard::Kind::end;
+                 if (!silent && !heard.is(codec::descriptor::close)) line.fail("begin, then end", heard);
+                 t.took("answers with " + heard.text(), Grade::recorded);
              }},
         {.id = "2.5.1-g",
          .rule = "A channel may be used again when both sides have ended its session.",

@@ -101,19 +101,19 @@ Cases flow_control() {
              }},
         {.id = "2.6.7-c",
          .rule = "A flow without delivery-count counts from the initial-delivery-count.",
-         .sends = "a flow without delivery-count and with credit 5, and the same again",
+         .sends = "in one write begin, a receiver, and twice a flow with credit 5 and without delivery-count, which we "
+                  "cannot know yet",
          .accepts = "5 deliveries, and no more",
          .needs = {"queue"},
          .run =
              [](Context& t) {
                  t.fill(t.queue(), 10);
-                 Receiver receiver(t, t.queue());
-                 auto flow = receiver.flow(5);
-                 flow.performative.delivery_count.reset();
-                 receiver.line.send(flow);
-                 receiver.expect_deliveries(5, "the credit is 5");
-                 receiver.line.send(flow);
-                 receiver.expect_deliveries(0, "the same flow again gives nothing more");
+                 Line& line = t.opened();
+                 const auto flow = peer::flow().no_next_incoming_id().handle(0).link_credit(5);
+                 line.send(peer::begin(), t.receiver(t.queue()), flow, flow);
+                 line.expect<codec::Begin>();
+                 line.expect<codec::Attach>();
+                 expect_transfers(line, 5, "the same flow again gives nothing more");
              }},
         {.id = "2.6.7-d",
          .rule = "Every delivery moves delivery-count by one, whatever its number of frames.",

@@ -48,7 +48,7 @@ Cases message_header() {
         {.id = "3.2.1-a",
          .rule = "What a header does not say has its default: not durable, priority 4, no ttl, delivery-count 0.",
          .sends = "a message without header, and one with an empty one",
-         .accepts = "no header, or one with these values",
+         .accepts = "no header, or one with these values; defaults of the node's own are not strict",
          .needs = {"queue"},
          .run =
              [](Context& t) {
@@ -58,9 +58,11 @@ Cases message_header() {
                  receiver.grant(2);
                  for (int i = 0; i < 2; ++i) {
                      const codec::Header header = header_in(receiver, receiver.take("two messages, credit 2"));
-                     receiver.line.require(
-                         !header.durable && header.priority == 4 && !header.ttl && header.delivery_count == 0,
-                         "the defaults", i == 0 ? "other values for no header" : "other values");
+                     receiver.line.require(header.delivery_count == 0, "delivery-count 0",
+                                           std::to_string(header.delivery_count));
+                     // A target or node may have defaults of its own.
+                     if (header.durable || header.priority != 4 || header.ttl)
+                         t.took("has other defaults", Grade::lenient);
                  }
              }},
         {.id = "3.2.1-b",

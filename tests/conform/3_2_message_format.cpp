@@ -271,7 +271,9 @@ Cases around_the_bare_message() {
                                             wire::plain_body() + wire::described(codec::descriptor::footer, map);
                  const std::string came = through(t, octets);
                  Line& line = t.lines().back();
-                 line.require(bare_of(line, came) == wire::plain_body(), shown(wire::plain_body()), shown(came));
+                 // What else comes in on the way is 3.2-b's affair.
+                 const std::string body = section_of(line, came, codec::descriptor::amqp_value);
+                 line.require(body == wire::plain_body(), shown(wire::plain_body()), shown(came));
              }},
     };
 }

@@ -185,9 +185,11 @@ Cases sending() {
                  s.leaves_in_order();
              }},
         {.id = "2.7.3-m/client",
-         .rule = "A sender sends nothing above the partner's max-message-size.",
+         .rule = "A message above the partner's max-message-size is an error of the link, which a sender can foresee.",
          .sends = "attach with max-message-size 200, and credit, to a client with a message of 4000 octets",
-         .accepts = "no more than 200 octets of it; an error, or the client goes",
+         .accepts =
+             "no more than 200 octets of it; an error, or the client goes; more of it, for the server to refuse, "
+             "is not strict",
          .run =
              [](Context& t) {
                  Served s(t, Served::sends(1, 4000));
@@ -201,7 +203,8 @@ Cases sending() {
                      if (heard.is(codec::descriptor::transfer)) octets += heard.view.payload.size();
                      gone = heard.kind == Heard::Kind::end || heard.is(codec::descriptor::close);
                  }
-                 s.line.require(octets <= 200, "at most 200 octets", std::to_string(octets) + " octets");
+                 // The text says what an attempt results in, not that there must be none. [2.7.3]
+                 if (octets > 200) t.took("sends " + std::to_string(octets) + " octets", Grade::lenient);
                  s.note_exit();
              }},
         settled_with("3.4.2-a/client", "accepted", codec::Accepted{}),

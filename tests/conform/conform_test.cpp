@@ -26,11 +26,11 @@ std::vector<const Case*> chosen(std::vector<std::string> words, std::vector<std:
     return cases;
 }
 
-/// The profile of the server in memory: no SASL, no queues.
+/// The profile of the server in memory: no SASL.
 Profile plain_profile() {
     Profile profile;
     profile.name = "faulty server";
-    profile.capabilities = {"bare", "several-sessions"};
+    profile.capabilities = {"bare", "several-sessions", "queue", "multiple-frames"};
     profile.sasl = "none";
     return profile;
 }
@@ -117,6 +117,15 @@ TEST_CASE("a server without the fault passes the case that names it, with the fa
         {"speaks after close", "2.4.3-d", Verdict::failed, "a frame after its close"},
         {"begin names another channel", "2.5.1-b", Verdict::failed, "remote-channel=9"},
         {"begin is not answered", "2.5.1-b", Verdict::silent, "nothing"},
+        {"begin names another channel", "2.5.1-h/with-end", Verdict::failed, "remote-channel=9"},
+        {"sessions that end at once are passed over", "2.5.1-h/with-end", Verdict::informational, ""},
+        {"begin names another channel", "2.3-h/one-write", Verdict::failed, "remote-channel=1"},
+        {"credit counts from now", "2.6.7-c", Verdict::failed, "10 transfers"},
+        {"what is settled is answered", "2.6.12-e", Verdict::non_strict, ""},
+        {"what is settled is answered", "2.6.12-e/last-frame", Verdict::non_strict, ""},
+        {"what is settled is answered", "2.7.5-h", Verdict::non_strict, ""},
+        {"all messages are durable", "3.2.1-a", Verdict::non_strict, ""},
+        {"all messages are durable", "3.2.10-a", Verdict::ok, ""},
     };
     for (const auto& [fault, id, verdict, actual] : planted) {
         INFO(fault << " in " << id);

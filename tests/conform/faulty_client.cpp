@@ -119,6 +119,9 @@ void FaultyClient::on(const codec::Begin& begin, std::uint16_t) {
 void FaultyClient::on(const codec::Attach& attach, std::uint16_t) {
     attached_ = true;
     refused_ = (is_sender() ? !attach.target : !attach.source) && !faults_.has("refused links are active");
+    const std::uint64_t most = attach.max_message_size.value_or(0);
+    const bool too_large = is_sender() && most != 0 && task_.size > most;
+    if (too_large && !faults_.has("max-message-size is passed over")) refused_ = true;
     delivery_count_ = attach.initial_delivery_count.value_or(0);
     if (!is_sender() && !refused_) send_flow();
 }

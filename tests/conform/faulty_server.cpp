@@ -1,6 +1,7 @@
 #include "conform/faulty_server.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "peer/memory_channel.hpp"
 
@@ -86,6 +87,7 @@ void FaultyServer::take_frame(const codec::FrameView& frame) {
     if (closing_ && !is_close) return;
     if (!opened_ && !std::holds_alternative<codec::Open>(performative))
         return close_with(codec::condition::illegal_state);
+    payload_ = codec::as_text(frame.payload);
     std::visit([&](const auto& one) { on(one, frame.channel); }, performative);
 }
 
@@ -99,43 +101,78 @@ void FaultyServer::on(const codec::Open&, std::uint16_t) {
 void FaultyServer::on(const codec::Begin&, std::uint16_t channel) {
     if (!sessions_.try_emplace(channel).second) return close_with(codec::condition::illegal_state);
     const auto named = static_cast<std::uint16_t>(faults_.has("begin names another channel") ? channel + 9 : channel);
-    if (faults_.has("begin is not answered")) return;
+    if (faults_.has("begin is not answered") || faults_.has("sessions that end at once are passed over")) return;
     send(peer::begin().remote_channel(named).on_channel(channel));
 }
 
 void FaultyServer::on(const codec::Attach& attach, std::uint16_t channel) {
     const auto session = sessions_.find(channel);
     if (session == sessions_.end()) return close_with(codec::condition::illegal_state);
-    session->second.insert(attach.handle);
+    Link& link = session->second.links[attach.handle];
+    link.sends = attach.role == codec::Role::receiver;
+    const auto* target = attach.target ? std::get_if<codec::Target>(&*attach.target) : nullptr;
+    link.queue = link.sends ? (attach.source ? attach.source->address.value_or("") : "")
+                            : (target != nullptr ? target->address.value_or("") : "");
     auto reply = peer::attach(codec::opposite(attach.role), attach.handle, attach.name);
     reply.on_channel(channel);
     reply.performative.source = attach.source;
     reply.performative.target = attach.target;
     send(reply);
-    if (attach.role == codec::Role::sender)
-        send(peer::flow().handle(attach.handle).delivery_count(0).link_credit(10).on_channel(channel));
+    if (!link.sends) send(peer::flow().handle(attach.handle).delivery_count(0).link_credit(10).on_channel(channel));
 }
 
 void FaultyServer::on(const codec::Flow& flow, std::uint16_t channel) {
     const auto session = sessions_.find(channel);
     if (session == sessions_.end()) return close_with(codec::condition::illegal_state);
-    if (flow.handle && !session->second.contains(*flow.handle) && !faults_.has("unattached handles are passed over"))
-        return send(peer::end().error(codec::condition::unattached_handle).on_channel(channel));
+    if (flow.handle) {
+        const auto link = session->second.links.find(*flow.handle);
+        if (link == session->second.links.end()) {
+            if (faults_.has("unattached handles are passed over")) return;
+            return send(peer::end().error(codec::condition::unattached_handle).on_channel(channel));
+        }
+        const std::uint32_t limit = flow.delivery_count.value_or(0) + flow.link_credit.value_or(0);
+        link->second.credit = limit - link->second.delivery_count;
+        if (faults_.has("credit counts from now")) link->second.credit = flow.link_credit.value_or(0);
+        if (link->second.sends) deliver(*flow.handle, link->second, session->second, channel);
+    }
     if (flow.echo) send(peer::flow().on_channel(channel));
 }
 
+void FaultyServer::deliver(std::uint32_t handle, Link& link, Session& session, std::uint16_t channel) {
+    auto& messages = faults_.queues[link.queue];
+    for (; link.credit > 0 && !messages.empty(); --link.credit, ++link.delivery_count) {
+        const std::uint32_t id = session.next_delivery_id++;
+        auto frame = peer::transfer(handle).delivery_id(id).delivery_tag(std::to_string(id)).message_format(0);
+        const std::string_view durable("\x00\x53\x70\xc0\x02\x01\x41", 7);
+        const bool has_header = messages.front().starts_with(durable.substr(0, 3));
+        if (faults_.has("all messages are durable") && !has_header) frame.payload(durable);
+        send(frame.payload(messages.front()).on_channel(channel));
+        messages.pop_front();
+    }
+}
+
 void FaultyServer::on(const codec::Transfer& transfer, std::uint16_t channel) {
-    if (transfer.settled.value_or(false)) return;
-    auto reply = peer::disposition(codec::Role::receiver, transfer.delivery_id.value_or(0));
-    send(reply.settled().accepted().on_channel(channel));
+    const auto found = sessions_.find(channel);
+    if (found == sessions_.end()) return close_with(codec::condition::illegal_state);
+    Session& session = found->second;
+    if (transfer.delivery_id) session.arriving_id = *transfer.delivery_id;
+    session.arriving += payload_;
+    session.arriving_settled = session.arriving_settled || transfer.settled.value_or(false);
+    if (transfer.more) return;
+    faults_.queues[session.links[transfer.handle].queue].push_back(std::exchange(session.arriving, {}));
+    if (std::exchange(session.arriving_settled, false) && !faults_.has("what is settled is answered")) return;
+    send(peer::disposition(codec::Role::receiver, session.arriving_id).settled().accepted().on_channel(channel));
 }
 
 void FaultyServer::on(const codec::Detach& detach, std::uint16_t channel) {
+    if (const auto session = sessions_.find(channel); session != sessions_.end())
+        session->second.links.erase(detach.handle);
     send(peer::detach(detach.handle).closed(detach.closed).on_channel(channel));
 }
 
 void FaultyServer::on(const codec::End&, std::uint16_t channel) {
     if (sessions_.erase(channel) == 0) return close_with(codec::condition::illegal_state);
+    if (faults_.has("sessions that end at once are passed over")) return;
     send(peer::end().on_channel(channel));
 }
 

@@ -177,6 +177,28 @@ Heard answer_to_delivery(Line& line, const Reactions& reactions) {
     return line.accept_one_of(reactions);
 }
 
+void expect_unanswered(Context& t, Line& line) {
+    for (;;) {
+        const Heard heard = line.hear(t.timing().quiet * 4);
+        if (heard.kind == Heard::Kind::nothing) return;
+        if (heard.is(codec::descriptor::disposition)) t.took("answers what was sent settled", Grade::lenient);
+        const bool passed_over =
+            heard.kind == Heard::Kind::frame &&
+            (heard.view.empty() || heard.is(codec::descriptor::flow) || heard.is(codec::descriptor::disposition));
+        if (!passed_over) line.fail("nothing: what is settled needs no answer", heard);
+    }
+}
+
+void expect_second_answered(Context& t, Line& line) {
+    for (;;) {
+        const auto disposition = line.expect<codec::Disposition>("of the second delivery");
+        if (disposition->first == 0) t.took("answers what was sent settled", Grade::lenient);
+        const std::uint32_t last = disposition->last.value_or(disposition->first);
+        if (last == 1) return;
+        line.require(last == 0, "a disposition of delivery 1", text_of(*disposition));
+    }
+}
+
 namespace {
 
 template <class State>

@@ -94,6 +94,12 @@ void expect_accepted(Line& line, std::uint32_t id, const std::string& why);
 /// How a delivery of ours is answered. Nobody is asked for a sign of life, since outcomes may take their time.
 Heard answer_to_delivery(Line& line, const Reactions& reactions);
 
+/// What was sent settled needs no answer; one would be meaningless, which is not to say forbidden, and so is not
+/// strict. Waits until nothing comes for a while. [2.6.12]
+void expect_unanswered(Context& t, Line& line);
+/// The same of delivery 0, with delivery 1 behind it, which was not settled and has to be answered.
+void expect_second_answered(Context& t, Line& line);
+
 /// A disposition with this state, settled or not.
 Reaction accepts_delivery();
 Reaction rejects_delivery(Conditions conditions = {});
