@@ -65,6 +65,7 @@ struct ConformCommand {
     unsigned repeat = 1;
     std::optional<std::uint64_t> seed;
     double timeout = 3;
+    double patience = 30;
     double factor = 1;
     std::string json_file, junit_file, html_file;
     std::vector<std::string> compare;
@@ -135,7 +136,7 @@ private:
     /// The suite itself failed: what it found is worth nothing.
     static constexpr Exit harness_fault = static_cast<Exit>(4);
     /// Seconds that a server gets to start, and one that somebody else starts again to come back.
-    static constexpr double start_limit = 60;
+    static constexpr double start_limit = 120;
     static constexpr double return_limit = 5;
 
     conform::Selection selection(conform::Mode one) const {
@@ -178,6 +179,7 @@ private:
         conform::RunOptions options;
         options.timing.answer = to_duration(timeout);
         options.timing = options.timing.scaled(factor);
+        options.patience = patience * factor;
         options.repeat = repeat;
         options.seed = seed;
         options.nonce = std::to_string(std::time(nullptr));
@@ -202,8 +204,8 @@ private:
                 return out.fail(harness_fault, "the embedded broker did not start");
             profile.read_url("amqp://" + line["address"].get<std::string>());
         }
-        const conform::Connector connect = [&](peer::Duration patience, std::string& why) {
-            return peer::TcpChannel::connect(profile.host, profile.port, patience, why);
+        const conform::Connector connect = [&](peer::Duration at_most, std::string& why) {
+            return peer::TcpChannel::connect(profile.host, profile.port, at_most, why);
         };
         auto options = run_options(out);
         // One that is there has to answer at once; programs take their time to start, and so do those who start them.
@@ -349,6 +351,11 @@ void add_conform(Tool& tool) {
         ->type_name("N");
     command->add_option("--seed", options->seed, "shuffle the order of the cases")->type_name("N");
     add_timeout(command, options->timeout, "how long an answer may take (default 3)");
+    command
+        ->add_option("--patience", options->patience,
+                     "how long a server that was silent may take to react, while other cases go on (default 30)")
+        ->check(CLI::Range(0.0, 3600.0))
+        ->type_name("SECONDS");
     command->add_option("--timeout-factor", options->factor, "makes all waiting longer: slow peers, slow machines")
         ->check(CLI::Range(0.01, 1000.0))
         ->type_name("F");

@@ -187,6 +187,7 @@ Cases compounds() {
                              begin_with_properties(map_of(value)), Ignoring::fine);
         one.level = Level::informative;
         one.accepts = "begin, or any error; the peer lives on";
+        one.tags = {"burden"};
         cases.push_back(std::move(one));
     }
     for (const std::string count : {"00010000", "7fffffff"}) {
@@ -196,6 +197,7 @@ Cases compounds() {
                              begin_with_properties(map_of(hex("f0 00000005" + count + "40"))), Ignoring::fine);
         one.level = Level::informative;
         one.accepts = "begin, or any error; the peer lives on";
+        one.tags = {"burden"};
         cases.push_back(std::move(one));
     }
     return cases;

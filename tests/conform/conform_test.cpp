@@ -151,6 +151,46 @@ TEST_CASE("where a case has ended the peer the others are not held against it") 
     CHECK(contains(run.results.back().actual, run.results.front().subject->id));
 }
 
+TEST_CASE("a peer that reacts late was not silent, and one that does not was") {
+    RunOptions options;
+    std::vector<std::string> told;
+    options.after = [&](const Result& result) { told.push_back(result.subject->id); };
+    options.patience = 0.2;
+    for (const char* fault : {"framing errors are answered late", "framing errors are passed over"}) {
+        INFO(fault);
+        const bool late = std::string_view(fault).ends_with("late");
+        told.clear();
+        const Run run = judged({fault}, {"2.3-b"}, options);
+        CHECK(run.count(late ? Verdict::non_strict : Verdict::silent) == 4);
+        CHECK(told.size() == 4);
+        for (const auto& result : run.results) {
+            const std::string text = text_of(result, true);
+            CHECK(contains(text, late ? "within 1 s: channel 0 close" : "actual:"));
+            CHECK_FALSE(result.log.empty());
+        }
+    }
+    options.patience = 0;
+    CHECK(judged({"framing errors are answered late"}, {"2.3-b/size-7"}, options).count(Verdict::silent) == 1);
+}
+
+TEST_CASE("a peer that serves only some behind a case it was silent to has not survived it") {
+    Faults faults{{"framing errors are passed over", "each third connection is not served"}};
+    unsigned revived = 0;
+    RunOptions options;
+    options.timing.answer = std::chrono::milliseconds(20);
+    options.revive = [&] { return ++revived > 0; };
+    const auto results = conform::run(chosen({"2.3-b/size-7"}), connector_to(faults), plain_profile(), options);
+    CHECK(name_of(results.front().verdict) == name_of(Verdict::crashed));
+    CHECK(contains(results.front().actual, "a new connection gets no further"));
+    CHECK(revived == 1);
+}
+
+TEST_CASE("what fails among what the text leaves open is told and is no fault") {
+    const Run run = judged({"names are cut"}, {"2.6.1-e/1-KiB"});
+    CHECK(name_of(run.results.front().verdict) == name_of(Verdict::informational));
+    CHECK(contains(text_of(run.results.front(), false), "not as expected"));
+}
+
 TEST_CASE("where the peer comes back after a case has ended it the suite goes on") {
     Faults faults{{"framing errors kill"}};
     unsigned revived = 0;
@@ -243,6 +283,10 @@ TEST_CASE("cases are repeated, shuffled by seed, and control cases come first") 
     CHECK(order(1) == order(1));
     CHECK(order(1) != order(2));
     CHECK(order(1).front() == "2.2-d");
+
+    const Run all = judged({}, {"1.2", "2.2"});
+    CHECK(all.results.front().subject->id == "2.2-d");
+    CHECK(std::ranges::count(all.results.back().subject->tags, "burden") == 1);
 }
 
 TEST_CASE("the profile is read from JSON and from a URL") {

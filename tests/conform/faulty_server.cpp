@@ -35,6 +35,7 @@ Connector connector_to(Faults& faults) {
 }
 
 std::size_t FaultyServer::feed(std::span<const std::byte> bytes) {
+    if (number_ % 3 == 0 && faults_.has("each third connection is not served")) return bytes.size();
     input_.insert(input_.end(), bytes.begin(), bytes.end());
     if (!header_taken_) take_header();
     while (header_taken_ && !closed_) {
@@ -48,7 +49,9 @@ std::size_t FaultyServer::feed(std::span<const std::byte> bytes) {
         if (step.status == codec::FrameParser::Status::error) {
             if (faults_.has("framing errors kill")) faults_.dead = true;
             input_.clear();
-            if (!faults_.has("framing errors are passed over")) close_with(codec::condition::framing_error);
+            error_is_due_ = faults_.has("framing errors are answered late");
+            if (!faults_.has("framing errors are passed over") && !error_is_due_)
+                close_with(codec::condition::framing_error);
             break;
         }
         const std::vector<std::byte> frame(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(step.size));
@@ -59,6 +62,8 @@ std::size_t FaultyServer::feed(std::span<const std::byte> bytes) {
 }
 
 std::vector<std::byte> FaultyServer::take_output(std::size_t max) {
+    if (faults_.connections > number_ && std::exchange(error_is_due_, false))
+        close_with(codec::condition::framing_error);
     const auto end = output_.begin() + static_cast<std::ptrdiff_t>(std::min(max, output_.size()));
     std::vector<std::byte> taken(output_.begin(), end);
     output_.erase(output_.begin(), end);
@@ -113,7 +118,8 @@ void FaultyServer::on(const codec::Attach& attach, std::uint16_t channel) {
     const auto* target = attach.target ? std::get_if<codec::Target>(&*attach.target) : nullptr;
     link.queue = link.sends ? (attach.source ? attach.source->address.value_or("") : "")
                             : (target != nullptr ? target->address.value_or("") : "");
-    auto reply = peer::attach(codec::opposite(attach.role), attach.handle, attach.name);
+    const std::string name = faults_.has("names are cut") ? attach.name.substr(0, 8) : attach.name;
+    auto reply = peer::attach(codec::opposite(attach.role), attach.handle, name);
     reply.on_channel(channel);
     reply.performative.source = attach.source;
     reply.performative.target = attach.target;

@@ -20,13 +20,14 @@ struct Faults {
     std::set<std::string, std::less<>> switched_on;
     bool dead = false;                                                     ///< serves nobody any more
     std::map<std::string, std::deque<std::string>, std::less<>> queues{};  ///< of all its connections
+    unsigned connections = 0;                                              ///< so far
 
     bool has(std::string_view fault) const { return switched_on.contains(fault); }
 };
 
 class FaultyServer final : public peer::Machine {
 public:
-    explicit FaultyServer(Faults& faults) : faults_(faults) {}
+    explicit FaultyServer(Faults& faults) : faults_(faults), number_(++faults.connections) {}
 
     std::size_t feed(std::span<const std::byte> bytes) override;
     std::vector<std::byte> take_output(std::size_t max) override;
@@ -72,6 +73,8 @@ private:
     void write(std::span<const std::byte> octets) { output_.insert(output_.end(), octets.begin(), octets.end()); }
 
     Faults& faults_;
+    unsigned number_;            // of this connection
+    bool error_is_due_ = false;  // and told once there is another connection
     std::vector<std::byte> input_;
     std::vector<std::byte> output_;
     std::map<std::uint16_t, Session> sessions_;  // by channel, the same both ways

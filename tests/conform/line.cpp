@@ -185,9 +185,14 @@ Heard Line::accept_one_of(const Reactions& reactions) {
     outcome_.sent = decoded(last_sent_);
     const double deadline = seconds_now() + std::chrono::duration<double>(timing.answer).count();
     std::string besides;
+    double quiet_until = seconds_now() + std::chrono::duration<double>(timing.quiet).count();
     for (bool asked = false;;) {
         Heard heard = hear(asked ? timing.answer : timing.quiet);
-        if (heard.kind == Heard::Kind::nothing && !asked) {
+        // A peer that sends empty frames all the time says nothing either. [2.4.5]
+        const bool is_empty = heard.kind == Heard::Kind::frame && heard.view.empty();
+        const bool says_nothing = heard.kind == Heard::Kind::nothing || (is_empty && seconds_now() > quiet_until);
+        if (!is_empty) quiet_until = seconds_now() + std::chrono::duration<double>(timing.quiet).count();
+        if (says_nothing && !asked) {
             asked = true;
             probe();
             continue;
@@ -209,10 +214,14 @@ Heard Line::accept_one_of(const Reactions& reactions) {
                                (besides.empty() ? std::string() : ", and sent " + besides));
         const bool final = heard.kind != Heard::Kind::frame || heard.is(codec::descriptor::close) ||
                            heard.is(codec::descriptor::end) || heard.is(codec::descriptor::detach);
+        // What a client says of its own accord is no answer.
+        const bool answers_otherwise = may_begin && !besides.empty();
+        if (heard.kind == Heard::Kind::nothing && answers_otherwise) fail(expected, "nothing but " + besides);
         if (final && heard.kind != Heard::Kind::header) fail(expected, heard);
         const bool telling = !heard.view.empty() && !heard.is(codec::descriptor::flow);
         if (telling && besides.size() < 400) besides += (besides.empty() ? "" : ", ") + heard.text();
-        if (seconds_now() > deadline) fail(expected, Heard());
+        if (seconds_now() <= deadline) continue;
+        answers_otherwise ? fail(expected, "nothing but " + besides) : fail(expected, Heard());
     }
 }
 
@@ -312,8 +321,7 @@ Got<codec::Attach> Line::attach_receiver(const peer::AttachFrame& ours) {
 
 std::string Line::finish() {
     const bool error = close_heard_;
-    if (channel_->at_end())
-        return error ? "close, then the end of the stream" : "the end of the stream without a close";
+    if (channel_->at_end()) return error ? "close, then the end of the stream" : std::string(left_without_close);
     if (!open_sent_) return "left open";
     if (!close_sent_) send(peer::close());
     const double deadline = seconds_now() + std::chrono::duration<double>(timing.ending).count();

@@ -131,6 +131,7 @@ public:
 
     /// Closes in order if the line is open, and waits shortly for the end. Tells how it went.
     std::string finish();
+    static constexpr std::string_view left_without_close = "the end of the stream without a close";
 
     Timing timing;
     bool may_probe = true;  ///< off where a frame of ours could not be taken for one

@@ -13,8 +13,11 @@ namespace aprotic::conform {
 
 struct RunOptions {
     Timing timing{};
-    unsigned repeat = 1;                         ///< of each case; the worst verdict counts
-    std::optional<std::uint64_t> seed{};         ///< shuffles the order of the cases
+    unsigned repeat = 1;                  ///< of each case; the worst verdict counts
+    std::optional<std::uint64_t> seed{};  ///< shuffles the order of the cases
+    /// Seconds that a server which says nothing to what is wrong gets to end the stream or the session after all, while
+    /// other cases go on.
+    double patience = 0;
     std::string nonce = "0";                     ///< part of the names of nodes: other runs have other ones
     std::function<bool()> alive{};               ///< whether the peer's process is still the one it was
     std::function<bool()> revive{};              ///< called when the peer serves nobody: whether it does again
@@ -44,7 +47,7 @@ std::string prepare(const Connector& connect, Profile& profile, Timing timing);
 /// Finds out whether the clients under test connect and open. What is wrong when one does not, or empty.
 std::string prepare(Clients& clients, const Profile& profile, Timing timing);
 
-/// Puts the questions one after the other, control cases first.
+/// Puts the questions one after the other, control cases first and burdens last.
 std::vector<Result> run(std::vector<const Case*> cases, const Connector& connect, const Profile& profile,
                         const RunOptions& options);
 
