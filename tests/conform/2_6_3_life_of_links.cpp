@@ -67,6 +67,16 @@ Case answered(Role role) {
             }};
 }
 
+/// The peer's detach that answers ours. Nobody says that it has to come where ours does not close the link. [2.6.4]
+std::optional<codec::Detach> detached(Line& line) {
+    const auto stays = [](const Heard& heard) { return heard.kind == Heard::Kind::nothing; };
+    line.may_probe = false;
+    const Heard heard = line.accept_one_of(
+        {answers<codec::Detach>("detaches its half"), {"leaves the link half attached", stays, Grade::lenient}});
+    line.may_probe = true;
+    return heard.as<codec::Detach>();
+}
+
 /// A link to a missing node, for the error that it is detached with. Skips where the peer answers in another way.
 void refused_with_error(Context& t, Line& line, std::uint32_t handle) {
     line.send(t.sender(t.missing(), handle, "refused"));
@@ -150,22 +160,23 @@ Cases life_of_links() {
                  }
              }},
         {.id = "2.6.4-a",
-         .rule = "A detach is answered by a detach.",
+         .rule = "A detach is answered by a detach, or the link stays half attached.",
          .sends = "detach without closed",
-         .accepts = "detach, with closed or without",
+         .accepts = "detach, with closed or without; none, which leaves the peer's half attached, is not strict",
          .needs = {"queue"},
          .run =
              [](Context& t) {
                  Line& line = t.sending(t.queue());
                  line.send(peer::detach(0));
-                 const auto detach = line.expect<codec::Detach>();
+                 const auto detach = detached(line);
+                 if (!detach) return;
                  line.require(!detach->error, "detach without error", text_of(*detach));
                  t.took(detach->closed ? "closes the link" : "detaches without closing it", Grade::recorded);
              }},
         {.id = "2.6.4-c",
          .rule = "A link that was detached can be attached again.",
          .sends = "a receiver, detach without closed, and the receiver again; three times",
-         .accepts = "attach with source each time",
+         .accepts = "attach with source each time; a peer that does not detach its half is not strict",
          .needs = {"queue"},
          .run =
              [](Context& t) {
@@ -175,7 +186,8 @@ Cases life_of_links() {
                      const auto attach = line.expect<codec::Attach>();
                      line.require(attach->source.has_value(), "an attach with source", text_of(*attach));
                      line.send(peer::detach(0));
-                     const auto detach = line.expect<codec::Detach>();
+                     const auto detach = detached(line);
+                     if (!detach) return;
                      if (!detach->closed) continue;
                      // The peer re-attaches to close what only we had detached. [2.6.6]
                      t.took("closes what was only detached", Grade::recorded);
@@ -217,7 +229,7 @@ Cases life_of_links() {
         {.id = "2.6.6-a/with-error",
          .rule = "A detach that carries an error is answered like any other.",
          .sends = "detach with closed and the error com.example:conform",
-         .accepts = "detach with closed, and the session stands",
+         .accepts = "detach with closed, and the session stands; to go for it, by close, is not strict",
          .needs = {"queue"},
          .clauses = {"2.8.14-c"},
          .run =
@@ -226,7 +238,7 @@ Cases life_of_links() {
                  line.send(peer::detach(0).closed().error("com.example:conform", "told to"));
                  line.expect<codec::Detach>();
                  line.send(t.sender(t.queue()));
-                 line.expect<codec::Attach>("the session stands");
+                 line.accept_one_of({answers<codec::Attach>("attaches another"), closes_in_order().lenient()});
              }},
         {.id = "2.6.6-a/pipelined",
          .rule = "Attach and detach may come before anything was answered.",

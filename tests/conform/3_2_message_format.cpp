@@ -100,7 +100,7 @@ std::string all_properties(const std::string& user_id) {
     return wire::described(codec::descriptor::properties,
                            wire::list({wire::str("id"), user_id, wire::str("to"), wire::str("subject"),
                                        wire::str("reply-to"), wire::str("correlation"), wire::sym("text/plain"),
-                                       wire::sym("identity"), hex("83 0000019000000000"), hex("83 0000018000000000"),
+                                       wire::sym("identity"), hex("83 0000040000000000"), hex("83 0000018000000000"),
                                        wire::str("group"), hex("70 00000007"), wire::str("reply-group")}));
 }
 

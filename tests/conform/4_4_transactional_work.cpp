@@ -188,6 +188,7 @@ Cases posting() {
          .run =
              [](Context& t) {
                  Line& line = t.sending(t.queue());
+                 const Controller controller(t, line);  // skips where there is none
                  line.send(post(line, Binary("conform-unknown"), "lost"));
                  answer_to_delivery(line, refuses_transaction({unknown_transaction}));
              }},
@@ -215,6 +216,7 @@ Cases posting() {
          .run =
              [](Context& t) {
                  Line& line = t.sending(t.queue());
+                 const Controller controller(t, line);  // skips where there is none
                  line.send(post(line, Binary(std::string(33, 't')), "lost"));
                  answer_to_delivery(line, refuses() + Reactions{rejects_delivery()});
              }},
@@ -325,6 +327,7 @@ Cases retirement() {
              [](Context& t) {
                  t.fill(t.queue(), 1);
                  Receiver receiver(t, t.queue());
+                 const Controller controller(t, receiver.line);  // skips where there is none
                  receiver.grant(1);
                  const Arrived delivery = receiver.take("one message, credit 1");
                  receiver.line.send(peer::disposition(codec::Role::receiver, delivery.id())

@@ -104,8 +104,9 @@ Cases sending() {
                                 text_of(delivery.first));
              }},
         {.id = "2.6.12-g/client",
-         .level = Level::should,
-         .rule = "Where the receiver settles second, the sender settles once it knows the outcome.",
+         .level = Level::informative,
+         .rule = "Where the receiver settles second, the sender's application settles, typically, once it knows the "
+                 "outcome.",
          .sends = "attach with rcv-settle-mode second; accepted, not settled",
          .accepts = "a disposition by the sender that settles the delivery",
          .run =

@@ -69,7 +69,7 @@ TEST_CASE("a client without the fault passes the case that names it and fails wi
         {"credit counts from now", "2.6.7-b/client", Verdict::failed, "5 deliveries"},
         {"drain is not answered", "2.6.7-h/client", Verdict::silent, "nothing"},
         {"unattached handles are passed over", "2.6.2-e/client-flow", Verdict::silent, "nothing"},
-        {"refused links are active", "2.6.3-b/client-credit-target", Verdict::failed, "transfer"},
+        {"refused links are active", "2.6.3-b/client-credit-target", Verdict::non_strict, ""},
         {"detach is not answered", "2.6.6-a/client", Verdict::silent, "nothing"},
         {"settled deliveries are settled again", "2.6.12-e/client", Verdict::non_strict, ""},
         {"roles are passed over", "2.7.6-c/client", Verdict::failed, "close"},

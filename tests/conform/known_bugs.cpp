@@ -81,9 +81,11 @@ Case outcomes_as(const std::string& name, const std::string& sends, std::string 
 Cases of_servers() {
     return {
         {.id = "2.5.6-i/known-unsettled",
-         .rule = "What is not settled on one link holds up no other link of the session.",
+         .rule = "What is not settled on one link need not hold up the other links of the session.",
          .sends = "a receiver with a delivery that it never settles, and beside it one for 2200 settled messages",
-         .accepts = "2200 deliveries on the second link",
+         .accepts =
+             "2200 deliveries on the second link; a sender that stops, by what it has for its outgoing-window, is "
+             "not strict",
          .needs = {"queue"},
          .run =
              [](Context& t) {
@@ -106,9 +108,13 @@ Cases of_servers() {
                                        .delivery_count(theirs->initial_delivery_count.value_or(0) + come)
                                        .link_credit(200));
                      }
-                     const auto transfer = line.expect<codec::Transfer>("so far " + std::to_string(come) +
-                                                                        " have come, and there is "
-                                                                        "credit and window for more");
+                     const Heard heard = line.hear();
+                     const auto transfer = heard.as<codec::Transfer>();
+                     if (heard.kind == Heard::Kind::frame && !transfer && heard.condition().empty()) continue;
+                     // Unsettled deliveries may make a sender's window smaller, and nothing says by how much. [2.5.6]
+                     if (heard.kind == Heard::Kind::nothing)
+                         return t.took("stops behind " + std::to_string(come) + " deliveries", Grade::lenient);
+                     if (!transfer) line.fail("deliveries: there is credit and window for more", heard);
                      if (!transfer->settled.value_or(false))
                          line.send(
                              peer::disposition(Role::receiver, transfer->delivery_id.value_or(0)).settled().accepted());
@@ -119,7 +125,8 @@ Cases of_servers() {
          .rule = "A window that comes out below nothing is none, and not a very large one.",
          .sends = "credit for 10 messages, and a flow whose next-incoming-id lies 5 before the first transfer-id, with "
                   "window 3; then one in order",
-         .accepts = "no transfer, then 10; an error for a next-incoming-id that cannot be is recorded",
+         .accepts = "no transfer, then 10; an error is recorded, and to send all the same not strict, since no "
+                    "next-incoming-id can be what this one is",
          .negative = true,
          .needs = {"queue"},
          .run =
@@ -128,11 +135,10 @@ Cases of_servers() {
                  Receiver receiver(t, t.queue());
                  const std::uint32_t start = receiver.next_incoming_id;
                  receiver.line.send(receiver.flow(10).next_incoming_id(start - 5).incoming_window(3));
-                 const auto sent = answers<codec::Transfer>("sends");
-                 const Heard heard = receiver.line.accept_one_of(
-                     {ignores(), sent, closes().recorded(), ends().recorded(), detaches().recorded()});
-                 if (heard.kind == Heard::Kind::frame && !heard.condition().empty()) return;
-                 if (sent.matches(heard)) receiver.line.fail("no transfer: 3 from 5 before the beginning", heard);
+                 const Heard heard =
+                     receiver.line.accept_one_of({ignores(), answers<codec::Transfer>("sends all the same").lenient(),
+                                                  closes().recorded(), ends().recorded(), detaches().recorded()});
+                 if (heard.is(codec::descriptor::transfer) || !heard.condition().empty()) return;
                  expect_transfers(receiver.line, 0, "3 from 5 before the beginning");
                  receiver.line.send(receiver.flow(10).next_incoming_id(start).incoming_window(100));
                  expect_transfers(receiver.line, 10, "the window holds all");
@@ -185,7 +191,10 @@ Cases of_servers() {
                  line.send(t.sender(t.missing()), Context::delivery(line));
                  const auto accepted =
                      answers<codec::Disposition>("", [](const codec::Disposition& d) { return is_accepted(d.state); });
-                 const Heard heard = line.accept_one_of({detaches(), ends(), closes(), drops(), accepted});
+                 const auto has_node =
+                     answers<codec::Attach>("", [](const codec::Attach& a) { return a.target.has_value(); });
+                 const Heard heard = line.accept_one_of({detaches(), ends(), closes(), drops(), accepted, has_node});
+                 if (has_node.matches(heard)) t.skip("the peer has a node at " + t.missing());
                  if (accepted.matches(heard)) line.fail("nothing is accepted on a link that is refused", heard);
              }},
         {.id = "2.4.5-d/known-while-receiving",

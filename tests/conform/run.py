@@ -3,11 +3,13 @@
 
     run.py FOLDER [--aprotic PROGRAM] [--runs 2] [--jobs 3] PEER[@VERSION]=COMMAND ...
     run.py FOLDER                      prints the tables of the reports that are in the folder already
+    run.py FOLDER --check PAGE         tells which failures of these the findings of PAGE do not name
 
-PEER is one of the names in PEERS below, VERSION what the tables say of it. COMMAND starts it in the foreground, by /bin/sh: a server on the port {port} of the loopback
-interface (two ports behind it are free too); a client with the words of docs/conformance.md behind the command, which are added
-here: send or receive, {url}, {address}, {count} and {size}. The reports go to FOLDER as PEER.RUN.json and PEER.RUN.txt, the
-latter with every conversation. Ends with 1 where a run took ten minutes or could not be made.
+PEER is one of the names in PEERS below, VERSION what the tables say of it. COMMAND starts it in the foreground, by /bin/sh: a
+server on the port {port} of the loopback interface (the two ports behind it are free too); a client with the words of
+docs/conformance.md behind the command, which are added here: send or receive, {url}, {address}, {count} and {size}. The reports
+go to FOLDER as PEER.RUN.json and PEER.RUN.txt, the latter with every conversation of what failed. Ends with 1 where a run took
+ten minutes or could not be made, and where --check has something to tell.
 """
 import argparse
 import collections
@@ -15,6 +17,7 @@ import concurrent.futures
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -26,20 +29,25 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 SECONDS_MAX = 600
 FAILED = ("failed", "failed-silent", "failed-crash")
 
-Peer = collections.namedtuple("Peer", "title short profile options")
+Peer = collections.namedtuple("Peer", "title short profile options findings")
+PROTON = "Proton's C library"
 PEERS = {
-    "rabbitmq": Peer("RabbitMQ %s, rabbitmq_amqp1_0, `--timeout 4`", "RabbitMQ", "rabbitmq", ("--timeout", "4")),
-    "proton-cpp": Peer("Qpid Proton %s, C++ example broker", "Proton C++", "proton_example", ()),
-    "proton-c": Peer("Qpid Proton %s, C example broker", "Proton C", "proton_c_example", ()),
-    "proton-python": Peer("Qpid Proton %s, Python example broker", "Proton Python", "proton_example", ()),
-    "artemis": Peer("ActiveMQ Artemis %s", "Artemis", "artemis", ()),
-    "broker-j": Peer("Qpid Broker-J %s", "Broker-J", "broker_j", ()),
-    "qpidd": Peer("qpidd %s", "qpidd", "qpidd", ()),
-    "rhea": Peer("rhea %s, broker of this tree", "rhea", "rhea_broker", ()),
-    "router": Peer("Qpid Dispatch %s, router", "Dispatch", "router", ()),
-    "proton-cpp-client": Peer("Qpid Proton %s, C++, client", "Proton C++", None, ()),
-    "proton-python-client": Peer("Qpid Proton %s, Python, client", "Proton Python", None, ()),
-    "rhea-client": Peer("rhea %s, client", "rhea", None, ()),
+    "rabbitmq": Peer("RabbitMQ %s, rabbitmq_amqp1_0, `--timeout 4`", "RabbitMQ", "rabbitmq", ("--timeout", "4"),
+                     ("RabbitMQ",)),
+    "proton-cpp": Peer("Qpid Proton %s, C++ example broker", "Proton C++", "proton_example", (),
+                       (PROTON, "Proton's C++ example broker")),
+    "proton-c": Peer("Qpid Proton %s, C example broker", "Proton C", "proton_c_example", (),
+                     (PROTON, "Proton's C example broker")),
+    "proton-python": Peer("Qpid Proton %s, Python example broker", "Proton Python", "proton_example", (),
+                          (PROTON, "Proton's Python example broker")),
+    "artemis": Peer("ActiveMQ Artemis %s", "Artemis", "artemis", (), ("Artemis",)),
+    "broker-j": Peer("Qpid Broker-J %s", "Broker-J", "broker_j", (), ("Broker-J",)),
+    "qpidd": Peer("qpidd %s", "qpidd", "qpidd", (), (PROTON, "qpidd")),
+    "rhea": Peer("rhea %s, broker of this tree", "rhea", "rhea_broker", (), ("rhea as a server",)),
+    "router": Peer("Qpid Dispatch %s, a router alone", "Dispatch", "router", (), (PROTON, "Dispatch")),
+    "proton-cpp-client": Peer("Qpid Proton %s, C++, client", "Proton C++", None, (), ("Proton as a client",)),
+    "proton-python-client": Peer("Qpid Proton %s, Python, client", "Proton Python", None, (), ("Proton as a client",)),
+    "rhea-client": Peer("rhea %s, client", "rhea", None, (), ("rhea as a client",)),
 }
 
 
@@ -76,8 +84,9 @@ def judge(options, name, run, command):
     if os.path.exists(base + ".json"):
         os.remove(base + ".json")
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="aprotic-conform-", ignore_cleanup_errors=True) as scratch, open(base + ".txt", "w") as out:
-        code = subprocess.call(words, stdout=out, stderr=subprocess.STDOUT, env=dict(os.environ, TMPDIR=scratch))
+    scratch = tempfile.TemporaryDirectory(prefix="aprotic-conform-", ignore_cleanup_errors=True)
+    with scratch as folder, open(base + ".txt", "w", encoding="utf-8") as out:
+        code = subprocess.call(words, stdout=out, stderr=subprocess.STDOUT, env=dict(os.environ, TMPDIR=folder))
     seconds = time.monotonic() - began
     if not os.path.exists(base + ".json"):
         return "%s: no report, exit code %d; %s.txt has the reason" % (name, code, base)
@@ -138,6 +147,25 @@ def print_tables(folder):
         print("  %s, %d runs of %s: %s" % (name, len(all_reports[name]), times, "; ".join(differing) or "none"))
 
 
+def unlisted(folder, page):
+    """How many failures no entry of the page names, by id or by clause, under a heading of the peer's. What has ended a
+    peer is for its maintainers to hear first, and is not named."""
+    with open(page, encoding="utf-8") as file:
+        parts = re.split(r"^### (.*)$", file.read(), flags=re.MULTILINE)
+    an_id = re.compile(r"\b\d+(?:\.\d+)*-[a-z]\b(?:/[\w.-]*\w)?")
+    named = {title: set(an_id.findall(text)) for title, text in zip(parts[1::2], parts[2::2])}
+    count = 0
+    for name, peer in PEERS.items():
+        ids = set().union(*(named[title] for title in peer.findings))
+        failed = {case["id"] for report in reports(folder, name) for case in report["cases"]
+                  if case["verdict"] in ("failed", "failed-silent")}
+        for case in sorted(failed):
+            if case not in ids and case.split("/")[0] not in ids:
+                print("%s: %s is named nowhere" % (name, case))
+                count += 1
+    return count
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
@@ -145,7 +173,10 @@ def main():
     parser.add_argument("--aprotic", default=os.path.join(ROOT, "build", "release", "aprotic"))
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=3)
+    parser.add_argument("--check", metavar="PAGE")
     options = parser.parse_intermixed_args()
+    if options.check:
+        return 1 if unlisted(options.folder, options.check) else 0
     os.makedirs(options.folder, exist_ok=True)
     commands = {}
     for words in options.peers:

@@ -11,10 +11,17 @@ function queueOf(address) {
     return queues.get(address);
 }
 
+// What was handed to rhea and has not gone out yet has not been taken off the link's credit.
+function hasRoom(sender) {
+    sender.handed = Math.max(sender.handed || 0, sender.delivery_count);
+    return sender.sendable() && sender.credit > sender.handed - sender.delivery_count;
+}
+
 function dispatch(queue) {
     for (const sender of queue.consumers) {
-        while (queue.messages.length > 0 && sender.sendable()) {
+        while (queue.messages.length > 0 && hasRoom(sender)) {
             const message = queue.messages.shift();
+            sender.handed++;
             sender.send(message).queued = { queue, message };
         }
         if (draining.delete(sender)) sender.set_drained(true);
@@ -23,12 +30,13 @@ function dispatch(queue) {
 
 container.on("sender_open", ({ sender }) => {
     const address = sender.source.dynamic ? container.generate_uuid() : sender.source.address;
-    sender.set_source({ ...sender.source, address });
+    // What is not said here is not in force: no filter, no default outcome.
+    sender.set_source({ address, dynamic: sender.source.dynamic });
     queueOf(address).consumers.add(sender);
 });
 container.on("receiver_open", ({ receiver }) => {
     const address = receiver.target.dynamic ? container.generate_uuid() : receiver.target.address;
-    receiver.set_target({ ...receiver.target, address });
+    receiver.set_target({ address, dynamic: receiver.target.dynamic });
 });
 container.on("sendable", ({ sender }) => dispatch(queueOf(sender.source.address)));
 container.on("sender_draining", ({ sender }) => {
