@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace aprotic::engine::core {
@@ -16,16 +17,18 @@ public:
 
     T* find(std::uint32_t number) const noexcept {
         if (places_.empty()) return nullptr;
-        for (std::size_t at = home(number);; at = (at + 1) & mask()) {
-            if (places_[at].object == nullptr) return nullptr;
+        std::size_t at = home(number);
+        for (std::size_t distance = 0; places_[at].object != nullptr; at = (at + 1) & mask(), ++distance) {
             if (places_[at].number == number) return places_[at].object;
+            if (distance_home(at) < distance) break;
         }
+        return nullptr;
     }
 
     /// A number that is in the table already stays; find() then gives either of the two.
     void insert(std::uint32_t number, T& object) {
         if ((size_ + 1) * 2 > places_.size()) grow();
-        put(number, object);
+        put({number, &object});
         ++size_;
     }
 
@@ -36,14 +39,11 @@ public:
         while (places_[at].object != nullptr && places_[at].object != &object) at = (at + 1) & mask();
         if (places_[at].object == nullptr) return;
         --size_;
-        // Close the gap: move up whatever would not be found any more.
-        for (std::size_t next = (at + 1) & mask(); places_[next].object != nullptr; next = (next + 1) & mask()) {
-            const std::size_t distance_home = (next - home(places_[next].number)) & mask();
-            const std::size_t distance_gap = (next - at) & mask();
-            if (distance_home >= distance_gap) {
-                places_[at] = places_[next];
-                at = next;
-            }
+        // Close the gap. Who is at home stays there, and so does all behind it.
+        for (std::size_t next = (at + 1) & mask(); places_[next].object != nullptr && distance_home(next) != 0;
+             next = (next + 1) & mask()) {
+            places_[at] = places_[next];
+            at = next;
         }
         places_[at] = {};
     }
@@ -64,16 +64,25 @@ private:
 
     std::size_t mask() const noexcept { return places_.size() - 1; }
     std::size_t home(std::uint32_t number) const noexcept { return number & mask(); }
-    void put(std::uint32_t number, T& object) noexcept {
-        std::size_t at = home(number);
-        while (places_[at].object != nullptr) at = (at + 1) & mask();
-        places_[at] = {number, &object};
+    /// How far from home the object at this place is.
+    std::size_t distance_home(std::size_t at) const noexcept { return (at - home(places_[at].number)) & mask(); }
+    /// Objects lie in the order of their homes: who would be farther away takes the place of who is nearer. So what is
+    /// in a run of neighbours is found, or not, before the run is over, and a gap is closed by few.
+    void put(Place place) noexcept {
+        std::size_t at = home(place.number);
+        for (std::size_t distance = 0; places_[at].object != nullptr; at = (at + 1) & mask(), ++distance) {
+            const std::size_t theirs = distance_home(at);
+            if (theirs >= distance) continue;
+            std::swap(places_[at], place);
+            distance = theirs;
+        }
+        places_[at] = place;
     }
     void grow() {
         std::vector<Place> smaller(places_.empty() ? 16 : places_.size() * 2);  // a power of two, for the mask
         smaller.swap(places_);                                                  // from here on it is the smaller one
         for (const Place& place : smaller) {
-            if (place.object != nullptr) put(place.number, *place.object);
+            if (place.object != nullptr) put(place);
         }
     }
 
