@@ -6,10 +6,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace aprotic::codec {
@@ -190,6 +192,14 @@ public:
     /// A shared reference to [offset, offset + length). Must lie within the slab.
     Bytes slice(std::size_t offset, std::size_t length) const noexcept;
 
+    /// The first `length` bytes, with the slab's own reference.
+    Bytes bytes(std::size_t length) && noexcept {
+        APROTIC_ASSERT(length <= capacity_);
+        Bytes whole = length != 0 ? Bytes::adopt(block_, {data_, length}) : Bytes();
+        if (length != 0) forget();
+        return whole;
+    }
+
     /// Gives up this reference; the memory lives on while slices of it do.
     void reset() noexcept;
 
@@ -237,21 +247,39 @@ private:
 /// A sequence of slices that read as one. Two fit inside; more need an allocation. Same thread rules as `Bytes`.
 class ByteChain {
 public:
-    ByteChain() noexcept = default;
+    ByteChain() noexcept {}
     ByteChain(Bytes bytes) { append(std::move(bytes)); }
+    ByteChain(const ByteChain& other) { append(other); }
+    ByteChain(ByteChain&& other) noexcept { take(other); }
+    ByteChain& operator=(const ByteChain& other) {
+        if (this != &other) *this = ByteChain(other);
+        return *this;
+    }
+    ByteChain& operator=(ByteChain&& other) noexcept {
+        if (this == &other) return *this;
+        clear();
+        take(other);
+        return *this;
+    }
+    ~ByteChain() { clear(); }
 
     /// Empty slices are not kept.
-    void append(Bytes bytes);
+    void append(Bytes bytes) {
+        if (bytes.empty()) return;
+        size_ += bytes.size();
+        if (count_ == capacity_) widen();
+        ::new (static_cast<void*>(first() + count_)) Bytes(std::move(bytes));
+        ++count_;
+    }
     void append(const ByteChain& chain);
-    void clear() noexcept;
+    void clear() noexcept {
+        if (count_ != 0) drop();
+    }
 
     /// Bytes in all segments.
     std::size_t size() const noexcept { return size_; }
     bool empty() const noexcept { return size_ == 0; }
-    std::span<const Bytes> segments() const noexcept {
-        return spilled_.empty() ? std::span<const Bytes>(inline_.data(), inline_count_)
-                                : std::span<const Bytes>(spilled_);
-    }
+    std::span<const Bytes> segments() const noexcept { return {first(), count_}; }
 
     /// Everything as one slice; copies once if there is more than one segment.
     Bytes contiguous() const;
@@ -265,9 +293,34 @@ public:
     friend bool operator==(const ByteChain& a, const ByteChain& b) noexcept;
 
 private:
-    std::array<Bytes, 2> inline_{};
-    std::size_t inline_count_ = 0;
-    std::vector<Bytes> spilled_;  // holds all segments once there are more than two
+    static constexpr std::uint32_t inline_max = 2;
+
+    Bytes* first() noexcept { return spilled_ != nullptr ? spilled_ : std::launder(reinterpret_cast<Bytes*>(inline_)); }
+    const Bytes* first() const noexcept {
+        return spilled_ != nullptr ? spilled_ : std::launder(reinterpret_cast<const Bytes*>(inline_));
+    }
+    /// Nothing is here. Chains are moved several times with every message, so what is moved is what is there.
+    void take(ByteChain& other) noexcept {
+        if (other.count_ == 0) return;
+        if (other.spilled_ == nullptr) {
+            Bytes* const from = other.first();
+            for (std::uint32_t i = 0; i < other.count_; ++i) {
+                ::new (static_cast<void*>(inline_ + i * sizeof(Bytes))) Bytes(std::move(from[i]));
+                from[i].~Bytes();
+            }
+        }
+        spilled_ = std::exchange(other.spilled_, nullptr);
+        count_ = std::exchange(other.count_, 0);
+        capacity_ = std::exchange(other.capacity_, inline_max);
+        size_ = std::exchange(other.size_, 0);
+    }
+    void widen();
+    void drop() noexcept;
+
+    alignas(Bytes) std::byte inline_[inline_max * sizeof(Bytes)];  // the first `count_` are objects while none spilled
+    Bytes* spilled_ = nullptr;                                     // all segments, once there are more than fit inside
+    std::uint32_t count_ = 0;
+    std::uint32_t capacity_ = inline_max;
     std::size_t size_ = 0;
 };
 

@@ -157,6 +157,11 @@ bool decode_either_way(Decoder& from, T& composite) {
 APROTIC_EVERY_COMPOSITE(APROTIC_DEFINE)
 #undef APROTIC_DEFINE
 
+bool read_plain_transfer(std::span<const std::byte> performative, Transfer& into) {
+    const std::size_t size = PlainFields::read_new(performative, into);
+    return size != 0 && size == performative.size();
+}
+
 // Variants of them. They go through the functions above, so that each table is compiled once.
 
 namespace {

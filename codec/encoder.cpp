@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace aprotic::codec {
 
@@ -20,7 +21,7 @@ Encoder::Encoder(std::size_t reserve) { grow(reserve); }
 Bytes Encoder::take() {
     APROTIC_ASSERT(!fixed_);
     Bytes taken;
-    if (size_ != 0) taken = own_.slice(0, size_);
+    if (size_ != 0) taken = std::move(own_).bytes(size_);
     own_.reset();
     data_ = nullptr;
     size_ = limit_ = capacity_ = 0;

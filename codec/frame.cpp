@@ -130,6 +130,50 @@ Result<std::size_t> write_frame(std::span<std::byte> out, std::uint16_t channel,
     return to.size();
 }
 
+std::size_t write_plain_transfer(std::byte* out, std::uint16_t channel, const PlainTransfer& transfer,
+                                 std::size_t payload_size) noexcept {
+    constexpr std::size_t fields_at = 14;  // behind the frame's header, descriptor and the list's size and count
+    std::byte* at = out + fields_at;
+    const auto octet = [&at](std::uint8_t value) { *at++ = static_cast<std::byte>(value); };
+    const auto number = [&at](std::uint32_t value) {
+        if (value > 0xff) {
+            *at = std::byte{code::uint};
+            store_be(at + 1, value);
+            at += 5;
+        } else if (value == 0) {
+            *at++ = std::byte{code::uint0};
+        } else {
+            *at = std::byte{code::smalluint};
+            at[1] = static_cast<std::byte>(value);
+            at += 2;
+        }
+    };
+    number(transfer.handle);
+    number(transfer.delivery_id);
+    if (transfer.tag != nullptr) {
+        const auto tag = transfer.tag->span();
+        octet(code::vbin8);
+        octet(static_cast<std::uint8_t>(tag.size()));
+        copy_short(at, tag);
+        at += tag.size();
+        number(transfer.message_format);
+    } else {
+        octet(code::null);
+        octet(code::null);
+    }
+    octet(transfer.settled ? code::true_ : code::false_);
+    if (transfer.more) octet(code::true_);
+    const auto size = static_cast<std::size_t>(at - out);
+    store_be(out, static_cast<std::uint32_t>(size + payload_size));
+    store_be(out + 4, static_cast<std::uint32_t>(std::uint32_t{doff_min} << 24U | channel));
+    constexpr std::uint32_t head =
+        std::uint32_t{code::smallulong} << 16U | std::uint32_t{descriptor::transfer} << 8U | code::list8;
+    store_be(out + 8, head);
+    out[12] = static_cast<std::byte>(size - 13);  // the count is part of it
+    out[13] = std::byte{transfer.more ? std::uint8_t{6} : std::uint8_t{5}};
+    return size;
+}
+
 #define APROTIC_FRAME(T)                                                                                  \
     template Result<std::size_t> write_frame(std::span<std::byte>, std::uint16_t, const T&, std::size_t); \
     template void append_frame(Encoder&, std::uint16_t, const T&, std::size_t);

@@ -68,6 +68,13 @@ struct FrameView {
     Result<T> as(const DecodeLimits& limits = {}) const {
         return decode_as<T>(performative, limits);
     }
+    /// The same into `into`, which must not be used when this fails.
+    template <class T>
+    Result<void> read(T& into, const DecodeLimits& limits = {}) const {
+        Decoder from(performative, limits);
+        if (!decode(from, into) || !from.expect_end()) return from.error();
+        return {};
+    }
 };
 
 /// Takes frames off the front of a buffer. It keeps nothing but its limit, so bytes stay where they were received; the
@@ -108,6 +115,25 @@ Result<std::size_t> write_frame(std::span<std::byte> out, std::uint16_t channel,
 /// The same appended to a growing encoder.
 template <class T>
 void append_frame(Encoder& to, std::uint16_t channel, const T& performative, std::size_t payload_size = 0);
+
+/// What nearly every transfer says, and nothing else.
+struct PlainTransfer {
+    std::uint32_t handle = 0;
+    std::uint32_t delivery_id = 0;
+    const DeliveryTag* tag = nullptr;  ///< of the first frame of a delivery, which also says the format; else null
+    std::uint32_t message_format = 0;
+    bool settled = false;
+    bool more = false;
+};
+constexpr std::size_t plain_transfer_max = 80;  ///< octets of it in a frame, the frame's header included
+/// The same as write_frame for a transfer with these fields; `out` has plain_transfer_max octets. Returns those
+/// written.
+std::size_t write_plain_transfer(std::byte* out, std::uint16_t channel, const PlainTransfer& transfer,
+                                 std::size_t payload_size) noexcept;
+
+/// Reads such a transfer, with nothing behind it, into a new struct. False, and what is in the struct means nothing: it
+/// says more, or something is wrong with it, which FrameView::read tells.
+bool read_plain_transfer(std::span<const std::byte> performative, Transfer& into);
 
 /// A whole frame in its own memory. For anything that is not hot.
 template <class T>

@@ -1,6 +1,8 @@
 #include <aprotic/codec/message.hpp>
 #include <aprotic/codec/message_view.hpp>
 
+#include <aprotic/codec/wire.hpp>
+
 #include <utility>
 
 namespace aprotic::codec {
@@ -39,12 +41,61 @@ void write_sections(Encoder& to, const Message& message, const WriteData& write_
     map(descriptor::footer, message.footer);
 }
 
+constexpr std::size_t data_head_size(std::size_t octets) noexcept { return octets <= 0xff ? 5 : 8; }
+
+/// What stands before the octets of a data section.
+void write_data_head(std::byte* to, std::size_t octets) noexcept {
+    store_be(to, std::uint16_t{code::smallulong});  // 0x00 is that of a described value
+    to[2] = std::byte{descriptor::data};
+    if (octets <= 0xff) {
+        to[3] = std::byte{code::vbin8};
+        to[4] = static_cast<std::byte>(octets);
+    } else {
+        to[3] = std::byte{code::vbin32};
+        store_be(to + 4, static_cast<std::uint32_t>(octets));
+    }
+}
+
+/// The octets, if the message is one data section and nothing else.
+const Bytes* only_data(const Message& message) noexcept {
+    const auto* const data = std::get_if<Message::Data>(&message.body);
+    if (data == nullptr || data->size() != 1 || message.header || message.properties) return nullptr;
+    const bool plain = message.delivery_annotations.empty() && message.message_annotations.empty() &&
+                       message.application_properties.empty() && message.footer.empty();
+    return plain ? &data->front() : nullptr;
+}
+
 }  // namespace
 
 Message Message::data(Bytes octets) {
     Message message;
-    message.body = Data{std::move(octets)};
+    message.body.emplace<Data>().push_back(std::move(octets));
     return message;
+}
+
+EncodedMessage encode_data(std::span<const std::byte> octets) {
+    APROTIC_ASSERT(octets.size() <= UINT32_MAX);
+    const std::size_t head = data_head_size(octets.size());
+    Slab block(head + octets.size());
+    write_data_head(block.data(), octets.size());
+    copy_bytes(block.span().subspan(head), octets);
+    return EncodedMessage(std::move(block).bytes(head + octets.size()));
+}
+
+EncodedMessage encode_data(std::string&& octets) {
+    if (octets.size() < by_reference_min) return encode_data(as_bytes(octets));
+    return encode_data(Bytes::from_string(std::move(octets)));
+}
+
+EncodedMessage encode_data(const Bytes& octets) {
+    if (octets.size() < by_reference_min) return encode_data(octets.span());
+    APROTIC_ASSERT(octets.size() <= UINT32_MAX);
+    const std::size_t head = data_head_size(octets.size());
+    Slab block(head);
+    write_data_head(block.data(), octets.size());
+    ByteChain chain(std::move(block).bytes(head));
+    chain.append(octets);
+    return EncodedMessage(std::move(chain));
 }
 
 Message Message::sequence(List items) {
@@ -61,6 +112,10 @@ void encode_into(Encoder& to, const Message& message) {
 }
 
 Result<EncodedMessage> try_encode(const Message& message) {
+    if (const Bytes* const data = only_data(message); data != nullptr && data->size() <= UINT32_MAX) {
+        EncodedMessage encoded = encode_data(*data);
+        return EncodedMessage(std::move(encoded).octets(), message.message_format);
+    }
     // Everything but large data goes into one block; the data are put between its parts afterwards.
     struct Reference {
         std::size_t at;

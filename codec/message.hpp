@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -57,7 +58,8 @@ public:
     explicit EncodedMessage(ByteChain octets, std::uint32_t message_format = protocol::message_format)
         : octets_(std::move(octets)), message_format_(message_format) {}
 
-    const ByteChain& octets() const noexcept { return octets_; }
+    const ByteChain& octets() const& noexcept { return octets_; }
+    ByteChain octets() && noexcept { return std::move(octets_); }
     std::span<const Bytes> segments() const noexcept { return octets_.segments(); }
     std::size_t size() const noexcept { return octets_.size(); }
     bool empty() const noexcept { return octets_.empty(); }
@@ -76,6 +78,13 @@ private:
     std::uint32_t message_format_ = protocol::message_format;
 };
 
+/// The octets of a message that is one data section, without a Message around it: the shortest way to send octets.
+/// Copies fewer than 256, in one allocation; more are in it by reference.
+EncodedMessage encode_data(const Bytes& octets);
+EncodedMessage encode_data(std::span<const std::byte> octets);
+inline EncodedMessage encode_data(std::string_view octets) { return encode_data(as_bytes(octets)); }
+/// The same; takes over the memory of 256 octets and more.
+EncodedMessage encode_data(std::string&& octets);
 /// Encodes every section that is there: data of 256 octets and more by reference, the rest into one block. Fails only
 /// for what has no wire form, such as an array of mixed types.
 Result<EncodedMessage> try_encode(const Message& message);

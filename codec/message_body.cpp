@@ -48,6 +48,11 @@ Result<Message::Data> MessageView::data_sections() const {
 Result<ByteChain> MessageView::body_data() const {
     if (!has_body()) return Errc::missing_body;
     ByteChain octets;
+    if (const auto data = only_data()) {
+        const Bytes& all = octets_.segments().front();
+        octets.append(all.slice(static_cast<std::size_t>(as_bytes(*data).data() - all.data()), data->size()));
+        return octets;
+    }
     bool variable = true;
     for_each_body_section([&](const ByteChain& value) {
         const std::optional<Type> type = type_of_code(first_octet(value));

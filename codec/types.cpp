@@ -1,6 +1,8 @@
 #include <aprotic/codec/types.hpp>
 #include <aprotic/codec/wire.hpp>
 
+#include <bit>
+
 namespace aprotic::codec {
 
 namespace {
@@ -58,8 +60,7 @@ std::optional<Uuid> Uuid::parse(std::string_view text) noexcept {
 DeliveryTag DeliveryTag::from_number(std::uint64_t number) noexcept {
     std::array<std::byte, 8> octets{};
     store_be(octets.data(), number);
-    std::size_t skip = 0;
-    while (skip < octets.size() - 1 && octets[skip] == std::byte{0}) ++skip;
+    const auto skip = static_cast<std::size_t>(std::countl_zero(number | 1U)) / 8;
     return DeliveryTag(std::span<const std::byte>(octets).subspan(skip));
 }
 

@@ -155,7 +155,7 @@ public:
     /// Asserts that the octets fit; check the size of foreign input first.
     explicit DeliveryTag(std::span<const std::byte> octets) noexcept : size_(static_cast<std::uint8_t>(octets.size())) {
         APROTIC_ASSERT(octets.size() <= size_max);
-        for (std::size_t i = 0; i < octets.size(); ++i) octets_[i] = octets[i];
+        copy_short(octets_.data(), octets);
     }
     explicit DeliveryTag(std::string_view octets) noexcept : DeliveryTag(as_bytes(octets)) {}
     /// A counter as the shortest tag that holds it.

@@ -31,8 +31,37 @@ public:
         return from.rows(composite, left, Rows()) && left == 0 && from.at_ == from.end_ ? 5 + size : 0;
     }
 
+    /// The same for a transfer that says no more than its number, tag, format and whether it is settled and the last:
+    /// the most frequent frame of all. What it says is all that is written to; `transfer` is new.
+    static std::size_t read_new(std::span<const std::byte> octets, Transfer& transfer) {
+        constexpr std::size_t head_size = 6;
+        constexpr std::uint32_t head =
+            std::uint32_t{code::smallulong} << 16U | std::uint32_t{descriptor::transfer} << 8U | code::list8;
+        if (octets.size() < head_size || load_be<std::uint32_t>(octets.data()) != head) return 0;
+        const std::size_t size = std::to_integer<std::size_t>(octets[4]);
+        const auto count = std::to_integer<std::uint32_t>(octets[5]);
+        if (size < 1 || size > octets.size() - 5 || count < 1 || count > 6) return 0;
+        PlainFields from(octets.data() + head_size, octets.data() + 5 + size);
+        const bool read = from.value(transfer.handle) && from.next(transfer.delivery_id, count > 1) &&
+                          from.next(transfer.delivery_tag, count > 2) &&
+                          from.next(transfer.message_format, count > 3) && from.next(transfer.settled, count > 4) &&
+                          from.next(transfer.more, count > 5);
+        return read && from.at_ == from.end_ ? 5 + size : 0;
+    }
+
 private:
     PlainFields(const std::byte* at, const std::byte* end) : at_(at), end_(end) {}
+
+    template <class T>
+    [[gnu::always_inline]] bool next(T& field, bool there) {
+        if (!there) return true;
+        if (at_ == end_) return false;
+        if (*at_ == std::byte{code::null}) {
+            ++at_;
+            return true;
+        }
+        return value(field);
+    }
 
     template <class T, std::size_t... I>
     [[gnu::always_inline]] bool rows(T& composite, std::uint32_t& left, std::index_sequence<I...>) {

@@ -154,6 +154,61 @@ TEST_CASE("frames are written with room for a payload sent from elsewhere", "[2.
     CHECK(to_hex(encode_frame(9, SaslFrame(SaslOutcome{})).span().first(8)) == "0000001002010000");
 }
 
+TEST_CASE("a plain transfer is written as any transfer with its fields", "[2.7.5]") {
+    constexpr std::uint32_t numbers[] = {0, 1, 0xff, 0x100, 0xffff'ffff};
+    const DeliveryTag tags[] = {DeliveryTag::from_number(0), DeliveryTag::from_number(0x1234567),
+                                DeliveryTag(std::string(32, 't'))};
+    std::array<std::byte, plain_transfer_max> out{};
+    std::array<std::byte, 128> expected{};
+    for (const std::uint32_t number : numbers) {
+        for (const bool flag : {false, true}) {
+            for (std::size_t i = 0; i <= std::size(tags); ++i) {
+                const DeliveryTag* const tag = i < std::size(tags) ? &tags[i] : nullptr;
+                const PlainTransfer plain{.handle = number,
+                                          .delivery_id = ~number,
+                                          .tag = tag,
+                                          .message_format = number,
+                                          .settled = flag,
+                                          .more = !flag};
+                Transfer transfer{.handle = number, .delivery_id = ~number, .settled = flag, .more = !flag};
+                if (tag != nullptr) {
+                    transfer.delivery_tag = *tag;
+                    transfer.message_format = number;
+                }
+                const std::size_t size = write_plain_transfer(out.data(), 0xfedc, plain, number / 2);
+                REQUIRE(size <= out.size());
+                const auto wanted = write_frame(expected, 0xfedc, transfer, number / 2);
+                REQUIRE(wanted);
+                CHECK(to_hex(std::span(out).first(size)) == to_hex(std::span(expected).first(*wanted)));
+                Transfer read;
+                REQUIRE(read_plain_transfer(std::span(out).subspan(8, size - 8), read));
+                CHECK(read == transfer);
+                for (std::size_t cut = 8; cut < size; ++cut)
+                    CHECK_FALSE(read_plain_transfer(std::span(out).subspan(8, cut - 8), read));
+            }
+        }
+    }
+}
+
+TEST_CASE("a transfer that says more is no plain one", "[2.7.5]") {
+    const auto is_plain = [](const Transfer& transfer) {
+        Transfer read;
+        const bool plain = read_plain_transfer(encode_as(transfer).span(), read);
+        return plain && read == transfer;
+    };
+    CHECK(is_plain({.handle = 1}));
+    CHECK(is_plain({.handle = 1, .delivery_id = 7, .more = true}));
+    CHECK_FALSE(is_plain({.handle = 1, .rcv_settle_mode = ReceiverSettleMode::second}));
+    CHECK_FALSE(is_plain({.handle = 1, .state = Accepted{}}));
+    CHECK_FALSE(is_plain({.handle = 1, .aborted = true}));
+    Transfer read;
+    CHECK_FALSE(read_plain_transfer(from_hex("00 53 14 45"), read));              // no handle
+    CHECK_FALSE(read_plain_transfer(from_hex("00 53 14 c0 02 01 40"), read));     // null
+    CHECK_FALSE(read_plain_transfer(from_hex("00 53 14 c0 03 01 43 43"), read));  // more than it counts
+    CHECK_FALSE(read_plain_transfer(from_hex("00 53 14 c0 02 02 43"), read));     // less
+    CHECK_FALSE(read_plain_transfer(from_hex("00 53 15 c0 02 01 43"), read));
+}
+
 TEST_CASE("128 octets hold every hot frame", "[2.7.4][2.7.5][2.7.6]") {
     std::array<std::byte, 128> out{};
     constexpr std::uint32_t most = 0xffff'ffff;
