@@ -37,19 +37,26 @@ std::string Outcome::message() const {
 
 // --- Tracker ---------------------------------------------------------------------------------------------------------
 
+Tracker::Tracker(const TrackerRef& state) noexcept : state_(TrackerRef(state).leave()) {}
+Tracker::Tracker(const Tracker& other) noexcept : state_(other.ref().leave()) {}
+Tracker::~Tracker() {
+    if (state_ != nullptr) state_->release();
+}
+TrackerRef Tracker::ref() const noexcept { return TrackerRef(state_); }
+
 std::optional<Outcome> Tracker::outcome() const {
-    const std::lock_guard lock(state_->mutex);
-    return state_->outcome;
+    const Outcome* const known = state_->outcome();
+    return known != nullptr ? std::optional(*known) : std::nullopt;
 }
 
 codec::Result<Outcome> Tracker::try_wait(Duration timeout) const {
-    std::unique_lock lock(state_->mutex);
-    const auto known = [this] { return state_->outcome.has_value(); };
-    if (!known()) {
-        if (state_->loop->reactor.on_thread()) return make_error_code(Errc::would_deadlock);
-        if (!state_->done.wait_for(lock, bounded(timeout), known)) return make_error_code(Errc::timed_out);
+    const Outcome* known = state_->outcome();
+    if (known == nullptr) {
+        if (state_->home->loop->reactor.on_thread()) return make_error_code(Errc::would_deadlock);
+        known = state_->wait_for(timeout);
+        if (known == nullptr) return make_error_code(Errc::timed_out);
     }
-    return *state_->outcome;
+    return *known;
 }
 
 Outcome Tracker::wait(Duration timeout) const {
@@ -59,37 +66,31 @@ Outcome Tracker::wait(Duration timeout) const {
 }
 
 Async<Outcome> Tracker::async_wait(Duration timeout, std::stop_token cancel) const {
-    return SenderState::async_wait(state_, timeout, std::move(cancel));
+    return SenderState::async_wait(ref(), timeout, std::move(cancel));
 }
 
 void Tracker::on_done(Function<void(const Outcome&)> done) const {
-    {
-        const std::lock_guard lock(state_->mutex);
-        if (!state_->outcome) {
-            state_->callback = std::move(done);
-            return;
-        }
-    }
-    state_->loop->reactor.post([state = state_, done = std::move(done)]() mutable {
-        const auto sender = state->sender.lock();
-        SenderState::call_back(sender ? sender->connection : nullptr, done, *state->outcome);
+    if (state_->on_done(done)) return;
+    state_->home->loop->reactor.post([state = ref(), done = std::move(done)]() mutable {
+        const auto sender = state->home->sender.lock();
+        SenderState::call_back(sender ? sender->connection : nullptr, done, *state->outcome());
     });
 }
 
 void Tracker::cancel() const {
-    const auto sender = state_->sender.lock();
-    if (sender) sender->run([sender = sender.get(), state = state_] { sender->cancel(state); });
+    const auto sender = state_->home->sender.lock();
+    if (sender) sender->run([sender = sender.get(), state = ref()] { sender->cancel(state); });
 }
 
 std::optional<Outcome> Tracker::provisional() const {
-    const std::lock_guard lock(state_->mutex);
-    return state_->provisional;
+    const std::lock_guard lock(state_->home->mutex);
+    return state_->provisional ? std::optional(*state_->provisional) : std::nullopt;
 }
 
 void* Tracker::context() const { return state_->context; }
 
 void Tracker::settle(const codec::Outcome& outcome) const {
-    if (const auto sender = state_->sender.lock()) sender->settle(state_, outcome);
+    if (const auto sender = state_->home->sender.lock()) sender->settle(ref(), outcome);
 }
 
 // --- Delivery --------------------------------------------------------------------------------------------------------
@@ -110,12 +111,8 @@ Delivery::~Delivery() {
     release();
 }
 
-const codec::MessageView& Delivery::message() const {
-    if (!state_->view) state_->view.emplace(state_->incoming.payload);
-    return *state_->view;
-}
-
-const codec::ByteChain& Delivery::payload() const { return state_->incoming.payload; }
+const codec::MessageView& Delivery::message() const { return *state_->view; }
+const codec::ByteChain& Delivery::payload() const { return state_->view->octets(); }
 std::uint32_t Delivery::message_format() const { return state_->incoming.message_format; }
 const codec::DeliveryTag& Delivery::tag() const { return state_->incoming.tag; }
 bool Delivery::is_settled() const { return state_->incoming.settled; }
@@ -202,11 +199,11 @@ OutgoingDelivery::~OutgoingDelivery() {
 }
 
 codec::Result<void, Failure> OutgoingDelivery::append(codec::ByteChain part, std::optional<Duration> timeout) {
-    return state_->append(tracker_.state_, std::move(part), timeout);
+    return state_->append(tracker_.ref(), std::move(part), timeout);
 }
 
 Async<void> OutgoingDelivery::async_append(codec::ByteChain part, Duration timeout, std::stop_token cancel) {
-    return state_->async_append(tracker_.state_, std::move(part), timeout, std::move(cancel));
+    return state_->async_append(tracker_.ref(), std::move(part), timeout, std::move(cancel));
 }
 
 codec::Result<void, Failure> OutgoingDelivery::append_data(codec::Bytes octets, std::optional<Duration> timeout) {
@@ -216,13 +213,13 @@ codec::Result<void, Failure> OutgoingDelivery::append_data(codec::Bytes octets, 
 
 Tracker OutgoingDelivery::finish() {
     const auto sender = std::exchange(state_, nullptr);
-    sender->run([sender = sender.get(), tracker = tracker_.state_] { sender->finish_parts(tracker); });
+    sender->run([sender = sender.get(), tracker = tracker_.ref()] { sender->finish_parts(tracker); });
     return std::move(tracker_);
 }
 
 void OutgoingDelivery::abort() {
     const auto sender = std::exchange(state_, nullptr);
-    sender->run([sender = sender.get(), tracker = std::move(tracker_.state_)] { sender->abort_parts(tracker); });
+    sender->run([sender = sender.get(), tracker = std::exchange(tracker_, {}).ref()] { sender->abort_parts(tracker); });
 }
 
 }  // namespace aprotic::engine

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <aprotic/codec/delivery_state.hpp>
 #include <aprotic/codec/message.hpp>
@@ -15,6 +16,9 @@
 #include <aprotic/engine/time.hpp>
 
 namespace aprotic::engine {
+
+class TrackerList;
+class TrackerRef;
 
 /// How one sent message ended.
 struct Outcome {
@@ -49,6 +53,13 @@ std::string_view name_of(Outcome::Kind kind) noexcept;
 class Tracker {
 public:
     Tracker() = default;
+    Tracker(const Tracker& other) noexcept;
+    Tracker(Tracker&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    Tracker& operator=(Tracker other) noexcept {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    ~Tracker();
 
     /// The outcome if it is known.
     std::optional<Outcome> outcome() const;
@@ -81,9 +92,12 @@ private:
     friend struct SenderState;
     friend struct Suspension;
     friend struct TransactionState;
+    friend class TrackerList;
+    friend class TrackerRef;
     struct State;
-    explicit Tracker(std::shared_ptr<State> state) : state_(std::move(state)) {}
-    std::shared_ptr<State> state_;
+    explicit Tracker(const TrackerRef& state) noexcept;
+    TrackerRef ref() const noexcept;
+    State* state_ = nullptr;  // counted
 };
 
 /// One received message and the duty to answer it. Movable, not copyable. Any thread, one at a time. Settled at most

@@ -32,7 +32,11 @@ void Engine::close_write(std::error_code why, Instant now) { impl_->stack.close_
 bool Engine::wants_close() const { return impl_->stack.wants_close(); }
 std::optional<Instant> Engine::poll_timeout() const { return impl_->stack.poll_timeout(); }
 void Engine::handle_timeout(Instant now) { impl_->stack.handle_timeout(now); }
-std::optional<Event> Engine::poll_event() { return impl_->stack.poll_event(); }
+std::optional<Event> Engine::poll_event() {
+    std::optional<Event> event;
+    impl_->stack.poll_event(event);
+    return event;
+}
 
 codec::Result<void> Engine::open() { return impl_->connection().open(); }
 void Engine::close(std::optional<codec::ErrorCondition> error) { impl_->stack.close(std::move(error)); }
@@ -74,7 +78,11 @@ codec::Result<std::size_t> Engine::append(DeliveryId delivery, codec::ByteChain 
 codec::Result<void> Engine::finish_send(DeliveryId delivery) { return impl_->connection().finish_send(delivery); }
 codec::Result<void> Engine::abort_send(DeliveryId delivery) { return impl_->connection().abort_send(delivery); }
 bool Engine::retract(DeliveryId delivery) { return impl_->connection().retract(delivery); }
+void Engine::set_context(DeliveryId delivery, void* context) { impl_->connection().set_context(delivery, context); }
 codec::Result<IncomingDelivery> Engine::take(DeliveryId delivery) { return impl_->connection().take(delivery); }
+codec::Result<void> Engine::take(DeliveryId delivery, IncomingDelivery& into) {
+    return impl_->connection().take(delivery, into);
+}
 codec::Result<void> Engine::settle(DeliveryId delivery, std::optional<codec::DeliveryState> state) {
     return impl_->connection().settle(delivery, std::move(state));
 }
@@ -84,6 +92,9 @@ codec::Result<void> Engine::update(DeliveryId delivery, codec::DeliveryState sta
 
 codec::Result<LinkStatus> Engine::status(LinkId link) const {
     return std::as_const(impl_->stack).connection().status(link);
+}
+std::uint32_t Engine::spare_credit(LinkId link) const {
+    return std::as_const(impl_->stack).connection().spare_credit(link);
 }
 codec::Result<DeliveryId> Engine::find_delivery(LinkId link, const codec::DeliveryTag& tag) const {
     return std::as_const(impl_->stack).connection().find_delivery(link, tag);

@@ -118,8 +118,12 @@ public:
     /// Takes an outgoing delivery back. True: nothing of it was on the wire and it is forgotten; false: too late, it
     /// goes on.
     bool retract(DeliveryId delivery);
+    /// SendOptions::context from now on, as long as the delivery is there.
+    void set_context(DeliveryId delivery, void* context);
     /// Moves a received message, or what has come of it, out. Once per DeliveryReceived.
     codec::Result<IncomingDelivery> take(DeliveryId delivery);
+    /// The same into `into`, which is new.
+    codec::Result<void> take(DeliveryId delivery, IncomingDelivery& into);
     /// Settles a delivery, either direction; `state` is the outcome we tell (receiving). Neighbours leave in one frame.
     /// What is still to come of a delivery that is told in parts is dropped. [2.6.12]
     codec::Result<void> settle(DeliveryId delivery, std::optional<codec::DeliveryState> state = {});
@@ -130,6 +134,8 @@ public:
     // ---------------------------------------------------------------------------------------------------------
 
     codec::Result<LinkStatus> status(LinkId link) const;
+    /// Sending: credit that no message which waits will use; 0 when there is no such link.
+    std::uint32_t spare_credit(LinkId link) const;
     /// The oldest delivery of the link with this tag that is not over: how those of a resumed link are found again.
     codec::Result<DeliveryId> find_delivery(LinkId link, const codec::DeliveryTag& tag) const;
     /// Receiving: the sender's state on the frames so far of a message whose last frame has not come; null when there

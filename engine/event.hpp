@@ -102,6 +102,7 @@ struct DeliveryUpdated {
     bool settled = false;
     bool aborted = false;
     bool wants_more = false;  ///< outgoing, in parts: all that was appended has left; a good moment for the next part
+    void* context = nullptr;  ///< outgoing: SendOptions::context; null once `settled` has been told
 };
 
 using Event =

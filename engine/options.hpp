@@ -107,6 +107,7 @@ struct SendOptions {
     std::uint32_t message_format = 0;
     /// Ours, on every transfer frame of the message: the transaction that it belongs to. [4.4.1] At most 128 octets.
     std::shared_ptr<const codec::DeliveryState> state{};
+    void* context = nullptr;  ///< the application's; DeliveryUpdated has it again
 };
 
 /// Checks ranges (for example frame_size_max >= 512). The failure's text names the option and what was expected.

@@ -113,7 +113,7 @@ codec::Result<void> ConnectionEndpoint::send_flow(LinkId link, bool echo, codec:
     return found->send_flow(echo, std::move(properties));
 }
 
-codec::Result<DeliveryId> ConnectionEndpoint::send(LinkId link, codec::EncodedMessage message,
+codec::Result<DeliveryId> ConnectionEndpoint::send(LinkId link, codec::EncodedMessage&& message,
                                                    const SendOptions& options) {
     LinkEndpoint* const found = usable(link);
     if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
@@ -149,16 +149,21 @@ bool ConnectionEndpoint::retract(DeliveryId delivery) {
     return found != nullptr && found->link->retract(*found);
 }
 
-codec::Result<IncomingDelivery> ConnectionEndpoint::take(DeliveryId delivery) {
+void ConnectionEndpoint::set_context(DeliveryId delivery, void* context) noexcept {
+    if (Delivery* const found = context_.deliveries.find(delivery)) found->context = context;
+}
+
+codec::Result<void> ConnectionEndpoint::take(DeliveryId delivery, IncomingDelivery& into) {
     // Also from a link that has gone, as long as the application has not heard of it: the message came before.
     Delivery* const found = context_.deliveries.find(delivery);
     if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
     const bool ready = found->complete || found->in_parts;
     if (!ready || found->taken || found->local_settled || found->aborted) return make_error_code(Errc::wrong_state);
-    return found->link->take(*found);
+    found->link->take(*found, into);
+    return {};
 }
 
-codec::Result<void> ConnectionEndpoint::settle(DeliveryId delivery, std::optional<codec::DeliveryState> state) {
+codec::Result<void> ConnectionEndpoint::settle(DeliveryId delivery, std::optional<codec::DeliveryState>&& state) {
     Delivery* const found = decidable(delivery);
     if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
     return found->link->settle(*found, std::move(state));
@@ -174,6 +179,11 @@ codec::Result<LinkStatus> ConnectionEndpoint::status(LinkId link) const {
     const LinkEndpoint* const found = context_.links.find(link);
     if (found == nullptr) return make_error_code(Errc::no_such_endpoint);
     return found->status();
+}
+
+std::uint32_t ConnectionEndpoint::spare_credit(LinkId link) const noexcept {
+    const LinkEndpoint* const found = context_.links.find(link);
+    return found == nullptr ? 0 : found->spare_credit();
 }
 
 codec::Result<DeliveryId> ConnectionEndpoint::find_delivery(LinkId link, const codec::DeliveryTag& tag) const {

@@ -198,35 +198,32 @@ void ConnectionEndpoint::finish() {
 
 // --- events --------------------------------------------------------------------------------------------------------
 
-std::optional<Event> ConnectionEndpoint::poll_event() {
-    while (!context_.events.empty()) {
-        if (std::optional<Event> event = materialise(context_.events.pop())) return event;
-    }
-    return std::nullopt;
+void ConnectionEndpoint::poll_event(std::optional<Event>& event) {
+    while (!event && !context_.events.empty()) materialise(context_.events.pop(), event);
 }
 
-/// Empty when what the entry tells of has gone meanwhile.
-std::optional<Event> ConnectionEndpoint::materialise(EventQueue::Entry entry) {
-    if (const auto* const flowed = std::get_if<FlowNews>(&entry)) {
-        LinkEndpoint* const link = context_.links.find(flowed->link);
-        if (link == nullptr) return std::nullopt;
+/// Makes no event when what the entry tells of has gone meanwhile.
+void ConnectionEndpoint::materialise(EventQueue::Entry entry, std::optional<Event>& event) {
+    using Kind = EventQueue::Entry::Kind;
+    if (entry.kind == Kind::other) return deliver(std::move(*entry.event), event);
+    if (entry.kind == Kind::flow) {
+        LinkEndpoint* const link = context_.links.find(entry.link);
+        if (link == nullptr) return;
         link->flow_polled();
-        return LinkFlowed{flowed->link};
+        event.emplace(LinkFlowed{entry.link});
+        return;
     }
-    if (const auto* const received = std::get_if<DeliveryReceived>(&entry)) {
-        Delivery* const delivery = context_.deliveries.find(received->delivery);
-        if (delivery == nullptr || !delivery->link->receipt_polled(*delivery)) return std::nullopt;
-        return *received;
+    Delivery* const delivery = context_.deliveries.find(entry.delivery);
+    if (delivery == nullptr) return;
+    if (entry.kind == Kind::news) {
+        event.emplace(std::in_place_type<DeliveryUpdated>);
+        delivery->link->news_polled(*delivery, *std::get_if<DeliveryUpdated>(&*event));
+    } else if (delivery->link->receipt_polled(*delivery)) {
+        event.emplace(DeliveryReceived{entry.link, entry.delivery});
     }
-    if (const auto* const news = std::get_if<DeliveryNews>(&entry)) {
-        Delivery* const delivery = context_.deliveries.find(news->delivery);
-        if (delivery == nullptr) return std::nullopt;
-        return delivery->link->news_polled(*delivery);
-    }
-    return deliver(std::move(*std::get<std::unique_ptr<Event>>(entry)));
 }
 
-std::optional<Event> ConnectionEndpoint::deliver(Event event) {
+void ConnectionEndpoint::deliver(Event event, std::optional<Event>& into) {
     if (auto* const detached = std::get_if<LinkDetached>(&event)) {
         LinkEndpoint* const link = context_.links.find(detached->link);
         APROTIC_ASSERT(link != nullptr);
@@ -235,7 +232,7 @@ std::optional<Event> ConnectionEndpoint::deliver(Event event) {
         detached->unsent = link->unsent();
         link->release();
         context_.links.erase(detached->link);
-        if (!known) return std::nullopt;
+        if (!known) return;
     } else if (const auto* const over = std::get_if<SessionEnded>(&event)) {
         SessionEndpoint* const session = context_.sessions.find(over->session);
         APROTIC_ASSERT(session != nullptr);
@@ -244,7 +241,7 @@ std::optional<Event> ConnectionEndpoint::deliver(Event event) {
     } else if (std::holds_alternative<ConnectionClosedByPeer>(event) && !close_written_ && !ended_) {
         close_due_ = close_timer_due_ = true;  // [2.4.3-d]
     }
-    return event;
+    into.emplace(std::move(event));
 }
 
 /// Destroys the session if neither the wire nor the application needs it any more.

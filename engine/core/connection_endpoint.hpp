@@ -74,7 +74,13 @@ public:
     bool wants_close() const noexcept;
     std::optional<Instant> poll_timeout() const noexcept;
     void handle_timeout(Instant now);
-    std::optional<Event> poll_event();
+    /// Puts the next event, if there is one, into `event`, which is empty.
+    void poll_event(std::optional<Event>& event);
+    std::optional<Event> poll_event() {
+        std::optional<Event> event;
+        poll_event(event);
+        return event;
+    }
 
     // --- commands, as in engine::Engine ----------------------------------------------------------------------------
 
@@ -90,17 +96,24 @@ public:
     codec::Result<void> drain(LinkId link);
     codec::Result<void> set_available(LinkId link, std::uint32_t available);
     codec::Result<void> send_flow(LinkId link, bool echo, codec::Map properties);
-    codec::Result<DeliveryId> send(LinkId link, codec::EncodedMessage message, const SendOptions& options = {});
+    codec::Result<DeliveryId> send(LinkId link, codec::EncodedMessage&& message, const SendOptions& options = {});
     codec::Result<DeliveryId> begin_send(LinkId link, const SendOptions& options = {});
     codec::Result<std::size_t> append(DeliveryId delivery, const codec::ByteChain& part);
     codec::Result<void> finish_send(DeliveryId delivery);
     codec::Result<void> abort_send(DeliveryId delivery);
     bool retract(DeliveryId delivery);
-    codec::Result<IncomingDelivery> take(DeliveryId delivery);
-    codec::Result<void> settle(DeliveryId delivery, std::optional<codec::DeliveryState> state = {});
+    void set_context(DeliveryId delivery, void* context) noexcept;
+    codec::Result<void> take(DeliveryId delivery, IncomingDelivery& into);
+    codec::Result<IncomingDelivery> take(DeliveryId delivery) {
+        IncomingDelivery taken;
+        if (const auto there = take(delivery, taken); !there) return there.error();
+        return taken;
+    }
+    codec::Result<void> settle(DeliveryId delivery, std::optional<codec::DeliveryState>&& state = {});
     codec::Result<void> update(DeliveryId delivery, codec::DeliveryState state);
 
     codec::Result<LinkStatus> status(LinkId link) const;
+    std::uint32_t spare_credit(LinkId link) const noexcept;
     codec::Result<DeliveryId> find_delivery(LinkId link, const codec::DeliveryTag& tag) const;
     const codec::DeliveryState* partial_state(LinkId link) const;
     /// Null before it came.
@@ -143,8 +156,8 @@ private:
     LinkEndpoint* usable(LinkId link) noexcept;
     Delivery* usable(DeliveryId delivery) noexcept;
     Delivery* decidable(DeliveryId delivery) noexcept;
-    std::optional<Event> materialise(EventQueue::Entry entry);
-    std::optional<Event> deliver(Event event);
+    void materialise(EventQueue::Entry entry, std::optional<Event>& event);
+    void deliver(Event event, std::optional<Event>& into);
 
     EndpointContext context_;
     Inbox inbox_;

@@ -167,32 +167,39 @@ Fault ConnectionEndpoint::recv_session_frame(const codec::FrameView& frame) {
     }
     if (session->drops_input()) return {};
 
+    // Read where it is used: what passes by the thousand is not moved.
     const auto apply = [&](auto&& performative, std::string_view name, auto&& recv) -> Fault {
-        if (!performative) return undecodable(performative.error(), fmt::format("{} cannot be read", name));
-        return recv(*performative);
+        if (const auto read = frame.read(performative); !read)
+            return undecodable(read.error(), fmt::format("{} cannot be read", name));
+        return recv(performative);
     };
     Fault fault;
     switch (frame.code) {
         case descriptor::transfer:
-            fault = apply(frame.as<codec::Transfer>(), "transfer", [&](codec::Transfer& transfer) {
+            fault = [&]() -> Fault {
+                codec::Transfer transfer;
+                if (!codec::read_plain_transfer(frame.performative, transfer)) {
+                    if (const auto read = frame.read(transfer); !read)
+                        return undecodable(read.error(), "transfer cannot be read");
+                }
                 return session->recv_transfer(transfer, inbox_.share(frame.payload));
-            });
+            }();
             break;
         case descriptor::disposition:
-            fault = apply(frame.as<codec::Disposition>(), "disposition", [&](codec::Disposition& disposition) {
+            fault = apply(codec::Disposition(), "disposition", [&](codec::Disposition& disposition) {
                 session->recv_disposition(disposition);
                 return Fault();
             });
             break;
         case descriptor::flow:
-            fault = apply(frame.as<codec::Flow>(), "flow", [&](codec::Flow& flow) { return session->recv_flow(flow); });
+            fault = apply(codec::Flow(), "flow", [&](codec::Flow& flow) { return session->recv_flow(flow); });
             break;
         case descriptor::attach:
-            fault = apply(frame.as<codec::Attach>(), "attach",
+            fault = apply(codec::Attach(), "attach",
                           [&](codec::Attach& attach) { return session->recv_attach(std::move(attach)); });
             break;
         case descriptor::detach:
-            fault = apply(frame.as<codec::Detach>(), "detach",
+            fault = apply(codec::Detach(), "detach",
                           [&](codec::Detach& detach) { return session->recv_detach(std::move(detach)); });
             break;
         default:

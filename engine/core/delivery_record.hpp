@@ -12,6 +12,7 @@
 #include <aprotic/codec/types.hpp>
 #include <aprotic/engine/core/intrusive_list.hpp>
 #include <aprotic/engine/core/resumption.hpp>
+#include <aprotic/engine/core/shared.hpp>
 #include <aprotic/engine/ids.hpp>
 
 namespace aprotic::engine::core {
@@ -32,6 +33,7 @@ struct ToldState {
     codec::DeliveryState state;
     std::size_t cost;
     std::size_t* counted_in;
+    std::size_t references = 0;  ///< for Shared
 };
 
 /// What only deliveries of resumable links have. [2.6.13]
@@ -50,6 +52,7 @@ struct Delivery {
     LinkEndpoint* link;
     codec::DeliveryTag tag;
     std::uint32_t message_format = 0;
+    void* context = nullptr;   ///< outgoing: the application's
     std::uint32_t number = 0;  ///< delivery-id of the session; meaningless until `numbered`
     bool numbered = false;
     codec::ByteChain payload;  ///< incoming: what has come and is not taken; outgoing: the message, kept until settled
@@ -71,12 +74,11 @@ struct Delivery {
     bool known = false;           ///< incoming: the application has heard of it
     bool receipt_queued = false;  ///< incoming: a DeliveryReceived was queued, and not taken since
 
-    std::shared_ptr<const ToldState>
-        remote_state;                     ///< the latest the peer told; until it is heard or, an outcome, settled
+    Shared<ToldState> remote_state;       ///< the latest the peer told; until it is heard or, an outcome, settled
     bool remote_outcome = false;          ///< the peer told an outcome: it is final [2.7.5-r]
     bool remote_settled = false;          ///< the peer has forgotten the delivery
     bool local_settled = false;           ///< we have
-    bool news_queued = false;             ///< a DeliveryNews waits in the event queue
+    bool news_queued = false;             ///< news of it wait in the event queue
     std::uint32_t disposition_epoch = 0;  ///< when we last told a state; see DispositionQueue
 
     std::unique_ptr<DeliveryMemory> memory;

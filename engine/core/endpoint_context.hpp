@@ -62,14 +62,14 @@ struct EndpointContext {
     static constexpr std::size_t endpoint_cost = 1024;
 
     /// Makes the state of a frame shareable. The most frequent one is made once.
-    std::shared_ptr<const ToldState> share(codec::DeliveryState state) {
+    Shared<ToldState> share(codec::DeliveryState state) {
         if (!std::holds_alternative<codec::Accepted>(state)) {
-            return std::make_shared<ToldState>(std::move(state), frame_cost, told_bytes);
+            return Shared(new ToldState(std::move(state), frame_cost, told_bytes));
         }
-        if (!accepted) accepted = std::make_shared<ToldState>(std::move(state), 0, told_bytes);
+        if (!accepted) accepted = Shared(new ToldState(std::move(state), 0, told_bytes));
         return accepted;
     }
-    std::shared_ptr<const ToldState> accepted;
+    Shared<ToldState> accepted;
 
     std::optional<std::uint32_t> remote_frame_size_max;  ///< as the peer's open says
     std::optional<std::uint16_t> remote_channel_max;

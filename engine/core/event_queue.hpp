@@ -2,39 +2,37 @@
 
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <utility>
-#include <variant>
 
 #include <aprotic/engine/core/ring.hpp>
 #include <aprotic/engine/event.hpp>
 
 namespace aprotic::engine::core {
 
-/// A delivery has news; what they are is read from its record when the event is polled, so one entry does for many
-/// changes.
-struct DeliveryNews {
-    LinkId link;
-    DeliveryId delivery;
-};
-
-/// A link's credit has changed, or a drain ended; read when polled.
-struct FlowNews {
-    LinkId link;
-};
-
-/// Events in the order in which they came about. The frequent ones are small and kept in place; the others own their
-/// data.
+/// Events in the order in which they came about. The frequent ones say only what to look at when they are polled; the
+/// others own their data.
 class EventQueue {
 public:
-    using Entry = std::variant<std::monostate, FlowNews, DeliveryReceived, DeliveryNews, std::unique_ptr<Event>>;
+    struct Entry {
+        enum class Kind {
+            flow,     ///< the link's credit has changed, or a drain ended
+            receipt,  ///< of the delivery, or a part of it
+            news,     ///< of the delivery: one entry does for many changes
+            other
+        };
+        Kind kind = Kind::other;
+        LinkId link;
+        DeliveryId delivery;
+        std::size_t cost = 0;
+        std::unique_ptr<Event> event;
+    };
 
-    void push(FlowNews news) { add(news, 0); }
-    void push(DeliveryReceived event) { add(event, 0); }
-    void push(DeliveryNews news) { add(news, 0); }
+    void push_flow(LinkId link) { add({Entry::Kind::flow, link, {}, 0, nullptr}); }
+    void push_receipt(LinkId link, DeliveryId delivery) { add({Entry::Kind::receipt, link, delivery, 0, nullptr}); }
+    void push_news(LinkId link, DeliveryId delivery) { add({Entry::Kind::news, link, delivery, 0, nullptr}); }
     /// `data_cost`: what the event's data take in memory, roughly.
     void push(Event event, std::size_t data_cost) {
-        add(std::make_unique<Event>(std::move(event)), sizeof(Event) + data_cost);
+        add({Entry::Kind::other, {}, {}, sizeof(Event) + data_cost, std::make_unique<Event>(std::move(event))});
     }
 
     bool empty() const noexcept { return entries_.empty(); }
@@ -42,24 +40,19 @@ public:
     std::size_t cost() const noexcept { return cost_; }
 
     Entry pop() {
-        Place place = entries_.pop_front();
-        cost_ -= place.cost;
-        return std::move(place.entry);
+        Entry entry = entries_.pop_front();
+        cost_ -= entry.cost;
+        return entry;
     }
 
 private:
-    struct Place {
-        Entry entry;
-        std::size_t cost = 0;
-    };
-
-    void add(Entry entry, std::size_t cost) {
-        cost += sizeof(Place);
-        cost_ += cost;
-        entries_.push_back({std::move(entry), cost});
+    void add(Entry entry) {
+        entry.cost += sizeof(Entry);
+        cost_ += entry.cost;
+        entries_.push_back(std::move(entry));
     }
 
-    Ring<Place> entries_;
+    Ring<Entry> entries_;
     std::size_t cost_ = 0;
 };
 

@@ -59,7 +59,7 @@ public:
     Fault recv_transfer(codec::Transfer& transfer, codec::Bytes payload);
     Fault recv_detach(codec::Detach detach);
     /// The peer's word about one delivery of this link, either direction.
-    void recv_state(Delivery& delivery, bool settled, const std::shared_ptr<const ToldState>& state);
+    void recv_state(Delivery& delivery, bool settled, const Shared<ToldState>& state);
 
     // --- commands --------------------------------------------------------------------------------------------------
 
@@ -70,16 +70,21 @@ public:
     codec::Result<void> drain();
     codec::Result<void> set_available(std::uint32_t available);
     codec::Result<void> send_flow(bool echo, codec::Map properties);
-    codec::Result<DeliveryId> send(codec::EncodedMessage message, const SendOptions& options);
+    codec::Result<DeliveryId> send(codec::EncodedMessage&& message, const SendOptions& options);
     codec::Result<DeliveryId> begin_send(const SendOptions& options);
     codec::Result<std::size_t> append(Delivery& delivery, const codec::ByteChain& part);
     codec::Result<void> finish_send(Delivery& delivery);
     codec::Result<void> abort_send(Delivery& delivery);
     bool retract(Delivery& delivery);
-    IncomingDelivery take(Delivery& delivery);
-    codec::Result<void> settle(Delivery& delivery, std::optional<codec::DeliveryState> state);
+    void take(Delivery& delivery, IncomingDelivery& taken);
+    codec::Result<void> settle(Delivery& delivery, std::optional<codec::DeliveryState>&& state);
     codec::Result<void> update(Delivery& delivery, codec::DeliveryState state);
     LinkStatus status() const;
+    /// Sending: deliveries that may start beyond those that wait.
+    std::uint32_t spare_credit() const noexcept {
+        const std::uint32_t credit = is_sender() ? sender_credit_.available() : 0;
+        return waiting_.size() < credit ? credit - static_cast<std::uint32_t>(waiting_.size()) : 0;
+    }
     codec::Result<DeliveryId> find_delivery(const codec::DeliveryTag& tag) const;
     const codec::DeliveryState* partial_state() const noexcept;
 
@@ -108,7 +113,7 @@ public:
     /// The application hears of the delivery, or of another part. False: there is nothing to hear of any more.
     bool receipt_polled(Delivery& delivery);
     /// The application hears of the delivery's news.
-    DeliveryUpdated news_polled(Delivery& delivery);
+    void news_polled(Delivery& delivery, DeliveryUpdated& event);
     /// The last frame of a delivery sent settled was written.
     void sent_settled(Delivery& delivery);
     /// What the application needs to attach the link again; null if it is not resumable.
@@ -204,6 +209,12 @@ private:
     void suspend_if_reduced();
     codec::Result<Delivery*> add_outgoing(const SendOptions& options);
     void write_abort(Outbox& outbox, Delivery& delivery);
+    void begin_transfer(Delivery& delivery);
+    void enter_unsettled(Delivery& delivery);
+    void frame_written(Delivery& delivery, std::size_t length);
+    void last_frame_written(Outbox& outbox, Delivery& delivery);
+    std::size_t frame_room(const Delivery& delivery, bool first) const noexcept;
+    void write_full_transfer(Outbox& outbox, Delivery& delivery);
     void end_early(Delivery& delivery);
     void fail_oversized();
     Fault begin_incoming(codec::Transfer& transfer);
@@ -255,7 +266,7 @@ private:
     std::size_t stream_window_ = 0;              // receiver: bytes of parts that may wait; 0 = whole messages only
     std::size_t waiting_bytes_ = 0;              // receiver: bytes of parts that wait
 
-    std::shared_ptr<const ToldState> default_outcome_;  // sender: of our source
+    Shared<ToldState> default_outcome_;  // sender: of our source
 
     SenderCredit sender_credit_;
     ReceiverCredit receiver_credit_;

@@ -74,7 +74,7 @@ Fault LinkEndpoint::recv_flow(const codec::Flow& flow) {
 void LinkEndpoint::queue_flowed() {
     if (flowed_queued_ || !known_) return;
     flowed_queued_ = true;
-    context_.events.push(FlowNews{id_});
+    context_.events.push_flow(id_);
 }
 
 void LinkEndpoint::flow_polled() {

@@ -90,7 +90,7 @@ Fault LinkEndpoint::add_payload(Delivery& delivery, codec::Bytes payload, bool m
 /// Once until the application has taken what there is.
 void LinkEndpoint::queue_receipt(Delivery& delivery) {
     if (std::exchange(delivery.receipt_queued, true)) return;
-    context_.events.push(DeliveryReceived{id_, delivery.id});
+    context_.events.push_receipt(id_, delivery.id);
 }
 
 bool LinkEndpoint::receipt_polled(Delivery& delivery) {
@@ -223,11 +223,10 @@ void LinkEndpoint::drop_partial() {
     }
 }
 
-IncomingDelivery LinkEndpoint::take(Delivery& delivery) {
-    IncomingDelivery taken;
+void LinkEndpoint::take(Delivery& delivery, IncomingDelivery& taken) {
     taken.tag = delivery.tag;
     taken.message_format = delivery.message_format;
-    taken.payload = std::exchange(delivery.payload, {});
+    taken.payload = std::move(delivery.payload);
     taken.settled = delivery.settled;
     if (delivery.remote_state) taken.state = delivery.remote_state->state;
     if (!delivery.news_queued && delivery.complete) delivery.remote_state.reset();
@@ -238,7 +237,6 @@ IncomingDelivery LinkEndpoint::take(Delivery& delivery) {
     release_cost(delivery);
     // A delivery that nobody will settle is over with this; one that was settled meanwhile still has that to tell.
     if (delivery.taken && delivery.remote_settled && !delivery.news_queued) erase(delivery);
-    return taken;
 }
 
 }  // namespace aprotic::engine::core

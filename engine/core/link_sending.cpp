@@ -19,7 +19,7 @@ constexpr std::size_t sent_state_max = 128;
 
 }  // namespace
 
-codec::Result<DeliveryId> LinkEndpoint::send(codec::EncodedMessage message, const SendOptions& options) {
+codec::Result<DeliveryId> LinkEndpoint::send(codec::EncodedMessage&& message, const SendOptions& options) {
     if (!is_sender() || !alive() || is_unanswered()) return make_error_code(Errc::wrong_state);
     if (remote_message_size_max_ != 0 && message.size() > remote_message_size_max_) {
         return make_error_code(Errc::message_too_large);  // [2.7.3-m]
@@ -28,7 +28,7 @@ codec::Result<DeliveryId> LinkEndpoint::send(codec::EncodedMessage message, cons
     if (!added) return added.error();
     Delivery& delivery = **added;
     if (delivery.message_format == 0) delivery.message_format = message.message_format();
-    delivery.payload = message.octets();
+    delivery.payload = std::move(message).octets();
     delivery.total = delivery.payload.size();
     context_.scheduler.consider(*this);
     return delivery.id;
@@ -47,8 +47,11 @@ codec::Result<Delivery*> LinkEndpoint::add_outgoing(const SendOptions& options) 
     // The mode agreed for the link goes before the wish for one message. [2.7.5-i, -j]
     delivery->settled = snd_settle_mode_ == codec::SenderSettleMode::settled ||
                         (snd_settle_mode_ == codec::SenderSettleMode::mixed && options.settled);
-    delivery->sent_state = options.state;
-    delivery->sent_state_size = state_size;
+    delivery->context = options.context;
+    if (options.state) {
+        delivery->sent_state = options.state;
+        delivery->sent_state_size = state_size;
+    }
     deliveries_.push_back(*delivery);
     waiting_.push_back(*delivery);
     return delivery;
@@ -156,49 +159,88 @@ bool LinkEndpoint::sendable() const noexcept {
 void LinkEndpoint::write_transfer(Outbox& outbox) {
     Delivery& delivery = *waiting_.front();
     if (delivery.abort_due) return write_abort(outbox, delivery);
+    if (delivery.sent_state || delivery.memory) return write_full_transfer(outbox, delivery);
+    const bool first = !delivery.numbered;
+    if (first) {
+        begin_transfer(delivery);
+        enter_unsettled(delivery);
+    }
+    const std::size_t length = std::min(frame_room(delivery, first), delivery.payload.size() - delivery.sent);
+    // Settled or not, the same on every frame, which some peers demand.
+    codec::PlainTransfer transfer{.handle = handle_, .delivery_id = delivery.number, .settled = delivery.settled};
+    if (first) {
+        transfer.tag = &delivery.tag;
+        transfer.message_format = delivery.message_format;
+    }
+    transfer.more = delivery.open || delivery.sent + length < delivery.payload.size();
+    outbox.append_plain_transfer(session_.channel(), transfer, delivery.payload, delivery.sent, length);
+    frame_written(delivery, length);
+    if (!transfer.more) last_frame_written(outbox, delivery);
+}
+
+/// With a state beside it, or of a delivery that is resumed.
+void LinkEndpoint::write_full_transfer(Outbox& outbox, Delivery& delivery) {
     const bool first = !delivery.numbered;
     codec::Transfer transfer;
     transfer.handle = handle_;
     if (first) {
-        const bool has_credit = sender_credit_.begin_delivery();
-        APROTIC_ASSERT(has_credit);
-        delivery.number = session_.next_delivery_id();
-        delivery.numbered = true;
+        begin_transfer(delivery);
         if (delivery.memory && delivery.memory->restored) fill_resumed(transfer, delivery);
-        if (!delivery.settled) {
-            session_.outgoing.insert(delivery);
-            ++unsettled_;
-        }
+        enter_unsettled(delivery);
         transfer.delivery_tag = delivery.tag;
         transfer.message_format = delivery.message_format;
     }
     transfer.delivery_id = delivery.number;
-    transfer.settled = delivery.settled;  // the same on every frame, which some peers demand
+    transfer.settled = delivery.settled;
     if (delivery.sent_state && !transfer.state) transfer.state = *delivery.sent_state;  // [4.4.1-c]
-    // Neither more than the peer takes nor, for the sake of the other links, more than we would take ourselves.
-    const std::size_t frame_size = std::min(context_.frame_size_max(), std::max(context_.options.limits.frame_size_max,
-                                                                                codec::protocol::min_max_frame_size));
-    const std::size_t room =
-        frame_size - delivery.sent_state_size - (first ? first_transfer_overhead : next_transfer_overhead);
-    const std::size_t length = std::min(room, delivery.payload.size() - delivery.sent);
+    const std::size_t length = std::min(frame_room(delivery, first), delivery.payload.size() - delivery.sent);
     transfer.more = delivery.open || delivery.sent + length < delivery.payload.size();
     outbox.append_transfer(session_.channel(), transfer, delivery.payload, delivery.sent, length);
-    session_.windows.send_transfer();
-    delivery.sent += length;
-    if (delivery.in_parts && delivery.sent == delivery.payload.size()) {
-        delivery.payload.clear();
-        delivery.sent = 0;
-        delivery.wants_more = delivery.open;
-        if (delivery.wants_more) queue_news(delivery);
-    }
+    frame_written(delivery, length);
     if (transfer.more) return;
-
+    if (!transfer.aborted) return last_frame_written(outbox, delivery);
     delivery.framed = true;
     waiting_.remove(delivery);
-    if (transfer.aborted) {
-        mark_remote_settled(delivery);
-        queue_news(delivery);
-    } else if (delivery.settled) {
+    mark_remote_settled(delivery);
+    queue_news(delivery);
+    if (may_drain_now()) mark_dirty();
+}
+
+/// Its first frame is about to be written.
+void LinkEndpoint::begin_transfer(Delivery& delivery) {
+    const bool has_credit = sender_credit_.begin_delivery();
+    APROTIC_ASSERT(has_credit);
+    delivery.number = session_.next_delivery_id();
+    delivery.numbered = true;
+}
+
+void LinkEndpoint::enter_unsettled(Delivery& delivery) {
+    if (delivery.settled) return;
+    session_.outgoing.insert(delivery);
+    ++unsettled_;
+}
+
+/// Neither more than the peer takes nor, for the sake of the other links, more than we would take ourselves.
+std::size_t LinkEndpoint::frame_room(const Delivery& delivery, bool first) const noexcept {
+    const std::size_t frame_size = std::min(context_.frame_size_max(), std::max(context_.options.limits.frame_size_max,
+                                                                                codec::protocol::min_max_frame_size));
+    return frame_size - delivery.sent_state_size - (first ? first_transfer_overhead : next_transfer_overhead);
+}
+
+void LinkEndpoint::frame_written(Delivery& delivery, std::size_t length) {
+    session_.windows.send_transfer();
+    delivery.sent += length;
+    if (!delivery.in_parts || delivery.sent != delivery.payload.size()) return;
+    delivery.payload.clear();
+    delivery.sent = 0;
+    delivery.wants_more = delivery.open;
+    if (delivery.wants_more) queue_news(delivery);
+}
+
+void LinkEndpoint::last_frame_written(Outbox& outbox, Delivery& delivery) {
+    delivery.framed = true;
+    waiting_.remove(delivery);
+    if (delivery.settled) {
         delivery.payload.clear();
         context_.sent_settled.push_back({outbox.end_position(), delivery.id});
     } else if (delivery.remote_settled && !delivery.news_queued) {

@@ -10,7 +10,7 @@ namespace aprotic::engine::core {
 
 bool LinkEndpoint::can_tell() const noexcept { return state_ != LinkState::ended && session_.can_send(); }
 
-codec::Result<void> LinkEndpoint::settle(Delivery& delivery, std::optional<codec::DeliveryState> state) {
+codec::Result<void> LinkEndpoint::settle(Delivery& delivery, std::optional<codec::DeliveryState>&& state) {
     if (delivery.local_settled) return make_error_code(Errc::wrong_state);
     if (is_sender()) {
         if (!delivery.framed || delivery.settled) return make_error_code(Errc::wrong_state);
@@ -70,7 +70,7 @@ codec::Result<void> LinkEndpoint::update(Delivery& delivery, codec::DeliveryStat
     return {};
 }
 
-void LinkEndpoint::recv_state(Delivery& delivery, bool settled, const std::shared_ptr<const ToldState>& told) {
+void LinkEndpoint::recv_state(Delivery& delivery, bool settled, const Shared<ToldState>& told) {
     if (settled) mark_remote_settled(delivery);
     // Settled without a word is settled with the default outcome of the source. [2.7.6-f]
     const auto& state = settled && !told && is_sender() ? default_outcome_ : told;
@@ -112,22 +112,23 @@ void LinkEndpoint::leave_unsettled(Delivery& delivery) noexcept {
 void LinkEndpoint::queue_news(Delivery& delivery) {
     if (delivery.news_queued) return;
     delivery.news_queued = true;
-    context_.events.push(DeliveryNews{id_, delivery.id});
+    context_.events.push_news(id_, delivery.id);
 }
 
-DeliveryUpdated LinkEndpoint::news_polled(Delivery& delivery) {
+void LinkEndpoint::news_polled(Delivery& delivery, DeliveryUpdated& event) {
     delivery.news_queued = false;
-    DeliveryUpdated event;
     event.link = id_;
     event.delivery = delivery.id;
+    event.context = delivery.context;
     if (delivery.remote_state) event.state = delivery.remote_state->state;
     if (!delivery.remote_outcome) delivery.remote_state.reset();  // an outcome is told again with the settlement
     event.settled = delivery.remote_settled || delivery.written;
     event.aborted = delivery.aborted;
     event.wants_more = std::exchange(delivery.wants_more, false) && delivery.open;
     const bool done = is_sender() ? delivery.framed : delivery.taken || delivery.aborted;
-    if (event.settled && done) erase(delivery);
-    return event;
+    if (!event.settled) return;
+    if (done) return erase(delivery);
+    delivery.context = nullptr;  // nothing more is told of it but that it has gone
 }
 
 void LinkEndpoint::sent_settled(Delivery& delivery) {

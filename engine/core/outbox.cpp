@@ -36,6 +36,21 @@ void Outbox::append_transfer(std::uint16_t channel, const codec::Transfer& trans
     append_payload(message, offset, length);
 }
 
+void Outbox::append_plain_transfer(std::uint16_t channel, const codec::PlainTransfer& transfer,
+                                   const codec::ByteChain& message, std::size_t offset, std::size_t length) {
+    const auto segments = message.segments();
+    const bool beside = length < copy_below && (length == 0 || segments.size() == 1);
+    const std::span<std::byte> room = arena_room(codec::plain_transfer_max + (beside ? length : 0));
+    const std::size_t header = codec::write_plain_transfer(room.data(), channel, transfer, length);
+    show(room.first(header), &message, offset, length);
+    if (!beside) {
+        push_arena(header);
+        return append_payload(message, offset, length);
+    }
+    if (length != 0) codec::copy_bytes(room.subspan(header, length), segments.front().span().subspan(offset, length));
+    push_arena(header + length);
+}
+
 void Outbox::append_empty_frame() {
     const auto frame = codec::empty_frame();
     show(frame, nullptr, 0, 0);

@@ -30,6 +30,8 @@ public:
     /// The header must fit into transfer_header_max octets.
     void append_transfer(std::uint16_t channel, const codec::Transfer& transfer, const codec::ByteChain& message,
                          std::size_t offset, std::size_t length);
+    void append_plain_transfer(std::uint16_t channel, const codec::PlainTransfer& transfer,
+                               const codec::ByteChain& message, std::size_t offset, std::size_t length);
     void append_empty_frame();
 
     /// Fills `out` with the front of the queue; returns how many entries were filled.

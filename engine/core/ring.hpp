@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,14 +23,16 @@ public:
     const T& front() const noexcept { return (*this)[0]; }
     T& back() noexcept { return (*this)[size_ - 1]; }
 
-    void push_back(T value) {
+    void push_back(T&& value) {
         if (size_ == slots_.size()) grow();
         ++size_;
         back() = std::move(value);
     }
+    void push_back(const T& value) { push_back(T(value)); }
     T pop_front() {
         APROTIC_ASSERT(!empty());
-        T value = std::exchange(front(), T{});
+        T value = std::move(front());
+        if constexpr (!std::is_trivially_destructible_v<T>) front() = T{};
         head_ = (head_ + 1) & (slots_.size() - 1);
         --size_;
         return value;

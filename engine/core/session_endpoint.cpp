@@ -303,7 +303,7 @@ void SessionEndpoint::recv_disposition(codec::Disposition& disposition) {
     meant.find_range(disposition.first, disposition.last.value_or(disposition.first), found_);
     if (!suspended_.empty()) tell_suspended(disposition);
     if (found_.empty()) return;
-    std::shared_ptr<const ToldState> state;
+    Shared<ToldState> state;
     if (disposition.state) state = context_.share(std::move(*disposition.state));
     for (Delivery* const delivery : found_) delivery->link->recv_state(*delivery, disposition.settled, state);
 }

@@ -25,7 +25,27 @@ void Unsettled::find_range(std::uint32_t first, std::uint32_t last, std::vector<
               [&](const Delivery* a, const Delivery* b) { return a->number - first < b->number - first; });
 }
 
-void DispositionQueue::add(Delivery& delivery, bool settled, std::optional<codec::DeliveryState> state) {
+namespace {
+
+bool are_equal(const std::optional<codec::DeliveryState>& a, const std::optional<codec::DeliveryState>& b) {
+    const bool both_accepted =
+        a && b && std::holds_alternative<codec::Accepted>(*a) && std::holds_alternative<codec::Accepted>(*b);
+    return both_accepted || a == b;
+}
+
+}  // namespace
+
+void DispositionQueue::add(Delivery& delivery, bool settled, std::optional<codec::DeliveryState>&& state) {
+    if (!ranges_.empty() && delivery.disposition_epoch != epoch_) {
+        // As it nearly always is: the neighbour of the last one, with the same news.
+        Range& last = ranges_.back();
+        if (last.epoch == epoch_ && last.last + 1 == delivery.number && last.settled == settled &&
+            are_equal(last.state, state)) {
+            delivery.disposition_epoch = epoch_;
+            last.last = delivery.number;
+            return;
+        }
+    }
     if (ranges_.empty()) {
         ++epoch_;
         sorted_ = true;
@@ -65,7 +85,7 @@ void DispositionQueue::pop(std::size_t count) {
 
 bool DispositionQueue::try_join(Range& earlier, const Range& later) const {
     if (earlier.epoch != later.epoch || earlier.last + 1 != later.first || earlier.settled != later.settled ||
-        earlier.state != later.state) {
+        !are_equal(earlier.state, later.state)) {
         return false;
     }
     earlier.last = later.last;

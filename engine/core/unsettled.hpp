@@ -41,7 +41,7 @@ public:
         std::optional<codec::DeliveryState> state;
     };
 
-    void add(Delivery& delivery, bool settled, std::optional<codec::DeliveryState> state);
+    void add(Delivery& delivery, bool settled, std::optional<codec::DeliveryState>&& state);
     bool empty() const noexcept { return ranges_.empty(); }
     /// Joins what can be joined and returns the ranges in the order in which they must be told.
     const std::vector<Range>& merged();

@@ -176,12 +176,15 @@ void ProtocolStack::handle_timeout(Instant now) {
     endpoint_.handle_timeout(now);
 }
 
-std::optional<Event> ProtocolStack::poll_event() {
+void ProtocolStack::poll_event(std::optional<Event>& event) {
     while (true) {
-        if (authenticated_) return Event(*std::exchange(authenticated_, std::nullopt));
-        if (auto event = endpoint_.poll_event()) return event;
+        if (authenticated_) {
+            event.emplace(*std::exchange(authenticated_, std::nullopt));
+            return;
+        }
+        endpoint_.poll_event(event);
         // What was unwrapped no further because the application had too much to do.
-        if (layers_.empty() || !layers_.has_input() || !pump_input(now_)) return std::nullopt;
+        if (event || layers_.empty() || !layers_.has_input() || !pump_input(now_)) return;
     }
 }
 

@@ -39,7 +39,7 @@ public:
     bool wants_close() const;
     std::optional<Instant> poll_timeout() const;
     void handle_timeout(Instant now);
-    std::optional<Event> poll_event();
+    void poll_event(std::optional<Event>& event);
 
     void close(std::optional<codec::ErrorCondition> error);
     core::ConnectionEndpoint& connection() noexcept { return endpoint_; }

@@ -6,18 +6,26 @@
 
 namespace aprotic::engine {
 
+/// Without the lock, as long as nobody waits.
+bool ByteBudget::take_at_once(std::size_t bytes) noexcept {
+    std::size_t used = used_.load(std::memory_order_relaxed);
+    while ((used & watched) == 0 && has_room(used, bytes)) {
+        if (used_.compare_exchange_weak(used, used + bytes)) return true;
+    }
+    return false;
+}
+
 ByteBudget::Answer ByteBudget::take(std::size_t bytes, bool may_wait, std::optional<Duration> timeout) {
+    if (take_at_once(bytes)) return Answer::taken;
     std::unique_lock lock(mutex_);
     if (closed_) return Answer::closed;
-    if (nobody_waits() && has_room(bytes)) {
-        used_ += bytes;
-        return Answer::taken;
-    }
+    if (nobody_waits() && take_at_once(bytes)) return Answer::taken;
     if (!may_wait) return Answer::full;
 
     Line& in = line();
     const std::uint64_t ticket = ++in.last_ticket;
     in.places.push_back({ticket, bytes, nullptr});
+    watch();
     const auto may_go = [&] { return closed_ || (in.places.front().ticket == ticket && has_room(bytes)); };
     bool on_time = true;
     if (timeout) {
@@ -35,24 +43,28 @@ ByteBudget::Answer ByteBudget::take(std::size_t bytes, bool may_wait, std::optio
 }
 
 void ByteBudget::take_later(std::size_t bytes, Function<void(Answer)> answered) {
-    Answer answer = Answer::closed;
-    {
+    Answer answer = take_at_once(bytes) ? Answer::taken : Answer::closed;
+    if (answer != Answer::taken) {
         const std::lock_guard lock(mutex_);
-        if (!closed_) {
-            if (!nobody_waits() || !has_room(bytes)) {
-                Line& in = line();
-                return in.places.push_back({++in.last_ticket, bytes, std::move(answered)});
-            }
+        if (!closed_ && !(nobody_waits() && take_at_once(bytes))) {
+            Line& in = line();
+            in.places.push_back({++in.last_ticket, bytes, std::move(answered)});
+            watch();
+            // What was given back before that has served nobody.
+            if (!has_room(bytes) || in.places.size() != 1) return;
             used_ += bytes;
-            answer = Answer::taken;
+            answered = std::move(in.places.front().answered);
+            in.places.pop_front();
+            watch_no_more();
         }
+        if (!closed_) answer = Answer::taken;
     }
     answered(answer);
 }
 
 void ByteBudget::give_back(std::size_t bytes) {
+    if ((used_.fetch_sub(bytes) & watched) == 0) return;
     std::unique_lock lock(mutex_);
-    used_ -= bytes;
     if (!nobody_waits()) serve(std::move(lock));
 }
 
@@ -69,6 +81,7 @@ void ByteBudget::serve(std::unique_lock<std::mutex> lock) {
         served.push_back(std::move(places.front().answered));
         places.pop_front();
     }
+    watch_no_more();
     line_->changed.notify_all();
     lock.unlock();
     for (auto& answered : served) answered(Answer::taken);
@@ -79,6 +92,7 @@ void ByteBudget::close() {
     {
         const std::lock_guard lock(mutex_);
         closed_ = true;
+        watch();
         if (!line_) return;
         refused.swap(line_->places);
         line_->changed.notify_all();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -50,12 +51,24 @@ private:
     bool nobody_waits() const { return !line_ || line_->places.empty(); }
     /// Serves those at the head of the line who do not wait in a thread. Called with the lock, which it gives up.
     void serve(std::unique_lock<std::mutex> lock);
-    bool has_room(std::size_t bytes) const { return used_ == 0 || (bytes <= max_ && used_ <= max_ - bytes); }
+    bool has_room(std::size_t used, std::size_t bytes) const {
+        return used == 0 || (bytes <= max_ && used <= max_ - bytes);
+    }
+    bool has_room(std::size_t bytes) const { return has_room(used_.load() & ~watched, bytes); }
+    bool take_at_once(std::size_t bytes) noexcept;
+    /// Somebody waits, or nobody ever will again: from now on, whoever takes asks with the lock.
+    void watch() noexcept { used_.fetch_or(watched); }
+    void watch_no_more() noexcept {
+        if (!closed_ && nobody_waits()) used_.fetch_and(~watched);
+    }
+
+    /// Set in `used_`: taking needs the lock, and whoever gives back has somebody to serve.
+    static constexpr std::size_t watched = ~(SIZE_MAX >> 1U);
 
     std::mutex& mutex_;
     const std::size_t max_;
     std::unique_ptr<Line> line_;  ///< made when somebody first waits
-    std::size_t used_ = 0;
+    std::atomic<std::size_t> used_ = 0;
     bool closed_ = false;
 };
 

@@ -4,6 +4,7 @@
 #include <aprotic/engine/state/container_state.hpp>
 #include <aprotic/engine/state/coordinator_state.hpp>
 #include <aprotic/engine/state/link_request_state.hpp>
+#include <aprotic/engine/state/receiver_state.hpp>
 #include <aprotic/engine/state/sender_state.hpp>
 
 // What the engine tells, handed on to links, sessions and handler.
@@ -15,6 +16,7 @@ void ConnectionState::on_event(Event& event) {
 }
 
 void ConnectionState::on_events_done() {
+    receiving_ = {};
     end_cut_off();
     for (const auto& sender : std::exchange(rechecks_, {})) sender->recheck();
     while (!later_.empty()) {
@@ -137,12 +139,20 @@ void ConnectionState::handle(LinkFlowed& event) {
     link->handle_flow(event);
 }
 
+// Links leave the table by events of their own, so none goes while it hears of a delivery.
+
 void ConnectionState::handle(DeliveryReceived& event) {
-    if (const auto link = find(event.link)) link->delivery_received(event.delivery);
+    if (LinkState* const link = links_.at(event.link)) link->delivery_received(event.delivery);
 }
 
 void ConnectionState::handle(DeliveryUpdated& event) {
-    if (const auto link = find(event.link)) link->delivery_updated(event);
+    if (LinkState* const link = links_.at(event.link)) link->delivery_updated(event);
+}
+
+Receiver& ConnectionState::receiver_at_hand(ReceiverState& link) {
+    // A handler may have moved it away, or put another into its place.
+    if (receiving_.state_.get() != &link) receiving_ = ReceiverState::plain_handle(link);
+    return receiving_;
 }
 
 }  // namespace aprotic::engine

@@ -107,6 +107,8 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
     Engine* engine() noexcept { return pump_ && !over_ ? &pump_->engine() : nullptr; }
     const codec::Open* remote_open() const { return pump_ ? pump_->engine().remote_open() : nullptr; }
     void add_link(const std::shared_ptr<LinkState>& link);
+    /// A handle of the link, which lasts until other links have messages or there are none.
+    Receiver& receiver_at_hand(ReceiverState& link);
     /// The sender looks for credit again in the next turn.
     void recheck(std::shared_ptr<SenderState> sender) { rechecks_.push_back(std::move(sender)); }
     /// Ends the link after the present callback or command has returned, and before the connection ends.
@@ -173,6 +175,7 @@ private:
     std::vector<std::shared_ptr<CoordinatorState>> coordinators_;
     std::vector<Function<void()>> later_;
     std::vector<std::shared_ptr<SenderState>> rechecks_;
+    Receiver receiving_;  ///< of the link that the latest message came on
     std::optional<Failure> threw_;
     Waiters<void> opening_;
     Waiters<void> ending_;

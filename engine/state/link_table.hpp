@@ -15,10 +15,11 @@ public:
     using Link = std::shared_ptr<LinkState>;
 
     /// Null when nothing has the id.
-    Link find(LinkId id) const {
+    LinkState* at(LinkId id) const {
         const bool there = id.index < links_.size() && links_[id.index] && links_[id.index]->id == id;
-        return there ? links_[id.index] : nullptr;
+        return there ? links_[id.index].get() : nullptr;
     }
+    Link find(LinkId id) const { return at(id) != nullptr ? links_[id.index] : nullptr; }
     /// `link->id` is known.
     void insert(Link link) {
         const std::size_t at = link->id->index;

@@ -37,7 +37,7 @@ std::uint32_t ReceiverState::allowed_by_bytes() const {
     return static_cast<std::uint32_t>(std::min<std::size_t>(room, UINT32_MAX));
 }
 
-void ReceiverState::top_up() {
+void ReceiverState::grant_anew() {
     if (window_.deliveries == 0 || stopped_ || draining_ || closing || !id) return;
     const std::uint32_t by_count = window_.deliveries - std::min(window_.deliveries, held_);
     const std::uint32_t allowed = std::min(by_count, allowed_by_bytes());

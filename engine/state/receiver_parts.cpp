@@ -45,12 +45,14 @@ Async<codec::ByteChain> ReceiverState::async_read(DeliveryId delivery, const std
 
 // --- reactor's thread ------------------------------------------------------------------------------------------------
 
-void ReceiverState::begin_parts(DeliveryId delivery, IncomingDelivery incoming) {
+void ReceiverState::begin_parts(std::unique_ptr<Delivery::State> state) {
+    const DeliveryId delivery = state->id;
     const auto parts = std::make_shared<IncomingParts>();
-    parts->here = std::exchange(incoming.payload, {});
-    parts->complete = incoming.complete;
+    parts->here = std::exchange(state->incoming.payload, {});
+    parts->complete = state->incoming.complete;
+    state->parts = parts;
     ++held_;
-    Delivery first = make_delivery(delivery, std::move(incoming), parts);
+    Delivery first = make_delivery(std::move(state));
     if (handler_) {
         under_way_.put(delivery, UnderWay{parts, std::move(first)});
         tell_part(delivery);

@@ -149,12 +149,13 @@ void ReceiverState::delivery_received(DeliveryId delivery_id) {
     Engine* engine = connection->engine();
     if (engine == nullptr) return;
     if (under_way_.contains(delivery_id)) return more_parts(delivery_id);
-    auto incoming = engine->take(delivery_id);
-    if (!incoming) return;
+    Receiver& handle = connection->receiver_at_hand(*this);
+    auto state = new_delivery(handle.state_, delivery_id);
+    if (!engine->take(delivery_id, state->incoming)) return;
     if (credit_ > 0) --credit_;
     connection->wake();
-    if (in_parts) return begin_parts(delivery_id, std::move(*incoming));
-    Delivery delivery = make_delivery(delivery_id, std::move(*incoming), nullptr);
+    if (in_parts) return begin_parts(std::move(state));
+    Delivery delivery = make_delivery(std::move(state));
     const std::size_t bytes = delivery.state_->bytes;
     if (window_.bytes != 0) usual_bytes_ = usual_bytes_ == 0 ? bytes : usual_bytes_ - usual_bytes_ / 8 + bytes / 8;
     if (delivery.state_->held || !handler_) {
@@ -164,23 +165,29 @@ void ReceiverState::delivery_received(DeliveryId delivery_id) {
     if (!handler_) {
         hand_out(std::move(delivery));
     } else {
-        Receiver handle(std::static_pointer_cast<ReceiverState>(shared_from_this()));
         connection->call([&] { handler_->on_message(handle, delivery); });
+        // With nothing left to answer, it goes here, where its memory stays at hand.
+        const auto& left = delivery.state_;
+        if (left && (left->answered || !left->held) && !left->provisional)
+            Delivery::State::destroy(delivery.state_.release(), true);
     }
     top_up();
 }
 
-Delivery ReceiverState::make_delivery(DeliveryId delivery, IncomingDelivery incoming,
-                                      std::shared_ptr<IncomingParts> parts) {
-    std::unique_ptr<Delivery::State> state(new (*loop()->recycler) Delivery::State(loop()->recycler));
-    state->receiver = std::static_pointer_cast<ReceiverState>(shared_from_this());
-    state->id = delivery;
-    state->held = !incoming.settled || parts;
+std::unique_ptr<Delivery::State> ReceiverState::new_delivery(const std::shared_ptr<ReceiverState>& self,
+                                                             DeliveryId id) {
+    std::unique_ptr<Delivery::State> state(new (*self->loop()->recycler) Delivery::State(self));
+    state->id = id;
+    return state;
+}
+
+Delivery ReceiverState::make_delivery(std::unique_ptr<Delivery::State> state) {
+    IncomingDelivery& incoming = state->incoming;
+    state->held = !incoming.settled || state->parts;
     state->bytes = incoming.payload.size();
-    state->parts = std::move(parts);
     if (acquiring_) state->acquired_in = acquiring_->transaction;
-    if (resumable && !incoming.settled) resumption->tags.insert_or_assign(delivery, incoming.tag);
-    state->incoming = std::move(incoming);
+    if (resumable && !incoming.settled) resumption->tags.insert_or_assign(state->id, incoming.tag);
+    state->view.emplace(std::move(incoming.payload));
     return Delivery(std::move(state));
 }
 

@@ -46,6 +46,11 @@ struct ReceiverState final : LinkState {
         return Receiver(make_held(state, std::move(keeps)));
     }
 
+    /// One that does not hold the link open.
+    static Receiver plain_handle(ReceiverState& state) {
+        return Receiver(std::static_pointer_cast<ReceiverState>(state.shared_from_this()));
+    }
+
     // --- any thread
     // --------------------------------------------------------------------------------------------------------
 
@@ -130,7 +135,10 @@ private:
     Engine* attached_engine() const;
     /// The application has answered it.
     void forget(DeliveryId delivery, std::size_t bytes);
-    Delivery make_delivery(DeliveryId id, IncomingDelivery incoming, std::shared_ptr<IncomingParts> parts);
+    /// `self`: this.
+    static std::unique_ptr<Delivery::State> new_delivery(const std::shared_ptr<ReceiverState>& self, DeliveryId id);
+    /// All of `incoming` is there.
+    Delivery make_delivery(std::unique_ptr<Delivery::State> state);
     /// To who waits, or into the inbox.
     void hand_out(Delivery delivery);
     void settle_now(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome);
@@ -138,12 +146,17 @@ private:
     void settle_suspended(const codec::DeliveryTag& tag, codec::DeliveryState outcome);
     void no_longer_held(std::size_t bytes);
     void grant(std::uint32_t more);
-    void top_up();
+    void top_up() {
+        // As it mostly is.
+        if (credit_ > window_.deliveries / 2 && window_.bytes == 0) return;
+        grant_anew();
+    }
+    void grant_anew();
     /// Deliveries that may still come, as far as the bytes held are concerned.
     std::uint32_t allowed_by_bytes() const;
     void take_back_credit(std::uint32_t allowed);
 
-    void begin_parts(DeliveryId delivery, IncomingDelivery incoming);
+    void begin_parts(std::unique_ptr<Delivery::State> state);
     /// The engine has more of it.
     void more_parts(DeliveryId delivery);
     /// What was here has been read.
@@ -167,24 +180,27 @@ private:
 };
 
 struct Delivery::State {
-    explicit State(std::shared_ptr<Recycler> from) : recycler(std::move(from)) {}
-    static void* operator new(std::size_t bytes, Recycler& from) { return from.take(bytes); }
-    static void operator delete(void* block, Recycler& from) noexcept { from.give_back(block, sizeof(State)); }
-    static void operator delete(State* state, std::destroying_delete_t) noexcept {
-        const std::shared_ptr<Recycler> from = std::move(state->recycler);
+    explicit State(std::shared_ptr<ReceiverState> its_receiver) : receiver(std::move(its_receiver)) {}
+    /// Deliveries are made on the reactor's thread, and end anywhere.
+    static void* operator new(std::size_t bytes, Recycler& from) { return from.take_here(bytes); }
+    static void operator delete(void* block, Recycler& from) noexcept { from.give_back_here(block, sizeof(State)); }
+    static void operator delete(State* state, std::destroying_delete_t) noexcept { destroy(state, false); }
+    /// `here`: on the reactor's thread.
+    static void destroy(State* state, bool here) noexcept {
+        const std::shared_ptr<ReceiverState> last = std::move(state->receiver);
         state->~State();
-        from->give_back(state, sizeof(State));
+        Recycler& from = *last->loop()->recycler;
+        here ? from.give_back_here(state, sizeof(State)) : from.give_back(state, sizeof(State));
     }
 
-    std::shared_ptr<Recycler> recycler;
     std::shared_ptr<ReceiverState> receiver;
     DeliveryId id;
-    IncomingDelivery incoming;
-    std::size_t bytes = 0;                           ///< counted as held
-    bool held = false;                               ///< counts until it is answered
-    std::shared_ptr<IncomingParts> parts;            ///< null: the message is whole
-    mutable std::optional<codec::MessageView> view;  ///< made when first asked for
+    IncomingDelivery incoming;  ///< but for its payload, which the view has
+    std::size_t bytes = 0;      ///< counted as held
+    bool held = false;          ///< counts until it is answered
     bool answered = false;
+    std::shared_ptr<IncomingParts> parts;            ///< null: the message is whole
+    std::optional<codec::MessageView> view;          ///< of nothing when the message is in parts
     std::shared_ptr<ProvisionalAnswer> provisional;  ///< the latest within a transaction
     std::shared_ptr<TransactionState> acquired_in;   ///< ours
 

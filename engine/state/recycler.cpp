@@ -5,8 +5,10 @@
 namespace aprotic::engine {
 
 Recycler::~Recycler() {
-    for (Free*& first : free_) {
-        while (first != nullptr) ::operator delete(std::exchange(first, first->next));
+    for (Kept* const all : {&here_, &anywhere_}) {
+        for (Free*& first : all->blocks) {
+            while (first != nullptr) ::operator delete(std::exchange(first, first->next));
+        }
     }
 }
 
@@ -15,9 +17,9 @@ void* Recycler::take(std::size_t bytes) {
     if (size == 0 || size > largest) return ::operator new(bytes);
     {
         const std::lock_guard lock(mutex_);
-        Free*& first = blocks_of(size);
+        Free*& first = anywhere_.blocks_of(size);
         if (first != nullptr) {
-            kept_ -= size;
+            anywhere_.kept -= size;
             return std::exchange(first, first->next);
         }
     }
@@ -28,9 +30,9 @@ void Recycler::give_back(void* block, std::size_t bytes) noexcept {
     const std::size_t size = rounded(bytes);
     if (size != 0 && size <= largest) {
         const std::lock_guard lock(mutex_);
-        if (kept_ + size <= kept_max) {
-            kept_ += size;
-            Free*& first = blocks_of(size);
+        if (anywhere_.kept + size <= kept_max) {
+            anywhere_.kept += size;
+            Free*& first = anywhere_.blocks_of(size);
             first = ::new (block) Free{first};
             return;
         }

@@ -33,47 +33,41 @@ void SenderState::before_detach() {
     budget_.close();
     Engine* engine = connection ? connection->engine() : nullptr;
     if (engine == nullptr || !messages_) return;
-    auto& [queue, queued, unfinished, returned, last_number, next_tag] = *messages_;
-    for (auto entry = unfinished.begin(); entry != unfinished.end();) {
-        const auto& [delivery, tracker] = *entry;
-        const bool unfinished_parts = tracker->parts && !tracker->parts->whole;
-        if (!engine->retract(delivery) && !(unfinished_parts && engine->abort_send(delivery))) {
-            ++entry;
-            continue;
-        }
-        returned.push_back(tracker);
-        entry = unfinished.erase(entry);
-    }
+    messages_->unfinished.for_each([&](Tracker::State& tracker) {
+        const bool unfinished_parts = tracker.parts && !tracker.parts->whole;
+        if (!engine->retract(tracker.id) && !(unfinished_parts && engine->abort_send(tracker.id))) return;
+        messages_->returned.push_back(let_go(tracker));
+    });
 }
 
 void SenderState::never_sent(const std::vector<DeliveryId>& deliveries) {
-    for (const DeliveryId delivery : deliveries) {
-        auto entry = messages().unfinished.extract(delivery);
-        if (entry) messages_->returned.push_back(std::move(entry.mapped()));
-    }
+    if (!messages_ || deliveries.empty()) return;
+    std::vector<DeliveryId> sorted = deliveries;
+    std::sort(sorted.begin(), sorted.end());
+    messages_->unfinished.for_each([&](Tracker::State& tracker) {
+        if (std::binary_search(sorted.begin(), sorted.end(), tracker.id))
+            messages_->returned.push_back(let_go(tracker));
+    });
 }
 
 void SenderState::after_end(const Failure& why) {
     budget_.close();
     if (deadlines_) {
         if (deadlines_->timer != 0) reactor().cancel_timer(std::exchange(deadlines_->timer, 0));
-        deadlines_->of.clear();
+        for (const auto& [deadline, tracker] : std::exchange(deadlines_->of, {})) tracker->in_deadlines.reset();
     }
     if (resumption && resumption->left) keep_for_resumption(*resumption->left, why);
     if (!messages_) return;
-    auto& [queue, queued, unfinished, returned, last_number, next_tag] = *messages_;
     std::vector<std::pair<TrackerState, Outcome::Kind>> ends;
-    for (const auto& tracker : std::exchange(returned, {})) ends.emplace_back(tracker, Outcome::Kind::not_sent);
-    for (const auto& tracker : std::exchange(queue, {})) {
-        if (tracker->stage == Tracker::State::Stage::queued) ends.emplace_back(tracker, Outcome::Kind::not_sent);
-    }
-    for (const auto& [delivery, tracker] : std::exchange(unfinished, {})) {
+    for (const auto& tracker : std::exchange(messages_->returned, {}))
+        ends.emplace_back(tracker, Outcome::Kind::not_sent);
+    while (!messages_->queue.empty()) ends.emplace_back(messages_->queue.pop_front(), Outcome::Kind::not_sent);
+    messages_->unfinished.for_each([&](Tracker::State& tracker) {
         // Sent settled, it was never to have an outcome; whether it left is not known. What is not whole on the wire
         // the peer must drop.
-        const bool partial = tracker->parts && !tracker->parts->whole;
-        ends.emplace_back(tracker, partial ? Outcome::Kind::not_sent : Outcome::Kind::in_doubt);
-    }
-    queued = 0;
+        const bool partial = tracker.parts && !tracker.parts->whole;
+        ends.emplace_back(let_go(tracker), partial ? Outcome::Kind::not_sent : Outcome::Kind::in_doubt);
+    });
     // In the order in which they were sent, which is the same in every run.
     std::sort(ends.begin(), ends.end(), [](const auto& a, const auto& b) { return a.first->number < b.first->number; });
     for (const auto& [tracker, kind] : ends) finish(tracker, {.kind = kind, .failure = why}, Callback::now);
@@ -87,28 +81,22 @@ void SenderState::keep_for_resumption(SuspendedLink& link, const Failure& why) {
     kept.why = why;
     if (!messages_) return;
     kept.next_tag = std::max(kept.next_tag, messages_->next_tag);
-    auto& [queue, queued, unfinished, returned, last_number, next_tag] = *messages_;
-    for (auto entry = unfinished.begin(); entry != unfinished.end();) {
-        const TrackerState tracker = entry->second;
-        const bool remembered = tracker->options.tag && find_delivery(link, *tracker->options.tag) != nullptr;
-        if (remembered && tracker->transaction) {
+    messages_->unfinished.for_each([&](Tracker::State& tracker) {
+        const auto& tag = tracker.options.tag;
+        const bool remembered = tag && find_delivery(link, *tag) != nullptr;
+        if (remembered && tracker.transaction) {
             // What belongs to a transaction goes with it: nothing of it may come again by itself.
-            std::erase_if(link.deliveries, [&](const auto& delivery) { return delivery.tag == *tracker->options.tag; });
-            ++entry;
-            continue;
+            std::erase_if(link.deliveries, [&](const auto& delivery) { return delivery.tag == *tag; });
+            return;
         }
-        if (!remembered && tracker->options.settled) {
-            ++entry;
-            continue;
-        }
+        if (!remembered && tracker.options.settled) return;
         if (remembered) {
-            if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
-            kept.trackers.emplace_back(*tracker->options.tag, tracker);
+            if (std::exchange(tracker.counted, false)) budget_.give_back(tracker.bytes);
+            kept.trackers.emplace_back(*tag, let_go(tracker));
         } else {
-            returned.push_back(tracker);
+            messages_->returned.push_back(let_go(tracker));
         }
-        entry = unfinished.erase(entry);
-    }
+    });
     // Those of the link before come first, then in the order of sending: the same in every run.
     std::stable_sort(kept.trackers.begin(), kept.trackers.end(),
                      [](const auto& a, const auto& b) { return a.second->number < b.second->number; });
@@ -129,7 +117,8 @@ void SenderState::after_attach(const std::shared_ptr<SuspendedLink>& resumed) {
         }
         tracker->id = *delivery;
         tracker->number = ++messages_->last_number;
-        messages_->unfinished.emplace(*delivery, tracker);
+        connection->engine()->set_context(*delivery, tracker.get());
+        messages_->unfinished.push_back(tracker);
     }
 }
 
@@ -137,9 +126,9 @@ void SenderState::forget_user() {
     LinkState::forget_user();
     handler_.reset();
     if (!messages_) return;
-    for (const auto& tracker : messages_->queue) tracker->forget_user();
+    messages_->queue.for_each([](Tracker::State& tracker) { tracker.forget_user(); });
     for (const auto& tracker : messages_->returned) tracker->forget_user();
-    for (const auto& [delivery, tracker] : messages_->unfinished) tracker->forget_user();
+    messages_->unfinished.for_each([](Tracker::State& tracker) { tracker.forget_user(); });
 }
 
 }  // namespace aprotic::engine

@@ -32,11 +32,14 @@ struct OutcomeOf {
 }  // namespace
 
 void SenderState::delivery_updated(const DeliveryUpdated& event) {
-    if (!messages_) return;
-    Unfinished& unfinished = messages_->unfinished;
-    const auto found = unfinished.find(event.delivery);
-    if (found == unfinished.end()) return;
-    const TrackerState tracker = found->second;
+    if (event.context == nullptr) return;
+    auto& state = *static_cast<Tracker::State*>(event.context);
+    if (event.settled && !event.aborted && !event.wants_more && !state.transaction && !state.parts) {
+        if (state.options.settled) return finish_plainly(messages_->unfinished.remove(state), Outcome::Kind::sent);
+        if (event.state && std::holds_alternative<codec::Accepted>(*event.state))
+            return finish_plainly(messages_->unfinished.remove(state), Outcome::Kind::accepted);
+    }
+    const TrackerState tracker(&state);
     if (event.wants_more) add_part(tracker, {});  // what waits is counted anew
     if (const auto* const within = event.state ? std::get_if<codec::TransactionalState>(&*event.state) : nullptr) {
         return answered_within(tracker, *within, event.settled);
@@ -67,7 +70,7 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
         }
     }
     if (!outcome) return;
-    unfinished.erase(found);
+    let_go(*tracker);
     // The outcome is known: we forget the delivery, and say so when the peer waits for it. [2.6.12]
     if (Engine* engine = connection->engine(); engine != nullptr && !event.settled) {
         // Not wholly on the wire, it cannot be settled: the rest is not wanted.
@@ -87,7 +90,7 @@ void SenderState::answered_within(const TrackerState& tracker, const codec::Tran
     auto outcome = ours && state.outcome ? std::visit(OutcomeOf{}, *state.outcome) : std::nullopt;
     if (outcome) return hold(tracker, std::move(*outcome), settled);
     if (!settled) return;
-    messages_->unfinished.erase(tracker->id);
+    let_go(*tracker);
     Failure why{.code = Errc::protocol_violation,
                 .initiator = Initiator::peer,
                 .condition = {},
@@ -97,7 +100,8 @@ void SenderState::answered_within(const TrackerState& tracker, const codec::Tran
 
 /// The outcome is known, and the transaction decides whether it holds. Nothing more will be heard of the delivery.
 void SenderState::hold(const TrackerState& tracker, Outcome outcome, bool settled) {
-    messages_->unfinished.erase(tracker->id);
+    let_go(*tracker);
+    forget_deadline(*tracker);
     if (Engine* engine = connection->engine(); engine != nullptr && !settled) {
         static_cast<void>(engine->settle(tracker->id));
         connection->wake();
@@ -105,8 +109,9 @@ void SenderState::hold(const TrackerState& tracker, Outcome outcome, bool settle
     tracker->stage = Tracker::State::Stage::provisional;
     if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
     {
-        const std::lock_guard lock(tracker->mutex);
-        tracker->provisional = outcome;
+        auto provisional = std::make_unique<const Outcome>(outcome);
+        const std::lock_guard lock(tracker->home->mutex);
+        tracker->provisional.swap(provisional);
     }
     tracker->transaction->post_answered(outcome);
 }
@@ -120,17 +125,29 @@ void SenderState::settle(const TrackerState& tracker, const codec::Outcome& outc
         // [4.4.3-e] What has not been sent to its end does not go on; what has is settled.
         if (!engine->abort_send(tracker->id)) static_cast<void>(engine->settle(tracker->id, to_state(outcome)));
     }
-    messages_->unfinished.erase(tracker->id);
+    let_go(*tracker);
     refresh_credit();
     connection->wake();
     finish(tracker, std::move(*known), Callback::later);
 }
 
+void SenderState::leave(Tracker::State& tracker) {
+    tracker.stage = Tracker::State::Stage::finished;
+    forget_deadline(tracker);
+    if (std::exchange(tracker.counted, false)) budget_.give_back(tracker.bytes);
+}
+
+/// As nearly all of them end: nothing else is known of it, and the engine has forgotten it.
+void SenderState::finish_plainly(TrackerState tracker, Outcome::Kind kind) {
+    leave(*tracker);
+    if (auto callback = tracker->finish(kind)) connection->call([&] { callback(*tracker->outcome()); });
+    tracker.drop_here();
+}
+
 void SenderState::finish(const TrackerState& tracker, Outcome outcome, Callback when) {
-    tracker->stage = Tracker::State::Stage::finished;
+    leave(*tracker);
     if (tracker->transaction) std::exchange(tracker->transaction, nullptr)->post_ended(outcome);
     tracker->message = {};
-    if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
     if (tracker->parts) {
         tracker->parts->before.clear();
         tracker->parts->whole = true;
@@ -139,11 +156,11 @@ void SenderState::finish(const TrackerState& tracker, Outcome outcome, Callback 
     if (tracker->parts) tracker->parts->budget.close();
     if (!callback) return;
     if (when == Callback::now && connection != nullptr) {
-        connection->call([&] { callback(*tracker->outcome); });
+        connection->call([&] { callback(*tracker->outcome()); });
         return;
     }
     auto due = [self = shared_from_this(), tracker, callback = std::move(callback)]() mutable {
-        call_back(static_cast<SenderState&>(*self).connection, callback, *tracker->outcome);
+        call_back(static_cast<SenderState&>(*self).connection, callback, *tracker->outcome());
     };
     if (connection != nullptr) {
         connection->later(std::move(due));
@@ -155,8 +172,8 @@ void SenderState::finish(const TrackerState& tracker, Outcome outcome, Callback 
 void SenderState::finish_unheld(const TrackerState& tracker, Outcome outcome) {
     auto callback = tracker->finish(std::move(outcome));
     if (!callback) return;
-    tracker->loop->reactor.post(
-        [tracker, callback = std::move(callback)]() mutable { call_back(nullptr, callback, *tracker->outcome); });
+    tracker->home->loop->reactor.post(
+        [tracker, callback = std::move(callback)]() mutable { call_back(nullptr, callback, *tracker->outcome()); });
 }
 
 void SenderState::call_back(ConnectionState* on, Function<void(const Outcome&)>& callback, const Outcome& outcome) {
@@ -171,12 +188,12 @@ void SenderState::call_back(ConnectionState* on, Function<void(const Outcome&)>&
 bool SenderState::take_back(const TrackerState& tracker) {
     using Stage = Tracker::State::Stage;
     if (tracker->stage == Stage::queued) {
-        --messages_->queued;  // its place in the queue is skipped later
+        messages_->queue.remove(*tracker);
         return true;
     }
     Engine* engine = connection ? connection->engine() : nullptr;
     if (tracker->stage != Stage::with_engine || engine == nullptr || !engine->retract(tracker->id)) return false;
-    messages_->unfinished.erase(tracker->id);
+    let_go(*tracker);
     refresh_credit();
     serve();
     connection->wake();

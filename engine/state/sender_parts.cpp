@@ -10,9 +10,9 @@ namespace aprotic::engine {
 // --- any thread ------------------------------------------------------------------------------------------------------
 
 Async<Outcome> SenderState::async_wait(const TrackerState& tracker, Duration timeout, std::stop_token cancel) {
-    Begun<Outcome> begun(tracker->loop, "the message has no outcome");
+    Begun<Outcome> begun(tracker->home->loop, "the message has no outcome");
     begun.operation->on_give_up([tracker, weak = std::weak_ptr(begun.operation)](Errc why) {
-        const auto sender = tracker->sender.lock();
+        const auto sender = tracker->home->sender.lock();
         if (sender && sender->cancel(tracker, why)) return;  // its end is told as any other
         const auto operation = weak.lock();
         if (!operation) return;
@@ -26,7 +26,7 @@ Async<Outcome> SenderState::async_wait(const TrackerState& tracker, Duration tim
 
 Async<Outcome> SenderState::async_send(codec::EncodedMessage message, Duration timeout, std::stop_token cancel,
                                        const SendParameters& parameters) {
-    const auto tracker = make_tracker(std::move(message), parameters);
+    const auto tracker = make_tracker(std::move(message), parameters, reactor().on_thread());
     auto waiting = async_wait(tracker, timeout, std::move(cancel));
     const auto self = std::static_pointer_cast<SenderState>(shared_from_this());
     budget_.take_later(tracker->bytes, [self, tracker](ByteBudget::Answer answer) {
@@ -40,7 +40,7 @@ Async<Outcome> SenderState::async_send(codec::EncodedMessage message, Duration t
 }
 
 OutgoingDelivery SenderState::begin(const SendParameters& parameters, std::uint32_t message_format) {
-    const auto tracker = make_tracker({}, parameters);
+    const auto tracker = make_tracker({}, parameters, reactor().on_thread());
     tracker->options.message_format = message_format;
     tracker->parts = std::make_unique<OutgoingParts>(budget_.max());
     hand_to_reactor(tracker);
@@ -49,8 +49,8 @@ OutgoingDelivery SenderState::begin(const SendParameters& parameters, std::uint3
 
 /// Why no part is taken any more.
 Failure SenderState::ended_early(const TrackerState& tracker) const {
-    const std::lock_guard lock(tracker->mutex);
-    if (tracker->outcome && tracker->outcome->failure) return *tracker->outcome->failure;
+    if (const Outcome* const outcome = tracker->outcome(); outcome != nullptr && outcome->failure)
+        return *outcome->failure;
     return {.code = Errc::wrong_state,
             .condition = {},
             .text = fmt::format("{}: the message has ended before its last part", description())};
@@ -121,7 +121,7 @@ void SenderState::add_part(const TrackerState& tracker, codec::ByteChain part) {
     if (!waiting) {
         if (waiting.error() != make_error_code(Errc::message_too_large)) return;  // the link goes away
         static_cast<void>(engine->abort_send(tracker->id));
-        messages_->unfinished.erase(tracker->id);
+        let_go(*tracker);
         return finish(tracker, not_sent(Errc::message_too_large, waiting.error().message()), Callback::later);
     }
     count_parts(tracker, *waiting);
@@ -146,9 +146,9 @@ void SenderState::abort_parts(const TrackerState& tracker) {
     Engine* engine = connection ? connection->engine() : nullptr;
     if (tracker->stage == Tracker::State::Stage::finished || tracker->parts->whole) return;
     if (tracker->stage == Tracker::State::Stage::queued) {
-        if (tracker->number != 0) --messages_->queued;  // its place in the queue is skipped later
+        if (tracker->number != 0) messages_->queue.remove(*tracker);
     } else if (engine != nullptr && engine->abort_send(tracker->id)) {
-        messages_->unfinished.erase(tracker->id);
+        let_go(*tracker);
         connection->wake();
         look_again();
     } else {

@@ -16,7 +16,7 @@ struct SenderState::HandOver {
     ~HandOver() {
         if (tracker) static_cast<void>(tracker->finish(sender->not_sent(Errc::closed, "the reactor has stopped")));
     }
-    void operator()() { sender->enqueue(std::exchange(tracker, nullptr)); }
+    void operator()() { sender->enqueue(std::move(tracker)); }
 
     std::shared_ptr<SenderState> sender;
     TrackerState tracker;
@@ -31,15 +31,15 @@ SenderState::SenderState(ConnectionState& its_connection, LinkOptions its_option
 /// With something left only when the reactor went before the link could end: who waits in another thread is still told.
 SenderState::~SenderState() {
     if (!messages_) return;
-    for (const auto& tracker : messages_->queue)
-        static_cast<void>(tracker->finish(not_sent(Errc::closed, "the reactor has stopped")));
-    for (const auto& [id_, tracker] : messages_->unfinished) {
-        static_cast<void>(tracker->finish({.kind = Outcome::Kind::in_doubt}));
-    }
+    messages_->queue.for_each([this](Tracker::State& tracker) {
+        static_cast<void>(tracker.finish(not_sent(Errc::closed, "the reactor has stopped")));
+    });
+    messages_->unfinished.for_each(
+        [](Tracker::State& tracker) { static_cast<void>(tracker.finish(Outcome::Kind::in_doubt)); });
 }
 
 SenderState::Messages& SenderState::messages() {
-    if (!messages_) messages_ = std::make_unique<Messages>(loop()->recycler);
+    if (!messages_) messages_ = std::make_unique<Messages>();
     return *messages_;
 }
 
@@ -50,16 +50,30 @@ Outcome SenderState::not_sent(Errc code, std::string text) const {
 
 // --- any thread ------------------------------------------------------------------------------------------------------
 
-SenderState::TrackerState SenderState::make_tracker(codec::EncodedMessage message, const SendParameters& parameters) {
-    const auto self = std::static_pointer_cast<SenderState>(shared_from_this());
-    auto tracker = std::allocate_shared<Tracker::State>(RecyclingAllocator<Tracker::State>(loop()->recycler), loop(),
-                                                        self, std::move(message));
+const std::shared_ptr<TrackerHome>& SenderState::home() {
+    if (!has_home_.load(std::memory_order_acquire)) {
+        const std::lock_guard lock(commons->mutex);
+        if (!home_)
+            home_ = std::make_shared<TrackerHome>(loop(), std::static_pointer_cast<SenderState>(shared_from_this()));
+        has_home_.store(true, std::memory_order_release);
+    }
+    return home_;
+}
+
+/// `here`: this is the reactor's thread.
+SenderState::TrackerState SenderState::make_tracker(codec::EncodedMessage&& message, const SendParameters& parameters,
+                                                    bool here) {
+    Recycler& recycler = *loop()->recycler;
+    static_assert(alignof(Tracker::State) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+    void* const place = here ? recycler.take_here(sizeof(Tracker::State)) : recycler.take(sizeof(Tracker::State));
+    auto tracker = TrackerRef::adopt(::new (place) Tracker::State(home(), std::move(message)));
     tracker->options.settled = parameters.settled;
     // [2.8.2] What the link has agreed on goes before what one message wants.
     if (snd_settle_mode == codec::SenderSettleMode::settled) tracker->options.settled = true;
     if (snd_settle_mode == codec::SenderSettleMode::unsettled) tracker->options.settled = false;
-    tracker->options.tag = parameters.tag;
+    if (parameters.tag) tracker->options.tag = parameters.tag;
     tracker->options.message_format = tracker->message.message_format();
+    tracker->options.context = tracker.get();
     tracker->context = parameters.context;
     if (parameters.state) {
         tracker->options.state = std::make_shared<codec::DeliveryState>(*parameters.state);
@@ -68,36 +82,45 @@ SenderState::TrackerState SenderState::make_tracker(codec::EncodedMessage messag
     return tracker;
 }
 
-Tracker SenderState::send(codec::EncodedMessage message, const SendParameters& parameters,
-                          std::shared_ptr<TransactionState> transaction) {
-    const auto tracker = make_tracker(std::move(message), parameters);
-    if (transaction) tracker->options.state = transaction->state;
-    tracker->transaction = std::move(transaction);
-    const auto refuse = [&](Outcome outcome) {
-        if (auto within = std::exchange(tracker->transaction, nullptr)) {
-            Failure why = outcome.failure.value_or(Failure{.code = Errc::rolled_back, .condition = {}, .text = {}});
-            within->run([within, why = std::move(why)] { within->doom(why); });
-        }
-        static_cast<void>(tracker->finish(std::move(outcome)));  // nobody can have asked to be called yet
-        tracker->stage = Tracker::State::Stage::finished;
-        return Tracker(tracker);
-    };
-    switch (budget_.take(tracker->bytes, !reactor().on_thread(), parameters.timeout)) {
-        case ByteBudget::Answer::taken: break;
-        case ByteBudget::Answer::full:
-            return refuse(not_sent(Errc::queue_full, "the queue is full (option queue_bytes_max)"));
-        case ByteBudget::Answer::timed_out:
-            return refuse(not_sent(Errc::timed_out, "no room in the queue in time (option queue_bytes_max)"));
-        case ByteBudget::Answer::closed: return refuse({.kind = Outcome::Kind::not_sent, .failure = over()});
+Tracker SenderState::refuse(const TrackerState& tracker, Outcome&& outcome) const {
+    if (auto within = std::exchange(tracker->transaction, nullptr)) {
+        Failure why = outcome.failure.value_or(Failure{.code = Errc::rolled_back, .condition = {}, .text = {}});
+        within->run([within, why = std::move(why)] { within->doom(why); });
     }
-    tracker->counted = true;
-    hand_to_reactor(tracker);
+    static_cast<void>(tracker->finish(std::move(outcome)));  // nobody can have asked to be called yet
+    tracker->stage = Tracker::State::Stage::finished;
     return Tracker(tracker);
 }
 
-void SenderState::hand_to_reactor(const TrackerState& tracker) {
-    if (reactor().on_thread()) return enqueue(tracker);
-    reactor().post(HandOver(std::static_pointer_cast<SenderState>(shared_from_this()), tracker));
+Tracker SenderState::send(codec::EncodedMessage&& message, const SendParameters& parameters,
+                          std::shared_ptr<TransactionState> transaction) {
+    const bool here = reactor().on_thread();
+    TrackerState tracker = make_tracker(std::move(message), parameters, here);
+    if (transaction) {
+        tracker->options.state = transaction->state;
+        tracker->transaction = std::move(transaction);
+    }
+    switch (budget_.take(tracker->bytes, !here, parameters.timeout)) {
+        case ByteBudget::Answer::taken: break;
+        case ByteBudget::Answer::full:
+            return refuse(tracker, not_sent(Errc::queue_full, "the queue is full (option queue_bytes_max)"));
+        case ByteBudget::Answer::timed_out:
+            return refuse(tracker, not_sent(Errc::timed_out, "no room in the queue in time (option queue_bytes_max)"));
+        case ByteBudget::Answer::closed: return refuse(tracker, {.kind = Outcome::Kind::not_sent, .failure = over()});
+    }
+    tracker->counted = true;
+    Tracker handle(tracker);
+    if (here) {
+        enqueue(std::move(tracker));
+    } else {
+        hand_to_reactor(std::move(tracker));
+    }
+    return handle;
+}
+
+void SenderState::hand_to_reactor(TrackerState tracker) {
+    if (reactor().on_thread()) return enqueue(std::move(tracker));
+    reactor().post(HandOver(std::static_pointer_cast<SenderState>(shared_from_this()), std::move(tracker)));
 }
 
 // --- reactor's thread ------------------------------------------------------------------------------------------------
@@ -108,7 +131,8 @@ void SenderState::enqueue(TrackerState tracker) {
         if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
         return;
     }
-    if (auto failure = over(); failure || connection == nullptr) {
+    if (ended || connection == nullptr) {
+        auto failure = over();
         const auto transaction = std::exchange(tracker->transaction, nullptr);
         if (transaction && failure) transaction->doom(*failure);
         return finish(tracker, {.kind = Outcome::Kind::not_sent, .failure = std::move(failure)}, Callback::later);
@@ -119,44 +143,43 @@ void SenderState::enqueue(TrackerState tracker) {
                       Callback::later);
     }
     if (tracker->deadline) {
-        if (!deadlines_) deadlines_ = std::make_unique<Deadlines>();
-        deadlines_->of.emplace(*tracker->deadline, tracker);
+        if (!deadlines_) deadlines_ = std::make_unique<Deadlines>(loop()->recycler);
+        // Most have the same time to go, and come in the order of their deadlines.
+        tracker->in_deadlines = deadlines_->of.emplace_hint(deadlines_->of.end(), *tracker->deadline, tracker.get());
         arm_deadline();
     }
+    if (messages_->queue.empty() && spare_ > 0 && available_told_ == 0 && ready()) return hand_over(std::move(tracker));
     messages_->queue.push_back(std::move(tracker));
-    ++messages_->queued;
     serve();
 }
 
-void SenderState::serve() {
-    if (!opened_once || closing || connection == nullptr || !messages_) return;
-    Engine* engine = connection->engine();
-    if (engine == nullptr) return;
-    auto& [queue, queued, unfinished, returned, last_number, next_tag] = *messages_;
-    while (queued > 0 && spare_ > 0) {
-        const TrackerState tracker = std::move(queue.front());
-        queue.pop_front();
-        if (tracker->stage != Tracker::State::Stage::queued) continue;
-        --queued;
-        hand_over(tracker);
-    }
-    if (queued == 0) queue.clear();
-    const auto available = static_cast<std::uint32_t>(std::min<std::size_t>(queued, UINT32_MAX));
-    if (available != available_told_) {
-        available_told_ = available;
-        static_cast<void>(engine->set_available(*id, available));
-    }
-    if (queued > 0 && may_rise_) look_again();
+/// What has credit may go to the engine.
+bool SenderState::ready() const noexcept {
+    return opened_once && !closing && connection != nullptr && connection->engine() != nullptr;
 }
 
-void SenderState::hand_over(const TrackerState& tracker) {
+void SenderState::serve() {
+    if (!messages_ || !ready()) return;
+    TrackerList& queue = messages_->queue;
+    while (!queue.empty() && spare_ > 0) hand_over(queue.pop_front());
+    tell_available(*connection->engine());
+    if (!queue.empty() && may_rise_) look_again();
+}
+
+void SenderState::tell_available(Engine& engine) {
+    const auto available = static_cast<std::uint32_t>(std::min<std::size_t>(queued(), UINT32_MAX));
+    if (available == available_told_) return;
+    available_told_ = available;
+    static_cast<void>(engine.set_available(*id, available));
+}
+
+void SenderState::hand_over(TrackerState tracker) {
     Engine& engine = *connection->engine();
     // A link that may be attached again must not begin to count anew then.
     if (resumable && !tracker->options.tag)
         tracker->options.tag = codec::DeliveryTag::from_number(messages_->next_tag++);
     const auto sent =
         tracker->parts ? begin_parts(engine, tracker) : engine.send(*id, std::move(tracker->message), tracker->options);
-    tracker->message = {};
     if (!sent) {
         Outcome outcome{.kind = Outcome::Kind::not_sent,
                         .failure = Failure{.code = sent.error(),
@@ -167,8 +190,15 @@ void SenderState::hand_over(const TrackerState& tracker) {
     --spare_;
     tracker->id = *sent;
     tracker->stage = Tracker::State::Stage::with_engine;
-    messages_->unfinished.emplace(*sent, tracker);
+    messages_->unfinished.push_back(std::move(tracker));
     connection->wake();
+}
+
+SenderState::TrackerState SenderState::let_go(Tracker::State& tracker) {
+    if (!TrackerList::contains(tracker)) return nullptr;
+    Engine* engine = connection ? connection->engine() : nullptr;
+    if (engine != nullptr) engine->set_context(tracker.id, nullptr);
+    return messages_->unfinished.remove(tracker);
 }
 
 /// A message partly on the wire has used its credit and is still counted as queued, so the difference may be too small
@@ -226,22 +256,15 @@ void SenderState::flowed() {
 
 std::uint32_t SenderState::credit() const {
     const Engine* engine = connection ? connection->engine() : nullptr;
-    const auto status = engine && id ? engine->status(*id) : codec::Result<LinkStatus>(LinkStatus{});
-    if (!status || status->queued >= status->credit) return 0;
-    return status->credit - static_cast<std::uint32_t>(status->queued);
+    return engine != nullptr && id ? engine->spare_credit(*id) : 0;
 }
 
-std::size_t SenderState::pending() const { return messages_ ? messages_->queued + messages_->unfinished.size() : 0; }
+std::size_t SenderState::pending() const { return queued() + (messages_ ? messages_->unfinished.size() : 0); }
 
 // --- deadlines -------------------------------------------------------------------------------------------------------
 
 void SenderState::arm_deadline() {
     auto& [of, timer, armed] = *deadlines_;
-    while (!of.empty()) {
-        const auto tracker = of.begin()->second.lock();
-        if (tracker && tracker->stage != Tracker::State::Stage::finished) break;
-        of.erase(of.begin());
-    }
     Reactor& reactor = this->reactor();
     if (of.empty()) {
         if (timer != 0) reactor.cancel_timer(std::exchange(timer, 0));
@@ -259,15 +282,21 @@ void SenderState::arm_deadline() {
     });
 }
 
+void SenderState::forget_deadline(Tracker::State& tracker) noexcept {
+    if (!tracker.in_deadlines) return;
+    deadlines_->of.erase(*tracker.in_deadlines);
+    tracker.in_deadlines.reset();
+}
+
 void SenderState::deadline_passed() {
     deadlines_->timer = 0;
     auto& of = deadlines_->of;
     const Instant now = reactor().now();
     while (!of.empty() && of.begin()->first <= now) {
-        const auto tracker = of.begin()->second.lock();
-        of.erase(of.begin());
+        const TrackerState tracker(of.begin()->second);
+        forget_deadline(*tracker);
         // What is on the wire goes on: its outcome may still come.
-        if (!tracker || connection == nullptr || !take_back(tracker)) continue;
+        if (connection == nullptr || !take_back(tracker)) continue;
         std::string text = opened_once ? "no credit for the message in time" : "the link was not open in time";
         finish(tracker, not_sent(Errc::timed_out, std::move(text)), Callback::now);
     }

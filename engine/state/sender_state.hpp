@@ -1,19 +1,16 @@
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <list>
-#include <map>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <aprotic/engine/engine.hpp>
 #include <aprotic/engine/sender.hpp>
 #include <aprotic/engine/state/byte_budget.hpp>
-#include <aprotic/engine/state/id_hash.hpp>
 #include <aprotic/engine/state/link_state.hpp>
 #include <aprotic/engine/state/tracker_state.hpp>
 
@@ -22,7 +19,7 @@ namespace aprotic::engine {
 /// A sending link. Messages wait here until the link is open and has credit for them, and only then go to the engine:
 /// so what is still here has certainly not left, whatever happens to the connection.
 struct SenderState final : LinkState {
-    using TrackerState = std::shared_ptr<Tracker::State>;
+    using TrackerState = TrackerRef;
 
     SenderState(ConnectionState& its_connection, LinkOptions its_options, std::size_t queue_bytes_max,
                 std::shared_ptr<SenderHandler> its_handler);
@@ -32,7 +29,7 @@ struct SenderState final : LinkState {
         return Sender(make_held(state, std::move(keeps)));
     }
     /// Any thread.
-    Tracker send(codec::EncodedMessage message, const SendParameters& parameters,
+    Tracker send(codec::EncodedMessage&& message, const SendParameters& parameters,
                  std::shared_ptr<TransactionState> transaction = nullptr);
     Async<Outcome> async_send(codec::EncodedMessage message, Duration timeout, std::stop_token cancel,
                               const SendParameters& parameters);
@@ -75,31 +72,29 @@ struct SenderState final : LinkState {
 private:
     struct HandOver;
     enum class Callback { now, later };
-    using Unfinished = std::unordered_map<DeliveryId, TrackerState, IdHash, std::equal_to<>,
-                                          RecyclingAllocator<std::pair<const DeliveryId, TrackerState>>>;
 
     /// What was handed over and has not ended.
     struct Messages {
-        explicit Messages(const std::shared_ptr<Recycler>& from)
-            : queue(RecyclingAllocator<TrackerState>(from)),
-              unfinished(RecyclingAllocator<Unfinished::value_type>(from)) {}
-
-        std::list<TrackerState, RecyclingAllocator<TrackerState>>
-            queue;                           ///< those taken back in between are finished already
-        std::size_t queued = 0;              ///< of these, not finished
-        Unfinished unfinished;               ///< with the engine
+        TrackerList queue;                   ///< without credit so far
+        TrackerList unfinished;              ///< with the engine, whose deliveries have the tracker as their context
         std::vector<TrackerState> returned;  ///< taken back because the link goes away
         std::uint64_t last_number = 0;
         std::uint64_t next_tag = 0;  ///< of a resumable link: unique also among those from before
     };
 
     Messages& messages();
-    std::size_t queued() const noexcept { return messages_ ? messages_->queued : 0; }
-    TrackerState make_tracker(codec::EncodedMessage message, const SendParameters& parameters);
-    void hand_to_reactor(const TrackerState& tracker);
+    std::size_t queued() const noexcept { return messages_ ? messages_->queue.size() : 0; }
+    TrackerState make_tracker(codec::EncodedMessage&& message, const SendParameters& parameters, bool here);
+    Tracker refuse(const TrackerState& tracker, Outcome&& outcome) const;
+    void hand_to_reactor(TrackerState tracker);
     void enqueue(TrackerState tracker);
     void serve();
-    void hand_over(const TrackerState& tracker);
+    void tell_available(Engine& engine);
+    void hand_over(TrackerState tracker);
+    /// What the engine tells of its delivery from now on is not for us. Null when it has been let go before.
+    TrackerState let_go(Tracker::State& tracker);
+    const std::shared_ptr<TrackerHome>& home();
+    bool ready() const noexcept;
     codec::Result<DeliveryId> begin_parts(Engine& engine, const TrackerState& tracker);
     void add_part(const TrackerState& tracker, codec::ByteChain part);
     /// The budget for what has left of a message in parts.
@@ -112,6 +107,10 @@ private:
     void hold(const TrackerState& tracker, Outcome outcome, bool settled);
     SenderHandler& handler();
     void finish(const TrackerState& tracker, Outcome outcome, Callback when);
+    void finish_plainly(TrackerState tracker, Outcome::Kind kind);
+    /// It has ended, and counts no more.
+    void leave(Tracker::State& tracker);
+    void forget_deadline(Tracker::State& tracker) noexcept;
     /// Takes a message back if nothing of it has left. True: it is queued nowhere any more.
     bool take_back(const TrackerState& tracker);
     void arm_deadline();
@@ -120,13 +119,18 @@ private:
 
     /// When to take messages back that have not left.
     struct Deadlines {
-        std::multimap<Instant, std::weak_ptr<Tracker::State>> of;
+        explicit Deadlines(const std::shared_ptr<Recycler>& from)
+            : of(Tracker::State::Deadlines::allocator_type(from)) {}
+
+        Tracker::State::Deadlines of;
         Reactor::TimerId timer = 0;
         Instant armed{};  ///< while there is a timer
     };
 
     std::shared_ptr<SenderHandler> handler_;
-    ByteBudget budget_;                     ///< under `mutex`
+    ByteBudget budget_;                  ///< any thread
+    std::shared_ptr<TrackerHome> home_;  ///< of its trackers; made with the first, under `mutex`
+    std::atomic<bool> has_home_ = false;
     std::unique_ptr<Messages> messages_;    ///< made with the first
     std::unique_ptr<Deadlines> deadlines_;  ///< made with the first
     std::uint32_t spare_ = 0;               ///< credit that no message with the engine will use

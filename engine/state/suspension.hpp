@@ -22,8 +22,8 @@ struct Suspension {
     Suspension(const Suspension&) = delete;
     Suspension& operator=(const Suspension&) = delete;
 
-    std::vector<std::pair<codec::DeliveryTag, std::shared_ptr<Tracker::State>>> trackers;  ///< sending
-    std::uint64_t next_tag = 0;             ///< sending: those below may be in use
+    std::vector<std::pair<codec::DeliveryTag, TrackerRef>> trackers;  ///< sending
+    std::uint64_t next_tag = 0;                                       ///< sending: those below may be in use
     std::weak_ptr<ReceiverState> receiver;  ///< receiving: where the application's deliveries come from
     Failure why;                            ///< for the trackers
 };

@@ -1,14 +1,18 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <aprotic/codec/message.hpp>
+#include <aprotic/engine/core/intrusive_list.hpp>
 #include <aprotic/engine/delivery.hpp>
 #include <aprotic/engine/ids.hpp>
 #include <aprotic/engine/options.hpp>
@@ -20,6 +24,16 @@ namespace aprotic::engine {
 
 struct SenderState;
 struct TransactionState;
+
+/// What the trackers of one sender share; they may outlive it.
+struct TrackerHome {
+    TrackerHome(std::shared_ptr<Loop> its_loop, std::weak_ptr<SenderState> its_sender)
+        : loop(std::move(its_loop)), sender(std::move(its_sender)) {}
+
+    const std::shared_ptr<Loop> loop;
+    const std::weak_ptr<SenderState> sender;
+    std::mutex mutex;  ///< of what few trackers have: those who wait, and provisional outcomes
+};
 
 /// What a message that is handed over in parts has beside the others.
 struct OutgoingParts {
@@ -34,6 +48,39 @@ struct OutgoingParts {
     bool whole = false;       ///< no part comes any more
 };
 
+/// A counted pointer to a tracker's state. Any thread, one object on one thread at a time.
+class TrackerRef {
+public:
+    TrackerRef() noexcept = default;
+    TrackerRef(std::nullptr_t) noexcept {}
+    explicit TrackerRef(Tracker::State* state) noexcept;
+    TrackerRef(const TrackerRef& other) noexcept : TrackerRef(other.state_) {}
+    TrackerRef(TrackerRef&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    TrackerRef& operator=(TrackerRef other) noexcept {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    ~TrackerRef();
+
+    /// Takes over a reference that is counted already, and gives one away that stays counted.
+    static TrackerRef adopt(Tracker::State* state) noexcept {
+        TrackerRef ref;
+        ref.state_ = state;
+        return ref;
+    }
+    Tracker::State* leave() noexcept { return std::exchange(state_, nullptr); }
+    /// Gives it up on the reactor's thread, where its memory is at hand for the next.
+    void drop_here() noexcept;
+
+    Tracker::State* get() const noexcept { return state_; }
+    Tracker::State& operator*() const noexcept { return *state_; }
+    Tracker::State* operator->() const noexcept { return state_; }
+    explicit operator bool() const noexcept { return state_ != nullptr; }
+
+private:
+    Tracker::State* state_ = nullptr;
+};
+
 struct Tracker::State {
     enum class Stage {
         queued,
@@ -41,42 +88,126 @@ struct Tracker::State {
         provisional,  ///< answered; its transaction decides
         finished
     };
+    using Deadlines = std::multimap<Instant, State*, std::less<>, RecyclingAllocator<std::pair<const Instant, State*>>>;
 
-    State(std::shared_ptr<Loop> its_loop, std::weak_ptr<SenderState> its_sender, codec::EncodedMessage its_message)
-        : loop(std::move(its_loop)),
-          sender(std::move(its_sender)),
-          message(std::move(its_message)),
-          bytes(message.size()) {}
+    State(std::shared_ptr<TrackerHome> its_home, codec::EncodedMessage&& its_message)
+        : home(std::move(its_home)), message(std::move(its_message)), bytes(message.size()) {}
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
 
+    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(false);
+    }
+    void release_here() noexcept {
+        // Nobody else is left who could make it more.
+        if (references_.load(std::memory_order_acquire) == 1 ||
+            references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            destroy(true);
+    }
+
+    /// Null while it is not known. Any thread.
+    const Outcome* outcome() const noexcept {
+        return (marks_.load(std::memory_order_acquire) & finished) != 0 ? outcome_ : nullptr;
+    }
     /// Sets the outcome and wakes who waits. Returns the callback that is due now, if any. The first outcome counts.
-    [[nodiscard]] Function<void(const Outcome&)> finish(Outcome how);
+    /// Reactor's thread, or before anybody else knows of the tracker.
+    [[nodiscard]] Function<void(const Outcome&)> finish(Outcome&& how);
+    /// The same for an outcome that says no more than this.
+    [[nodiscard]] Function<void(const Outcome&)> finish(Outcome::Kind how);
+    /// False: nobody will call `done`, which is untouched; the outcome is known. Any thread.
+    bool on_done(Function<void(const Outcome&)>& done);
+    /// Waits for the outcome; null when `timeout` has passed. Any other thread.
+    const Outcome* wait_for(Duration timeout);
     /// Any thread. `waiter` is told the outcome.
     void add_waiter(Completer<Outcome> waiter);
-    /// Any thread. Nobody is called any more.
+    /// Reactor's thread. Nobody is called any more.
     void forget_user();
 
-    const std::shared_ptr<Loop> loop;
-    const std::weak_ptr<SenderState> sender;
+    std::shared_ptr<TrackerHome> home;  ///< from the beginning to the end
 
     // Reactor's thread, and the sending thread before it has handed the message over.
     codec::EncodedMessage message;  ///< empty once the engine has it
     SendOptions options;
     const std::size_t bytes;
     std::optional<Instant> deadline;
-    std::uint64_t number = 0;  ///< order in which the sender took it
+    std::optional<Deadlines::iterator> in_deadlines;  ///< of its sender
+    std::uint64_t number = 0;                         ///< order in which the sender took it
     DeliveryId id;
     Stage stage = Stage::queued;
     bool counted = false;                           ///< holds a part of the sender's budget
     std::unique_ptr<OutgoingParts> parts;           ///< null for those sent whole
     std::shared_ptr<TransactionState> transaction;  ///< ours, that it is sent in
     void* context = nullptr;
+    core::ListHook<State> of_sender;  ///< of what it has queued, or of what is with the engine
 
-    std::mutex mutex;  // for what follows
-    std::condition_variable done;
-    std::optional<Outcome> outcome;
-    std::optional<Outcome> provisional;
-    Function<void(const Outcome&)> callback;
-    std::vector<Completer<Outcome>> waiters;
+    std::unique_ptr<const Outcome> provisional;  ///< under home->mutex
+
+private:
+    /// Who waits, by a thread or by an operation. Under home->mutex.
+    struct Waiting {
+        std::condition_variable done;
+        std::vector<Completer<Outcome>> operations;
+    };
+
+    // What `marks_` has. Whoever adds `called` owns the callback until then; whoever finds it owns it from then on.
+    static constexpr unsigned finished = 1;   // `outcome_` is there
+    static constexpr unsigned called = 2;     // `callback_` is there
+    static constexpr unsigned forgotten = 4;  // no callback is wanted any more
+    static constexpr unsigned waited = 8;     // `waiting_` may be there
+
+    ~State() = default;
+    void destroy(bool here) noexcept;
+    Function<void(const Outcome&)> finish_with(const Outcome* how);
+    void wake();
+
+    std::atomic<std::uint32_t> references_{1};
+    std::atomic<unsigned> marks_{0};
+    const Outcome* outcome_ = nullptr;
+    std::unique_ptr<const Outcome> own_outcome_;  // where `outcome_` is none of those that say only a kind
+    Function<void(const Outcome&)> callback_;
+    std::unique_ptr<Waiting> waiting_;
+};
+
+inline TrackerRef::TrackerRef(Tracker::State* state) noexcept : state_(state) {
+    if (state_ != nullptr) state_->retain();
+}
+inline TrackerRef::~TrackerRef() {
+    if (state_ != nullptr) state_->release();
+}
+inline void TrackerRef::drop_here() noexcept {
+    if (state_ != nullptr) std::exchange(state_, nullptr)->release_here();
+}
+
+/// Trackers in order, each of them counted.
+class TrackerList {
+public:
+    bool empty() const noexcept { return list_.empty(); }
+    std::size_t size() const noexcept { return list_.size(); }
+    void push_back(TrackerRef tracker) noexcept { list_.push_back(*tracker.leave()); }
+    TrackerRef pop_front() noexcept { return TrackerRef::adopt(&list_.pop_front()); }
+    /// It is in one of these lists.
+    static bool contains(const Tracker::State& tracker) noexcept { return List::contains(tracker); }
+    /// It is in this list.
+    TrackerRef remove(Tracker::State& tracker) noexcept {
+        list_.remove(tracker);
+        return TrackerRef::adopt(&tracker);
+    }
+    /// Calls `visit` for each, which may remove the one it is given.
+    template <class F>
+    void for_each(F visit) const {
+        list_.for_each(visit);
+    }
+    TrackerList() = default;
+    TrackerList(const TrackerList&) = delete;
+    TrackerList& operator=(const TrackerList&) = delete;
+    ~TrackerList() {
+        while (!empty()) static_cast<void>(pop_front());
+    }
+
+private:
+    using List = core::IntrusiveList<Tracker::State, &Tracker::State::of_sender>;
+    List list_;
 };
 
 }  // namespace aprotic::engine

@@ -106,7 +106,7 @@ void TransactionState::proceed() {
     if (!commits_ && !std::exchange(taken_back_, true)) {
         // [4.4.1-e] Nothing may be partly on the wire: what has not begun stays here.
         for (const auto& tracker : std::vector(posts_)) {
-            const auto sender = tracker->sender.lock();
+            const auto sender = tracker->home->sender.lock();
             if (sender && tracker->stage != Tracker::State::Stage::provisional) sender->cancel(tracker);
         }
         if (phase_ != Phase::finishing) return;
@@ -183,13 +183,13 @@ void TransactionState::end_posts(Fate fate) {
         if (tracker->stage == Tracker::State::Stage::provisional) {
             tracker->stage = Tracker::State::Stage::finished;
             if (fate == Fate::committed) outcome = *tracker->provisional;
-        } else if (const auto sender = tracker->sender.lock()) {
+        } else if (const auto sender = tracker->home->sender.lock()) {
             sender->cancel(tracker);
         }
         auto callback = tracker->finish(std::move(outcome));
         if (!callback) continue;
         later([tracker, callback = std::move(callback), held = coordinator]() mutable {
-            SenderState::call_back(held->connection, callback, *tracker->outcome);
+            SenderState::call_back(held->connection, callback, *tracker->outcome());
         });
     }
 }

@@ -74,7 +74,7 @@ struct ProvisionalAnswer {
 
 /// A transaction from its declaration to its discharge. Reactor's thread but for what is const.
 struct TransactionState : std::enable_shared_from_this<TransactionState> {
-    using TrackerState = std::shared_ptr<Tracker::State>;
+    using TrackerState = TrackerRef;
 
     TransactionState(std::shared_ptr<CoordinatorState> its_coordinator, codec::Binary its_id);
 
