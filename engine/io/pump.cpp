@@ -1,6 +1,12 @@
 #include <aprotic/engine/io/pump.hpp>
 
 namespace aprotic::engine::io {
+namespace {
+
+/// Events that are told before what they led to is written.
+constexpr unsigned events_per_write = 16;
+
+}  // namespace
 
 Pump::Pump(Reactor& reactor, Engine engine, std::unique_ptr<Stream> stream, std::weak_ptr<Client> client)
     : reactor_(reactor), engine_(std::move(engine)), client_(std::move(client)), stream_(std::move(stream)) {}
@@ -42,7 +48,11 @@ void Pump::turn() {
         dirty_ = false;
         const Instant now = reactor_.now();
         if (const auto due = engine_.poll_timeout(); due && *due <= now) engine_.handle_timeout(now);
-        while (auto event = engine_.poll_event()) client->on_event(*event);
+        for (unsigned told = 1; auto event = engine_.poll_event(); ++told) {
+            client->on_event(*event);
+            // The peer begins with what is ready while we go on.
+            if (told % events_per_write == 0) write();
+        }
         client->on_events_done();
         write();
     } while (dirty_);
