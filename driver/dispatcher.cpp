@@ -4,6 +4,8 @@
 
 #include <fmt/core.h>
 
+#include <aprotic/driver/bus/json_text.hpp>
+
 namespace aprotic::driver {
 namespace {
 
@@ -124,6 +126,7 @@ void Dispatcher::run(Endpoint& endpoint, Endpoint::Method& method, Request reque
     }
     try {
         respond.reply(method.now(request));
+        bus::discard(std::move(request.args));
     } catch (...) {
         respond.fail(current_error(endpoint, request.method));
     }

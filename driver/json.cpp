@@ -1,100 +1,52 @@
 #include <aprotic/driver/json.hpp>
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <limits>
-#include <vector>
+#include <iterator>
 
 #include <fmt/format.h>
 
+#include <aprotic/driver/bus/json_reader.hpp>
 #include <aprotic/driver/bus/json_text.hpp>
 
 namespace aprotic::driver {
 namespace {
 
-bool is_word(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
-
-/// What has to be known about a text before nlohmann-json may see it, which has no bound on depth and knows no NaN.
-struct Scan {
-    std::size_t depth_max = 0;
-    std::vector<std::size_t> words;  // where NaN, Infinity or -Infinity begin, outside strings
-
-    explicit Scan(std::string_view text) {
-        std::size_t depth = 0;
-        for (std::size_t at = 0; at < text.size(); ++at) {
-            const char c = text[at];
-            if (c == '"') {
-                for (++at; at < text.size() && text[at] != '"'; ++at)
-                    if (text[at] == '\\') ++at;
-            } else if (c == '[' || c == '{') {
-                depth_max = std::max(depth_max, ++depth);
-            } else if (c == ']' || c == '}') {
-                depth -= depth > 0 ? 1 : 0;
-            } else if (c == 'N' || c == 'I' || (c == '-' && text.substr(at + 1, 1) == "I")) {
-                if (at == 0 || !is_word(text[at - 1])) words.push_back(at);
-                while (at + 1 < text.size() && is_word(text[at + 1])) ++at;
-            }
-        }
-    }
-};
-
-struct Special {
-    std::string_view word;
-    double value;
-};
-constexpr Special specials[] = {
-    {"NaN", std::numeric_limits<double>::quiet_NaN()},
-    {"Infinity", std::numeric_limits<double>::infinity()},
-    {"-Infinity", -std::numeric_limits<double>::infinity()},
-};
-
-/// Builds the tree as nlohmann's own parser does, with strings that begin with `mark` read as the numbers JSON has no
-/// word for.
-class TreeBuilder : public nlohmann::detail::json_sax_dom_parser<Json> {
-public:
-    using Base = nlohmann::detail::json_sax_dom_parser<Json>;
-
-    TreeBuilder(Json& tree, std::string mark, std::size_t bytes)
-        : Base(tree, false), mark_(std::move(mark)), bytes_(bytes) {}
-
-    bool string(std::string& text) {
-        if (!mark_.empty() && text.starts_with(mark_))
-            for (const auto& special : specials)
-                if (text.substr(mark_.size()) == special.word) return number_float(special.value, text);
-        return Base::string(text);
-    }
-    bool key(std::string& text) {
-        if (!mark_.empty() && text.starts_with(mark_)) return false;
-        return Base::key(text);
-    }
-    bool parse_error(std::size_t position, const std::string&, const Json::exception&) {
-        at_ = std::min(position, bytes_);
-        return false;
-    }
-
-    std::string error() const {
-        return fmt::format("a JSON text was expected; what is there stops being one at octet {} of {}", at_, bytes_);
-    }
-
-private:
-    std::string mark_;
-    std::size_t bytes_;
-    std::size_t at_ = 0;
-};
-
-/// What stands for itself between quotes: most texts are of nothing else.
-bool is_plain(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
-
 void write_string(std::string_view text, std::string& out) {
-    if (std::ranges::all_of(text, is_plain)) {
-        out += '"';
-        out += text;
-        out += '"';
-    } else {
-        out += Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    out += '"';
+    while (true) {
+        const char* const odd = bus::end_of_plain_text(at, end);
+        out.append(at, odd);
+        if (odd == end) break;
+        if (static_cast<unsigned char>(*odd) >= 0x80) {
+            // The rest begins with a whole character.
+            const Json rest(std::string(odd, end));
+            const std::string written = rest.dump(-1, ' ', true, Json::error_handler_t::replace);
+            out.append(written, 1, written.size() - 2);
+            break;
+        }
+        switch (*odd) {
+            case '"': out += "\\\""; break;
+            case '\\': out += "\\\\"; break;
+            case '\b': out += "\\b"; break;
+            case '\f': out += "\\f"; break;
+            case '\n': out += "\\n"; break;
+            case '\r': out += "\\r"; break;
+            case '\t': out += "\\t"; break;
+            default: fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(*odd));
+        }
+        at = odd + 1;
     }
+    out += '"';
+}
+
+template <class Integer>
+void write_integer(Integer number, std::string& out) {
+    char digits[24];
+    out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
 }
 
 /// The shortest digits that read back to the same number, laid out as Python's repr does.
@@ -130,7 +82,7 @@ void write(const Json& value, std::string& out) {
         case Json::value_t::object: {
             out += '{';
             const char* separator = "";
-            for (const auto& [key, item] : value.items()) {
+            for (const auto& [key, item] : value.get_ref<const Json::object_t&>()) {
                 out += separator;
                 write_string(key, out);
                 out += ": ";
@@ -153,8 +105,8 @@ void write(const Json& value, std::string& out) {
         }
         case Json::value_t::string: write_string(value.get_ref<const std::string&>(), out); return;
         case Json::value_t::number_float: write_float(value.get<double>(), out); return;
-        case Json::value_t::number_integer: out += fmt::to_string(value.get<std::int64_t>()); return;
-        case Json::value_t::number_unsigned: out += fmt::to_string(value.get<std::uint64_t>()); return;
+        case Json::value_t::number_integer: write_integer(value.get<std::int64_t>(), out); return;
+        case Json::value_t::number_unsigned: write_integer(value.get<std::uint64_t>(), out); return;
         case Json::value_t::boolean: out += value.get<bool>() ? "true" : "false"; return;
         case Json::value_t::binary: {
             // Python's encoder turns bytes into text.
@@ -170,43 +122,9 @@ void write(const Json& value, std::string& out) {
 }  // namespace
 
 codec::Result<Json, std::string> parse_json(std::string_view text, const JsonLimits& limits) {
-    if (text.size() > limits.bytes_max)
-        return fmt::format("a JSON text of {} octets; at most {} are taken (option json_bytes_max)", text.size(),
-                           limits.bytes_max);
-    const Scan scan(text);
-    if (scan.depth_max > limits.depth_max)
-        return fmt::format("a JSON text nested {} deep; at most {} is taken (option json_depth_max)", scan.depth_max,
-                           limits.depth_max);
-
-    std::string mark;
-    std::string replaced;
-    if (!scan.words.empty()) {
-        // A NUL can be in a JSON string only as an escape, so a run of them longer than any in the text is in no string
-        // of it.
-        std::string escaped = "\\u0000";
-        mark.push_back('\0');
-        while (text.find(escaped) != std::string_view::npos) {
-            escaped += "\\u0000";
-            mark.push_back('\0');
-        }
-        std::size_t copied = 0;
-        for (const std::size_t at : scan.words) {
-            for (const auto& special : specials) {
-                const std::size_t end = at + special.word.size();
-                if (text.substr(at, special.word.size()) != special.word || (end < text.size() && is_word(text[end])))
-                    continue;
-                replaced += text.substr(copied, at - copied);
-                replaced += fmt::format("\"{}{}\"", escaped, special.word);
-                copied = end;
-                break;
-            }
-        }
-        replaced += text.substr(copied);
-        text = replaced;
-    }
+    bus::JsonReader reader(text, limits);
     Json root;
-    TreeBuilder builder(root, std::move(mark), text.size());
-    if (!Json::sax_parse(text, &builder)) return builder.error();
+    if (!reader.read(root) || !reader.end()) return reader.error();
     return root;
 }
 
@@ -217,6 +135,9 @@ std::string to_json_text(const Json& value) {
 }
 
 void bus::append_json(std::string& out, const Json& value) { write(value, out); }
+void bus::discard(Json&& value) noexcept {
+    if (value.is_object()) value.get_ref<Json::object_t&>().clear();
+}
 void bus::append_json_string(std::string& out, std::string_view text) { write_string(text, out); }
 
 }  // namespace aprotic::driver

@@ -112,7 +112,7 @@ struct NotificationListener::Impl final : bus::Listening {
     engine::Reactor::TimerId timer = 0;
 
     bus::Subscription subscription() const;
-    void take(engine::Delivery delivery) override;
+    void take(engine::Delivery delivery, const RoundPtr& round) override;
     void drop_waiting() override;
     void flush();
     void process(Batch batch);
@@ -146,7 +146,7 @@ bus::Subscription NotificationListener::Impl::subscription() const {
     return all;
 }
 
-void NotificationListener::Impl::take(engine::Delivery delivery) {
+void NotificationListener::Impl::take(engine::Delivery delivery, const RoundPtr&) {
     auto& reactor = bus().reactor();
     waiting.push_back({std::move(delivery), reactor.now()});
     if (waiting.size() >= options.batch_size) return flush();
@@ -166,8 +166,10 @@ void NotificationListener::Impl::flush() {
     drop_waiting();
     if (batch.empty()) return;
     // Held until the batch is settled.
-    run([self = std::static_pointer_cast<Impl>(shared_from_this()), stay = enter(),
-         batch = std::move(batch)]() mutable { self->process(std::move(batch)); });
+    const auto stay = std::make_shared<const Stay>(enter());
+    run(*stay, [self = std::static_pointer_cast<Impl>(shared_from_this()), stay, batch = std::move(batch)]() mutable {
+        self->process(std::move(batch));
+    });
 }
 
 codec::Result<Notification, std::string> NotificationListener::Impl::read(const codec::MessageView& message) const {

@@ -6,7 +6,6 @@
 #include <fmt/core.h>
 
 #include <aprotic/driver/bus/bus.hpp>
-#include <aprotic/driver/bus/call_state.hpp>
 #include <aprotic/driver/bus/notice.hpp>
 #include <aprotic/driver/bus/wait.hpp>
 
@@ -98,7 +97,9 @@ LogRecord record_of(const Notification& notification) {
 bus::LetterPtr refused_letter(std::string why) {
     auto letter = std::make_shared<bus::Letter>();
     letter->kind = bus::Letter::Kind::notification;
-    letter->unsendable.emplace().code = Errc::invalid_target;
+    letter->target = std::make_shared<const Target>();
+    letter->unsendable = std::make_unique<CallFailure>();
+    letter->unsendable->code = Errc::invalid_target;
     letter->unsendable->text = std::move(why);
     return letter;
 }
@@ -162,7 +163,7 @@ detail::Operation<void> Notifier::operation(Priority priority, std::string event
     const auto address_to = [&](const std::string& topic, const std::string& text) {
         auto letter = topic.empty() ? refused_letter("the notifier has no topic") : std::make_shared<bus::Letter>();
         letter->kind = bus::Letter::Kind::notification;
-        letter->target = {.exchange = options_->exchange, .topic = topic};
+        letter->target = std::make_shared<const Target>(Target{.exchange = options_->exchange, .topic = topic});
         letter->priority = name_of(priority);
         letter->text = text;
         letter->durable = options_->durable;
@@ -200,9 +201,9 @@ detail::Operation<void> Notifier::operation(Priority priority, std::string event
         const bool nothing_to_send = letters.empty();
         if (nothing_to_send) letters.push_back(std::make_shared<bus::Letter>());
         const auto gathered = std::make_shared<Gathered>(letters.size(), std::move(done));
-        CallHandle::State state{bus, {}};
+        CallHandle handle(bus);
         for (const auto& letter : letters) {
-            state.letters.push_back(letter);
+            handle.more_.push_back(letter);
             letter->done = [gathered, at = std::weak_ptr(letter)](Result<Json> result) {
                 const auto letter_of_it = at.lock();
                 gathered->add(letter_of_it ? letter_of_it->address : std::string(), std::move(result));
@@ -214,7 +215,7 @@ detail::Operation<void> Notifier::operation(Priority priority, std::string event
         else
             for (const auto& letter : letters) bus->submit(letter);
         letters.clear();
-        return CallHandle(std::make_shared<CallHandle::State>(std::move(state)));
+        return handle;
     };
 }
 

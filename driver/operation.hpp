@@ -5,12 +5,18 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <aprotic/driver/error.hpp>
 #include <aprotic/driver/json.hpp>
 #include <aprotic/engine/function.hpp>
 
 namespace aprotic::driver {
+
+namespace bus {
+class Bus;
+struct Letter;
+}  // namespace bus
 
 /// Names a call, cast or notification under way. Cheap to copy; dropping it changes nothing.
 class CallHandle {
@@ -23,9 +29,11 @@ public:
 private:
     friend class RpcClient;
     friend class Notifier;
-    struct State;
-    explicit CallHandle(std::shared_ptr<State> state) : state_(std::move(state)) {}
-    std::shared_ptr<State> state_;
+    explicit CallHandle(std::weak_ptr<bus::Bus> bus) : bus_(std::move(bus)) {}
+
+    std::weak_ptr<bus::Bus> bus_;
+    std::weak_ptr<bus::Letter> letter_;
+    std::vector<std::weak_ptr<bus::Letter>> more_;  ///< of notifications, which may go to several addresses
 };
 
 namespace detail {

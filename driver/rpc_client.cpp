@@ -5,8 +5,8 @@
 #include <fmt/core.h>
 
 #include <aprotic/driver/bus/bus.hpp>
-#include <aprotic/driver/bus/call_state.hpp>
 #include <aprotic/driver/bus/envelope.hpp>
+#include <aprotic/driver/bus/json_text.hpp>
 #include <aprotic/driver/bus/wait.hpp>
 
 namespace aprotic::driver {
@@ -18,8 +18,8 @@ void take(std::optional<T>& into, std::optional<T>&& change) {
     if (change) into = std::move(change);
 }
 template <class T>
-void take(T& into, std::optional<T>& change) {
-    if (change) into = *change;
+void take(T& into, std::optional<T>&& change) {
+    if (change) into = std::move(*change);
 }
 
 CallFailure unsendable(Errc code, std::string text) {
@@ -29,14 +29,20 @@ CallFailure unsendable(Errc code, std::string text) {
     return failure;
 }
 
+std::unique_ptr<CallFailure> unsendable_with(Errc code, std::string text) {
+    return std::make_unique<CallFailure>(unsendable(code, std::move(text)));
+}
+
 const Serializer* serializer_of(const CallOptions& options) {
     return options.serializer ? options.serializer->get() : nullptr;
 }
 
 /// What call and cast have in common.
-bus::LetterPtr make_letter(const bus::Bus& bus, const Target& target, const CallOptions& options, Request request) {
+bus::LetterPtr make_letter(const bus::Bus& bus, const std::shared_ptr<const Target>& to, const CallOptions& options,
+                           Request request) {
+    const Target& target = *to;
     auto letter = std::make_shared<bus::Letter>();
-    letter->target = target;
+    letter->target = to;
     letter->retries = options.retry.value_or(-1);
     letter->idempotent = options.idempotency_key ? true : options.idempotent.value_or(false);
     letter->extras.idempotency_key = options.idempotency_key;
@@ -44,31 +50,32 @@ bus::LetterPtr make_letter(const bus::Bus& bus, const Target& target, const Call
     if (!options.trace && bus.options().make_trace) letter->extras.trace = bus.options().make_trace();
     request.namespace_ = target.namespace_;
     request.version = target.version;
-    request.context = options.context.value_or(Json::object());
     if (const Serializer* const serializer = serializer_of(options)) {
         try {
             request.args = serialize_args(*serializer, request.context, std::move(request.args));
             request.context = serializer->serialize_context(std::move(request.context));
         } catch (const std::exception& thrown) {
-            letter->unsendable =
-                unsendable(Errc::invalid_target, fmt::format("the serializer refuses the request: {}", thrown.what()));
+            letter->unsendable = unsendable_with(Errc::invalid_target,
+                                                 fmt::format("the serializer refuses the request: {}", thrown.what()));
             return letter;
         }
     }
     letter->text = bus::request_text(request);
+    const bool has_arguments = request.args.is_object() || request.args.is_null();
+    bus::discard(std::move(request.args));
     if (target.topic.empty()) {
-        letter->unsendable = unsendable(Errc::invalid_target, "the target has no topic");
-    } else if (!request.args.is_object() && !request.args.is_null()) {
-        letter->unsendable = unsendable(Errc::invalid_target, "the arguments are no JSON object");
+        letter->unsendable = unsendable_with(Errc::invalid_target, "the target has no topic");
+    } else if (!has_arguments) {
+        letter->unsendable = unsendable_with(Errc::invalid_target, "the arguments are no JSON object");
     } else if (target.version && !version_is_compatible(*target.version, *target.version)) {
-        letter->unsendable = unsendable(Errc::invalid_target,
-                                        fmt::format("version '{}' is none: major.minor was expected", *target.version));
+        letter->unsendable = unsendable_with(
+            Errc::invalid_target, fmt::format("version '{}' is none: major.minor was expected", *target.version));
     } else if (options.idempotency_key &&
                (options.idempotency_key->empty() || options.idempotency_key->size() > bus::idempotency_key_bytes_max)) {
-        letter->unsendable = unsendable(
+        letter->unsendable = unsendable_with(
             Errc::invalid_target, fmt::format("an idempotency key has 1 to {} octets", bus::idempotency_key_bytes_max));
     } else if (options.version_cap && target.version && !version_is_compatible(*options.version_cap, *target.version)) {
-        letter->unsendable = unsendable(
+        letter->unsendable = unsendable_with(
             Errc::version_capped,
             fmt::format("version {} is beyond the client's version_cap {}", *target.version, *options.version_cap));
     }
@@ -99,18 +106,20 @@ struct ReplyReader {
 }  // namespace
 
 RpcClient::RpcClient(Transport& transport, Target target, CallOptions options)
-    : bus_(transport.bus()), target_(std::move(target)) {
+    : bus_(transport.bus()), target_(std::make_shared<const Target>(std::move(target))) {
     *this = prepare(std::move(options));
 }
 
 RpcClient RpcClient::prepare(CallOptions changes) const {
     RpcClient changed(*this);
-    take(changed.target_.exchange, changes.exchange);
-    take(changed.target_.topic, changes.topic);
-    take(changed.target_.namespace_, std::move(changes.namespace_));
-    take(changed.target_.version, std::move(changes.version));
-    take(changed.target_.server, changes.server);
-    take(changed.target_.fanout, changes.fanout);
+    Target target = *target_;
+    take(target.exchange, std::move(changes.exchange));
+    take(target.topic, std::move(changes.topic));
+    take(target.namespace_, std::move(changes.namespace_));
+    take(target.version, std::move(changes.version));
+    take(target.server, std::move(changes.server));
+    take(target.fanout, std::move(changes.fanout));
+    changed.target_ = std::make_shared<const Target>(std::move(target));
     take(changed.options_.timeout, std::move(changes.timeout));
     take(changed.options_.version_cap, std::move(changes.version_cap));
     take(changed.options_.retry, std::move(changes.retry));
@@ -127,8 +136,10 @@ RpcClient RpcClient::prepare(CallOptions changes) const {
 
 detail::Operation<Json> RpcClient::call_operation(std::string method, Json args,
                                                   std::optional<Duration> timeout) const {
-    Request request{.method = std::move(method), .args = std::move(args)};
-    request.call_monitor_timeout = options_.call_monitor_timeout;
+    Request request{.method = std::move(method),
+                    .args = std::move(args),
+                    .context = options_.context ? *options_.context : Json::object(),
+                    .call_monitor_timeout = options_.call_monitor_timeout};
     auto letter = make_letter(*bus_, target_, options_, std::move(request));
     letter->kind = bus::Letter::Kind::call;
     letter->settled = bus_->options().pre_settled.rpc_call;
@@ -136,8 +147,8 @@ detail::Operation<Json> RpcClient::call_operation(std::string method, Json args,
     letter->with_ttl = true;
     letter->extras.cancellable = options_.cancellable.value_or(false);
     letter->call_monitor_timeout = options_.call_monitor_timeout;
-    if (target_.fanout)
-        letter->unsendable = unsendable(Errc::invalid_target, "a call cannot go to every server; use cast");
+    if (target_->fanout)
+        letter->unsendable = unsendable_with(Errc::invalid_target, "a call cannot go to every server; use cast");
     return [bus = bus_, letter = std::move(letter),
             reader = ReplyReader::of(options_)](engine::Function<void(Result<Json>)> done) mutable {
         if (reader)
@@ -146,7 +157,8 @@ detail::Operation<Json> RpcClient::call_operation(std::string method, Json args,
             };
         else
             letter->done = std::move(done);
-        CallHandle handle(std::make_shared<CallHandle::State>(CallHandle::State{bus, {letter}}));
+        CallHandle handle(bus);
+        handle.letter_ = letter;
         bus->submit(std::move(letter));
         return handle;
     };
@@ -154,7 +166,10 @@ detail::Operation<Json> RpcClient::call_operation(std::string method, Json args,
 
 detail::Operation<void> RpcClient::cast_operation(std::string method, Json args,
                                                   std::optional<Duration> timeout) const {
-    auto letter = make_letter(*bus_, target_, options_, Request{.method = std::move(method), .args = std::move(args)});
+    auto letter = make_letter(*bus_, target_, options_,
+                              Request{.method = std::move(method),
+                                      .args = std::move(args),
+                                      .context = options_.context ? *options_.context : Json::object()});
     letter->kind = bus::Letter::Kind::cast;
     letter->settled =
         bus_->options().pre_settled.rpc_cast && !letter->idempotent && !options_.at_least_once.value_or(false);
@@ -163,7 +178,8 @@ detail::Operation<void> RpcClient::cast_operation(std::string method, Json args,
         letter->done = [done = std::move(done)](Result<Json> result) mutable {
             done(result ? Result<void>() : Result<void>(result.error()));
         };
-        CallHandle handle(std::make_shared<CallHandle::State>(CallHandle::State{bus, {letter}}));
+        CallHandle handle(bus);
+        handle.letter_ = letter;
         bus->submit(std::move(letter));
         return handle;
     };
@@ -191,7 +207,7 @@ void RpcClient::fanout(std::string method, Json args, std::optional<Duration> ti
 }
 
 bool RpcClient::can_send_version(std::optional<std::string_view> version) const {
-    if (!version && target_.version) version = *target_.version;
+    if (!version && target_->version) version = *target_->version;
     return !options_.version_cap || !version || version_is_compatible(*options_.version_cap, *version);
 }
 

@@ -75,7 +75,7 @@ public:
 
     /// A client for the same transport with other options: `client.prepare({.fanout = true}).cast("refresh")`.
     RpcClient prepare(CallOptions changes) const;
-    const Target& target() const noexcept { return target_; }
+    const Target& target() const noexcept { return *target_; }
 
     /// Calls a method and waits for its reply. `call<int>(…)` converts it; a reply that is no T fails with bad_reply.
     template <class T = Json>
@@ -132,7 +132,7 @@ private:
     }
 
     std::shared_ptr<bus::Bus> bus_;
-    Target target_;
+    std::shared_ptr<const Target> target_;
     CallOptions options_;
 };
 

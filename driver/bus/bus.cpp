@@ -68,10 +68,6 @@ std::optional<engine::Instant> Bus::now() const {
     return reactor_.now();
 }
 
-void Bus::submit(LetterPtr letter) {
-    post([letter = std::move(letter)](Bus& bus) { bus.begin(letter); });
-}
-
 Bus::Stamp Bus::stamp() const {
     const std::lock_guard lock(gate_);
     if (gate_closed_) return {};
@@ -88,45 +84,18 @@ void Bus::close(engine::Function<void()> done) {
     });
 }
 
-std::string Bus::random_id() {
+CallId Bus::new_call_id() {
     const std::uint64_t high = reactor_.random();
-    return hex_id(high, reactor_.random());
+    return {high, reactor_.random()};
+}
+
+std::string Bus::random_id() {
+    const auto id = new_call_id().text();
+    return std::string(as_text(id));
 }
 
 // ---- letters
 // ------------------------------------------------------------------------------------------------------------
-
-void Bus::begin(const LetterPtr& letter) {
-    letter->number = ++last_number_;
-    letter->started = reactor_.now();
-    if (const auto kind = letter->message_kind(); kind && metrics()) metrics()->message_begun(*kind, letter->size());
-    if (!is_direct()) {
-        letter->peer = peers_.front();
-        letter->is_pinned = true;
-    }
-    // Until there is a connection, for the texts of failures.
-    if (letter->has_target()) letter->address = letter->address_on(addresser());
-    if (letter->unsendable) {
-        CallFailure failure = failure_of(*letter, Errc::closed, letter->unsendable->text);
-        failure.code = letter->unsendable->code;
-        finish(letter, std::move(failure));
-        return;
-    }
-    if (bytes_waiting_ + letter->size() > options_.send_queue_bytes_max) {
-        finish(letter,
-               failure_of(*letter, Errc::not_sent,
-                          fmt::format("{} octets wait to be sent; the limit is {} (option send_queue_bytes_max)",
-                                      bytes_waiting_ + letter->size(), options_.send_queue_bytes_max)));
-        return;
-    }
-    bytes_waiting_ += letter->size();
-    letters_.emplace(letter->number, letter);
-    if (letter->idempotent && !letter->extras.idempotency_key) letter->extras.idempotency_key = random_id();
-    letter->deadline_timer = reactor_.start_timer(letter->started + letter->timeout, [bus = weak_from_this(), letter] {
-        if (const auto alive = bus.lock()) alive->on_deadline(letter);
-    });
-    route(letter);
-}
 
 void Bus::route(const LetterPtr& letter) {
     if (letter->stage == Letter::Stage::ended) return;
@@ -140,12 +109,13 @@ void Bus::route(const LetterPtr& letter) {
 
 void Bus::end(const LetterPtr& letter, Result<Json> result) {
     if (letter->stage == Letter::Stage::ended) return;
-    reactor_.cancel_timer(letter->deadline_timer);
-    reactor_.cancel_timer(letter->monitor_timer);
-    if (letters_.erase(letter->number) != 0) bytes_waiting_ -= letter->size();
-    if (letter->peer && !letter->message_id.empty()) letter->peer->forget(letter->message_id);
-    letter->leave();
+    deadlines_.remove(*letter);
+    if (letter->monitor_timer != 0) reactor_.cancel_timer(letter->monitor_timer);
+    if (letters_.remove(*letter)) bytes_waiting_ -= letter->size();
+    if (letter->peer && !letter->id.is_none()) letter->peer->forget(letter->id);
     if (direct_client_) direct_client_->forget(*letter);
+    letter->leave();
+    rest();
     letter->tracker = {};
     if (!result && letter->may_have_run && was_not_processed(result.error().code)) {
         CallFailure failure = result.error();
@@ -175,7 +145,7 @@ void Bus::cancel(const LetterPtr& letter) {
 /// else whoever may have it.
 void Bus::tell_server(const LetterPtr& call) {
     using Stage = Letter::Stage;
-    if (!call->extras.cancellable || call->message_id.empty() || gate_closed_) return;
+    if (!call->extras.cancellable || call->id.is_none() || gate_closed_) return;
     if (!call->peer || !call->peer->is_up()) return;
     if (call->stage != Stage::handed && call->stage != Stage::accepted && !call->may_have_run) return;
     if (call->stage == Stage::handed && !call->may_have_run) {
@@ -186,13 +156,14 @@ void Bus::tell_server(const LetterPtr& call) {
     notice->kind = Letter::Kind::notice;
     notice->address = call->server_address;
     if (notice->address.empty()) {
-        Target to = call->target;
+        Target to = *call->target;
         to.fanout = to.server.empty();
         notice->address = call->peer->addresser().rpc_address(to);
     }
-    Request request{.method = notice_method, .args = {{"call", call->message_id}}};
+    const auto id = call->id.text();
+    Request request{.method = notice_method, .args = {{"call", as_text(id)}}};
     notice->text = request_text(request);
-    notice->extras.cancels = call->message_id;
+    notice->extras.cancels = as_text(id);
     notice->settled = true;
     notice->with_ttl = true;
     notice->timeout = options_.default_send_timeout;
@@ -203,10 +174,7 @@ void Bus::tell_server(const LetterPtr& call) {
 }
 
 std::vector<LetterPtr> Bus::letters_at(const Peer& peer, Letter::Stage stage) const {
-    std::vector<LetterPtr> found;
-    for (const auto& [number, letter] : letters_)
-        if (letter->stage == stage && letter->peer.get() == &peer) found.push_back(letter);
-    return found;
+    return letters_.find([&](const Letter& letter) { return letter.stage == stage && letter.peer.get() == &peer; });
 }
 
 void Bus::on_outcome(const LetterPtr& letter, const engine::Outcome& outcome) {
@@ -332,9 +300,8 @@ void Bus::on_reply_link_lost(Peer& peer, bool was_open, const std::optional<engi
     };
     // The loss of the connection, which on_connection_lost deals with, may show here first.
     const bool refused = !was_open && why && why->initiator == engine::Initiator::peer;
-    std::vector<LetterPtr> calls;
-    for (const auto& [number, letter] : letters_)
-        if (letter->kind == Letter::Kind::call && letter->peer.get() == &peer) calls.push_back(letter);
+    const auto calls = letters_.find(
+        [&](const Letter& letter) { return letter.kind == Letter::Kind::call && letter.peer.get() == &peer; });
     for (const auto& letter : calls) {
         if (letter->stage == Letter::Stage::waiting) {
             if (refused)
@@ -434,6 +401,7 @@ void Bus::on_connection_lost(Peer& peer, const engine::Failure& why) {
         // Sent again, it waits for the next connection.
         static_cast<void>(goes_again(letter, std::move(failure)));
     }
+    rest();
     if (!is_direct()) {
         for (const auto& server : inbounds_) server->lost(no_connection(peer, Letter()));
         return;
@@ -480,9 +448,9 @@ void Bus::shut_down() {
     for (const auto& server : std::exchange(inbounds_, {})) server->close();
     for (const auto& peer : peers_) peer->shut_down();
     if (direct_server_) direct_server_->shut_down();
-    std::vector<LetterPtr> letters;
-    for (const auto& [number, letter] : letters_) letters.push_back(letter);
-    for (const auto& letter : letters) end(letter, failure_of(*letter, Errc::closed, "the transport was closed"));
+    for (const auto& letter : letters_.find([](const Letter&) { return true; }))
+        end(letter, failure_of(*letter, Errc::closed, "the transport was closed"));
+    rest();
 }
 
 }  // namespace aprotic::driver::bus

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <aprotic/driver/bus/deadlines.hpp>
 #include <aprotic/driver/bus/direct_client.hpp>
 #include <aprotic/driver/bus/direct_server.hpp>
 #include <aprotic/driver/bus/inbound.hpp>
@@ -66,7 +66,10 @@ public:
     std::optional<engine::Instant> now() const;
     /// Null unless somebody counts.
     MetricsSink* metrics() const noexcept { return options_.metrics.get(); }
+    /// Begins a letter on the reactor's thread.
     void submit(LetterPtr letter);
+    /// Accepts a message there.
+    void accept(engine::Delivery delivery);
     /// Zeroes once closed.
     Stamp stamp() const;
     /// Everything ends as Errc::closed. `done` is called on the reactor's thread when that has happened.
@@ -95,7 +98,24 @@ public:
     bool is_wanted() const noexcept { return is_direct() || !letters_.empty() || !inbounds_.empty(); }
     codec::Result<engine::Listener, engine::Failure> listen(engine::HandlerFactory make_guest);
     void begin(const LetterPtr& letter);
+    CallId new_call_id();
+    /// The same as text.
     std::string random_id();
+    /// Runs what tells an application something, or asks it: what it submits meanwhile is begun at its end, so that it
+    /// leaves with this turn of the reactor.
+    template <class Task>
+    void tell(Task task) {
+        Telling telling(*this);
+        task();
+        telling.is_over = true;
+        if (telling_ == 1) begin_submitted();
+    }
+    /// The address of a letter that has a target, on a connection.
+    const std::string& address_of(const Letter& letter, const std::shared_ptr<const Addresser>& addresser) {
+        return address_book_.address_of(letter, addresser);
+    }
+    /// It ends with others, which have one.
+    void forget_deadline(const Letter& letter) { deadlines_.remove(letter); }
     /// To the application's hook, with "host" as the first field.
     void log(LogLevel level, std::string_view event, std::string text,
              std::vector<std::pair<std::string_view, std::string>> fields = {}) const;
@@ -115,6 +135,9 @@ public:
     void on_reply_link_lost(Peer& peer, bool was_open, const std::optional<engine::Failure>& why);
     void on_heartbeat(const LetterPtr& call);
     void start_monitor(const LetterPtr& call);
+    /// A connection or a letter has gone. With the last of them goes the timer, which would keep the owner of a
+    /// borrowed io_context from its end.
+    void rest();
     /// A failure of this letter with address, host and elapsed time filled in.
     CallFailure failure_of(const Letter& letter, Errc code, std::string text) const;
     CallFailure no_connection(const Peer& peer, const Letter& letter) const;
@@ -124,6 +147,21 @@ private:
         Connector connector, Listen listen);
 
     Peer& peer() const noexcept { return *peers_.front(); }
+    /// Notes that something waits in `submitted_` or `accepted_`. Under the gate.
+    void call_for_submitted();
+    void begin_submitted();
+    void call_for_rest();
+    /// A tell() is under way.
+    struct Telling {
+        explicit Telling(Bus& on) : bus(on) { ++bus.telling_; }
+        ~Telling();
+        Telling(const Telling&) = delete;
+        Telling& operator=(const Telling&) = delete;
+        Bus& bus;
+        bool is_over = false;  ///< without an exception
+    };
+    void arm_deadlines();
+    void on_deadlines();
     /// The one place where letters end that have begun.
     void finish(const LetterPtr& letter, Result<Json> result);
     void on_deadline(const LetterPtr& letter);
@@ -149,6 +187,10 @@ private:
 
     mutable std::mutex gate_;
     std::atomic<bool> gate_closed_ = false;  ///< changed under gate_
+    // Under the gate: what is on its way to the reactor's thread, which is called once for all of it.
+    std::vector<LetterPtr> submitted_;
+    std::vector<engine::Delivery> accepted_;
+    bool is_called_ = false;
 
     // The reactor's thread only.
     std::vector<std::shared_ptr<Peer>> peers_;     ///< one that has all hosts, or in direct mode one for each
@@ -157,7 +199,15 @@ private:
     bool shut_ = false;
     std::uint64_t last_number_ = 0;
     std::size_t bytes_waiting_ = 0;
-    std::map<std::uint64_t, LetterPtr> letters_;
+    LetterList letters_;
+    Deadlines deadlines_;
+    engine::Reactor::TimerId deadline_timer_ = 0;
+    engine::Instant armed_for_{};  ///< while there is a timer
+    AddressBook address_book_;
+    std::vector<LetterPtr> beginning_;  ///< as submitted_, taken over; both keep their memory
+    std::vector<engine::Delivery> accepting_;
+    bool is_beginning_ = false;
+    unsigned telling_ = 0;
     std::vector<std::shared_ptr<Inbound>> inbounds_;
 };
 

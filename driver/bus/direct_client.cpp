@@ -45,7 +45,8 @@ DirectClient::DirectClient(Bus& bus, const std::vector<std::shared_ptr<Peer>>& p
 void DirectClient::route(const LetterPtr& letter) {
     letter->leave();
     letter->stage = Letter::Stage::waiting;
-    for (const auto& peer : peers_) peer->want();
+    for (const auto& peer : peers_)
+        if (!peer->is_up()) peer->want();
     if (letter->kind == Letter::Kind::connect) {
         if (std::ranges::any_of(peers_, &Peer::is_up))
             bus_.end(letter, Json());
@@ -53,21 +54,29 @@ void DirectClient::route(const LetterPtr& letter) {
             connects_.emplace(letter->number, letter);
         return;
     }
-    if (letter->target.fanout) return fan_out(letter);
+    if (letter->target->fanout) return fan_out(letter);
 
     Spread& spread = spreads_[letter->address];
     // Who refused the address a while ago may serve it by now; when nobody serves it, each letter asks anew.
-    const bool served =
-        std::ranges::any_of(peers_, [&](const auto& peer) { return peer->find(letter->address) != nullptr; });
-    std::erase_if(spread.refusals, [&](const auto& refusal) {
-        return !served || bus_.reactor().now() - refusal.second.when >= bus_.options().link_retry_delay;
-    });
-    (letter->kind == Letter::Kind::call ? spread.calls : spread.others).emplace(letter->number, letter);
+    if (!spread.refusals.empty()) {
+        const bool served =
+            std::ranges::any_of(peers_, [&](const auto& peer) { return peer->find(letter->address) != nullptr; });
+        std::erase_if(spread.refusals, [&](const auto& refusal) {
+            return !served || bus_.reactor().now() - refusal.second.when >= bus_.options().link_retry_delay;
+        });
+    }
+    const bool is_call = letter->kind == Letter::Kind::call;
+    auto& waiting = is_call ? spread.calls : spread.others;
+    // Most are taken at once.
+    Peer* const free = waiting.empty() ? pick(spread, letter->address, is_call) : nullptr;
+    if (free != nullptr) return give(letter, *free);
+    waiting.emplace(letter->number, letter);
     pump(letter->address, spread);
     give_up(letter->address, spread);
 }
 
 void DirectClient::forget(const Letter& letter) {
+    if (letter.peer || letter.stage != Letter::Stage::waiting) return;  // it is nowhere here
     connects_.erase(letter.number);
     const auto at = spreads_.find(letter.address);
     if (at == spreads_.end()) return;
@@ -87,9 +96,13 @@ void DirectClient::pump(Spread& spread, const std::string& address, std::map<std
         if (peer == nullptr) return;
         const LetterPtr letter = letters.begin()->second;
         letters.erase(letters.begin());
-        letter->join(peer->shared_from_this(), peer->outbound(address).choose(++picked_));
-        peer->route(letter);
+        give(letter, *peer);
     }
+}
+
+void DirectClient::give(const LetterPtr& letter, Peer& peer) {
+    letter->join(peer.shared_from_this(), peer.outbound(letter->address).choose(++picked_));
+    peer.route(letter);
 }
 
 Peer* DirectClient::pick(const Spread& spread, const std::string& address, bool call) {
@@ -240,7 +253,7 @@ void DirectClient::fan_out(const LetterPtr& letter) {
         return;
     }
     // The copies end by the deadline, and the letter with the last of them.
-    bus_.reactor().cancel_timer(letter->deadline_timer);
+    bus_.forget_deadline(*letter);
     legs->left = copies.size();
     for (const auto& copy : copies) bus_.begin(copy);
 }

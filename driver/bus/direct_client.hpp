@@ -51,6 +51,7 @@ private:
 
     void pump(const std::string& address, Spread& spread);
     void pump(Spread& spread, const std::string& address, std::map<std::uint64_t, LetterPtr>& letters, bool calls);
+    void give(const LetterPtr& letter, Peer& peer);
     Peer* pick(const Spread& spread, const std::string& address, bool call);
     /// Ends what waits for a server that cannot be any more.
     void give_up(const std::string& address, Spread& spread);

@@ -35,7 +35,10 @@ struct DirectServer::Guest final : engine::ConnectionHandler {
         if (const auto alive = server.lock()) alive->make_reply_node(connection, std::move(request));
     }
     void on_close(engine::Connection& connection, const std::optional<engine::Failure>&) override {
-        if (const auto alive = server.lock()) std::erase(alive->guests_, connection);
+        const auto alive = server.lock();
+        if (!alive) return;
+        std::erase(alive->guests_, connection);
+        if (const auto bus = alive->bus_.lock()) bus->rest();
     }
 
     std::weak_ptr<DirectServer> server;
@@ -255,8 +258,8 @@ void DirectServer::make_reply_node(const engine::Connection& connection, engine:
                                "receive from a dynamic node"));
         return;
     }
-    const auto node =
-        std::make_shared<ReplyNode>(weak_from_this(), "reply/" + bus->random_id(), connection.peer_name());
+    const auto node = std::make_shared<ReplyNode>(
+        weak_from_this(), "reply/" + bus->random_id(), connection.peer_name());
     engine::SenderOptions options;
     options.link.source = request.attach().source.value_or(codec::Source());
     options.link.source->address = node->name;

@@ -28,6 +28,7 @@ public:
     /// Sends a reply or heartbeat to the node that its address names.
     void send(const LetterPtr& letter);
     void shut_down();
+    bool has_guests() const noexcept { return !guests_.empty(); }
 
 private:
     struct Guest;

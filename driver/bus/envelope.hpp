@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include <aprotic/codec/message.hpp>
@@ -20,20 +21,22 @@ std::string request_text(const Request& request);
 /// The JSON text of a reply: `{"response": value}` or `{"failure": "<JSON text>"}`.
 std::string reply_text(const Reply& reply);
 
-/// What the message properties say beside the body.
+/// What a message says beside its body. Borrowed all of it.
 struct Envelope {
-    std::string to;
-    std::optional<codec::MessageId> message_id = {};
-    std::optional<std::string> reply_to = {};
-    std::optional<codec::MessageId> correlation_id = {};
+    std::string_view to;
+    std::optional<codec::MessageIdView> message_id = {};
+    std::optional<std::string_view> reply_to = {};
+    std::optional<codec::MessageIdView> correlation_id = {};
     std::optional<Duration> ttl = {};
     bool durable = false;
     const Extras* extras = nullptr;
 };
 
-/// header, properties, amqp-value with the text; no body section without a text (heartbeats). [oslo wire 3] Application
-/// properties only where there are extras.
-codec::Message make_message(const Envelope& envelope, std::optional<std::string> text);
+codec::MessageIdView view_of(const codec::MessageId& id);
+
+/// The octets of header, properties, amqp-value with the text; no body section without a text (heartbeats).
+/// [oslo wire 3] Application properties only where there are extras.
+codec::EncodedMessage encode_message(const Envelope& envelope, std::optional<std::string_view> text);
 
 /// Reads what requests and notifications have in common: an object with the object "request", taken out of its
 /// envelope if it is in one, and perhaps "context". The error's text says what is wrong with it.
@@ -49,8 +52,5 @@ codec::Result<ReplyContent, std::string> read_reply(const codec::MessageView& me
 
 /// The driver's code for an exception of a server.
 Errc code_of(const RemoteError& error);
-
-/// 32 hexadecimal digits.
-std::string hex_id(std::uint64_t high, std::uint64_t low);
 
 }  // namespace aprotic::driver::bus

@@ -2,6 +2,9 @@
 
 #include <string_view>
 
+#include <aprotic/codec/definitions.hpp>
+#include <aprotic/codec/value.hpp>
+
 namespace aprotic::driver::bus {
 namespace {
 
@@ -32,8 +35,9 @@ void put(codec::Map& properties, std::string_view name, const std::optional<std:
 
 }  // namespace
 
-void Extras::put_into(codec::Message& message) const {
-    codec::Map& properties = message.application_properties;
+void Extras::write(codec::Encoder& to) const {
+    if (!cancellable && !cancels && !server_address && !idempotency_key && !trace) return;
+    codec::Map properties;
     if (cancellable) properties.set(codec::Value(std::string(cancellable_name)), codec::Value(true));
     put(properties, cancels_name, cancels);
     put(properties, server_address_name, server_address);
@@ -42,6 +46,9 @@ void Extras::put_into(codec::Message& message) const {
         put(properties, traceparent_name, trace->traceparent);
         put(properties, tracestate_name, trace->tracestate);
     }
+    if (properties.empty()) return;
+    to.write_descriptor(codec::descriptor::application_properties);
+    codec::encode(to, properties);
 }
 
 Extras Extras::read(const codec::MessageView& message) {

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include <aprotic/codec/message.hpp>
+#include <aprotic/codec/encoder.hpp>
 #include <aprotic/codec/message_view.hpp>
 #include <aprotic/driver/trace_context.hpp>
 
@@ -18,8 +18,8 @@ struct Extras {
     std::optional<std::string> idempotency_key = {};  ///< request
     std::optional<TraceContext> trace = {};           ///< request
 
-    /// Nothing when there is nothing to say.
-    void put_into(codec::Message& message) const;
+    /// The section of application properties; nothing when there is nothing to say.
+    void write(codec::Encoder& to) const;
     /// What is of another type or too long is as if it were not there.
     static Extras read(const codec::MessageView& message);
 };

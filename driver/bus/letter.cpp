@@ -27,11 +27,6 @@ std::optional<MessageKind> Letter::message_kind() const noexcept {
     return std::nullopt;
 }
 
-std::string Letter::address_on(const Addresser& addresser) const {
-    return kind == Kind::notification ? addresser.notification_address(target, priority)
-                                      : addresser.rpc_address(target);
-}
-
 std::shared_ptr<Letter> Letter::copy_for(std::shared_ptr<Peer> one, Duration within) const {
     auto copy = std::make_shared<Letter>();
     copy->kind = kind;
@@ -66,6 +61,42 @@ void Letter::end(Result<Json> result) {
     if (!done) return;
     auto callback = std::exchange(done, nullptr);
     callback(std::move(result));
+}
+
+LetterList::~LetterList() {
+    // One by one: a chain that goes at once would need a stack as deep as it is long.
+    while (first_) first_ = std::move(first_->next);
+}
+
+void LetterList::add(LetterPtr letter) {
+    letter->is_listed = true;
+    letter->previous = last_;
+    LetterPtr& place = last_ != nullptr ? last_->next : first_;
+    last_ = letter.get();
+    place = std::move(letter);
+}
+
+bool LetterList::remove(Letter& letter) {
+    if (!std::exchange(letter.is_listed, false)) return false;
+    Letter* const before = std::exchange(letter.previous, nullptr);
+    LetterPtr& place = before != nullptr ? before->next : first_;
+    const LetterPtr held = std::move(place);
+    place = std::move(letter.next);
+    if (place)
+        place->previous = before;
+    else
+        last_ = before;
+    return true;
+}
+
+const std::string& AddressBook::address_of(const Letter& letter, const std::shared_ptr<const Addresser>& addresser) {
+    if (letter.kind == Letter::Kind::notification)
+        return other_ = addresser->notification_address(*letter.target, letter.priority);
+    for (const auto& entry : entries_)
+        if (entry.target == letter.target && entry.addresser == addresser) return entry.address;
+    Entry& entry = entries_[next_++ % entries_.size()];
+    entry = {letter.target, addresser, addresser->rpc_address(*letter.target)};
+    return entry.address;
 }
 
 Duration bounded(Duration timeout) {

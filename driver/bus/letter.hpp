@@ -1,12 +1,16 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <aprotic/codec/types.hpp>
 #include <aprotic/driver/addressing.hpp>
+#include <aprotic/driver/bus/call_id.hpp>
 #include <aprotic/driver/bus/extras.hpp>
 #include <aprotic/driver/bus/node_ref.hpp>
 #include <aprotic/driver/error.hpp>
@@ -50,11 +54,11 @@ struct Letter {
 
     // What is asked.
     Kind kind = Kind::cast;
-    Target target;                    ///< call, cast, notification
-    std::string priority;             ///< notification
-    bool durable = false;             ///< notification: the peer is to keep it
-    std::string address;              ///< of replies, heartbeats and notices given; else the target's
-    std::optional<std::string> text;  ///< the body
+    std::shared_ptr<const Target> target;  ///< call, cast, notification
+    std::string priority;                  ///< notification
+    bool durable = false;                  ///< notification: the peer is to keep it
+    std::string address;                   ///< of replies, heartbeats and notices given; else the target's
+    std::optional<std::string> text;       ///< the body
     std::optional<codec::MessageId> correlation_id;
     bool settled = false;
     Duration timeout{};
@@ -63,7 +67,7 @@ struct Letter {
     int retries = -1;  ///< further attempts; -1: until the deadline
     Extras extras;
     bool idempotent = false;                    ///< when in doubt it is sent again; a key is made if there is none
-    std::optional<CallFailure> unsendable;      ///< known before it was begun
+    std::unique_ptr<CallFailure> unsendable;    ///< known before it was begun
     engine::Function<void(Result<Json>)> done;  ///< called once; null for a cast
 
     // How it goes.
@@ -73,15 +77,20 @@ struct Letter {
     bool is_pinned = false;             ///< it goes to `peer` and to nobody else
     std::shared_ptr<std::size_t> load;  ///< of the server it was given to: what that has under way
     engine::Instant started{};
-    engine::Reactor::TimerId deadline_timer = 0;
+    std::size_t deadline_place = SIZE_MAX;  ///< among the bus's Deadlines; SIZE_MAX: it is not there
     engine::Reactor::TimerId monitor_timer = 0;
-    std::string message_id;  ///< calls
-    std::string host;        ///< where it was handed over
+    CallId id;         ///< calls: their message-id
+    std::string host;  ///< where it was handed over
     engine::Tracker tracker;
     unsigned heartbeats = 0;
     unsigned given_back = 0;     ///< released or modified so often
     bool may_have_run = false;   ///< sent before, in doubt, and on its way again
     std::string server_address;  ///< of the server that works on it, if it has told
+
+    // LetterList's.
+    std::shared_ptr<Letter> next;
+    Letter* previous = nullptr;
+    bool is_listed = false;
 
     bool is_request() const noexcept { return kind == Kind::call || kind == Kind::cast; }
     /// As what it counts; nullopt: not at all.
@@ -91,11 +100,9 @@ struct Letter {
     /// What its address is to the link it goes by.
     NodeKind node_kind() const noexcept {
         if (!has_target()) return NodeKind::given;
-        return target.fanout ? NodeKind::topic : NodeKind::queue;
+        return target->fanout ? NodeKind::topic : NodeKind::queue;
     }
     std::size_t size() const noexcept { return text ? text->size() : 0; }
-    /// Its target's.
-    std::string address_on(const Addresser& addresser) const;
     /// The same request, for one peer and once.
     std::shared_ptr<Letter> copy_for(std::shared_ptr<Peer> one, Duration within) const;
     /// It is given to one of several servers, which has more to do from now on.
@@ -105,6 +112,49 @@ struct Letter {
 };
 
 using LetterPtr = std::shared_ptr<Letter>;
+
+/// Letters in the order in which they were added, each in one list at a time.
+class LetterList {
+public:
+    LetterList() = default;
+    LetterList(const LetterList&) = delete;
+    LetterList& operator=(const LetterList&) = delete;
+    ~LetterList();
+
+    void add(LetterPtr letter);
+    /// False: it is not here. It may go with this.
+    bool remove(Letter& letter);
+    bool empty() const noexcept { return !first_; }
+    /// Those for which `which(const Letter&)` is true, now.
+    template <class Which>
+    std::vector<LetterPtr> find(Which which) const {
+        std::vector<LetterPtr> found;
+        for (const LetterPtr* at = &first_; *at; at = &(*at)->next)
+            if (which(**at)) found.push_back(*at);
+        return found;
+    }
+
+private:
+    LetterPtr first_;
+    Letter* last_ = nullptr;
+};
+
+/// The addresses of the targets that were asked for last. Reactor's thread only.
+class AddressBook {
+public:
+    /// Of what has a target.
+    const std::string& address_of(const Letter& letter, const std::shared_ptr<const Addresser>& addresser);
+
+private:
+    struct Entry {
+        std::shared_ptr<const Target> target;  ///< held, so that no other comes to be where it is
+        std::shared_ptr<const Addresser> addresser;
+        std::string address;
+    };
+    std::array<Entry, 8> entries_;
+    std::size_t next_ = 0;  ///< to be replaced
+    std::string other_;     ///< of a notification, whose targets come and go
+};
 
 /// A timeout as it is kept: no deadline is further away than ten years, so that points of time do not overflow.
 Duration bounded(Duration timeout);

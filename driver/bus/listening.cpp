@@ -12,8 +12,8 @@ struct Listening::Round {
     std::shared_ptr<Workers> workers;  ///< null without threads
     std::shared_ptr<Inbound> inbound;  ///< its methods: reactor's thread
     std::atomic<bool> stopping = false;
+    std::atomic<std::size_t> stays = 0;
     // Under the mutex.
-    std::size_t stays = 0;
     bool draining = false;
     bool drained = false;
     bool closed = false;
@@ -29,12 +29,13 @@ Listening::Stay::Stay(std::shared_ptr<Listening> owner, RoundPtr round)
 
 Listening::Stay::~Stay() {
     if (!owner_) return;
-    {
+    --round_->stays;
+    --owner_->stays_;
+    // Whoever waits has said so before it looked.
+    if (owner_->stopping_ > 0) {
         const std::lock_guard lock(owner_->mutex_);
-        --round_->stays;
-        --owner_->stays_;
+        owner_->changed_.notify_all();
     }
-    owner_->changed_.notify_all();
     if (!round_->stopping) return;
     if (owner_->bus_->post([self = owner_, at = round_](Bus& bus) { self->close_when_over(at, bus); })) return;
     const std::lock_guard lock(owner_->mutex_);
@@ -55,7 +56,7 @@ void Listening::start(Subscription subscription) {
         const auto self = weak.lock();
         const auto at = of.lock();
         // Dropped, it is released.
-        if (self && at && !at->stopping) self->take(std::move(delivery));
+        if (self && at && !at->stopping) self->bus_->tell([&] { self->take(std::move(delivery), at); });
     };
     callbacks.state = [weak = weak_from_this(), of = std::weak_ptr(round)](bool ready, std::optional<CallFailure> why) {
         const auto self = weak.lock();
@@ -118,6 +119,11 @@ Result<void> Listening::stop(Duration timeout) {
     CallFailure failure;
     failure.address = name_;
     {
+        struct Waiting {
+            std::atomic<std::size_t>& count;
+            explicit Waiting(std::atomic<std::size_t>& of) : count(of) { ++count; }
+            ~Waiting() { --count; }
+        } waiting(stopping_);
         std::unique_lock lock(mutex_);
         const bool needed = bus_->on_reactor_thread() || (workers && workers->on_worker_thread());
         if (needed && stays_ == 0) return {};
@@ -170,15 +176,10 @@ Listening::Stay Listening::enter() {
     return round_ ? Stay(shared_from_this(), round_) : Stay();
 }
 
-void Listening::run(engine::Function<void()> task) {
-    std::shared_ptr<Workers> workers;
-    {
-        const std::lock_guard lock(mutex_);
-        if (!round_) return;
-        workers = round_->workers;
-    }
-    if (workers)
-        workers->submit(std::move(task));
+void Listening::run(const Stay& stay, engine::Function<void()> task) {
+    if (!stay.round_) return;
+    if (stay.round_->workers)
+        stay.round_->workers->submit(std::move(task));
     else
         task();
 }

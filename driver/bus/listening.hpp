@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <memory>
@@ -47,19 +48,20 @@ protected:
         ~Stay();
 
     private:
+        friend class Listening;
         std::shared_ptr<Listening> owner_;
         RoundPtr round_;
     };
 
     /// A message came. Dropped unanswered it is released. Reactor's thread.
-    virtual void take(engine::Delivery delivery) = 0;
+    virtual void take(engine::Delivery delivery, const RoundPtr& round) = 0;
     /// What was taken and not begun is to be dropped. Reactor's thread.
     virtual void drop_waiting() {}
 
     /// As long as this is held, stop() waits.
     Stay enter();
-    /// Has a worker run `task`; without workers it runs now. Dropped when it has been stopped.
-    void run(engine::Function<void()> task);
+    /// Has a worker of the round run `task`; without workers it runs now. Dropped when that has been stopped.
+    static void run(const Stay& stay, engine::Function<void()> task);
     Bus& bus() const noexcept { return *bus_; }
     const std::shared_ptr<Bus>& shared_bus() const noexcept { return bus_; }
 
@@ -73,8 +75,9 @@ private:
 
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;
-    RoundPtr round_;         ///< from start() to stop()
-    std::size_t stays_ = 0;  ///< of all rounds
+    RoundPtr round_;                         ///< from start() to stop()
+    std::atomic<std::size_t> stays_ = 0;     ///< of all rounds
+    std::atomic<std::size_t> stopping_ = 0;  ///< who waits in stop()
 };
 
 }  // namespace aprotic::driver::bus

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <aprotic/driver/bus/letter.hpp>
@@ -19,8 +20,8 @@ class Peer;
 
 /// What a letter's message says beside the letter.
 struct Dispatch {
-    std::string reply_to{};
-    std::string host{};                  ///< for texts
+    std::string_view reply_to{};
+    std::string_view host{};             ///< for texts
     std::weak_ptr<Outbound> outbound{};  ///< told when it is over
 };
 /// Encodes a letter and gives it to a link, whose answer goes to the bus.

@@ -54,8 +54,8 @@ void Peer::want() {
         act(*alive, reconnect(*alive).next(Reconnect::Input::start, alive->reactor().random()));
 }
 
-void Peer::forget(const std::string& message_id) {
-    if (replies_) replies_->forget(message_id);
+void Peer::forget(const CallId& call) {
+    if (replies_) replies_->forget(call);
 }
 
 Outbound* Peer::find(const std::string& address) const {
@@ -86,13 +86,13 @@ void Peer::route(const LetterPtr& letter) {
         alive->end(letter, Json());
         return;
     }
-    if (letter->has_target()) letter->address = letter->address_on(*addresser_);
+    if (letter->has_target()) letter->address = alive->address_of(*letter, addresser_);
     if (letter->kind == Letter::Kind::call) {
         if (!open_replies()) return;
         // What may be under way keeps its name, so that the first reply counts, whichever it is.
-        if (!letter->may_have_run || !replies_->expects(letter->message_id)) {
-            replies_->forget(letter->message_id);
-            letter->message_id = alive->random_id();
+        if (!letter->may_have_run || !replies_->expects(letter->id)) {
+            if (!letter->id.is_none()) replies_->forget(letter->id);
+            letter->id = alive->new_call_id();
             replies_->expect(letter);
         }
         if (letter->call_monitor_timeout) alive->start_monitor(letter);

@@ -48,13 +48,14 @@ public:
     const std::string& host_name() const;
     /// Of the connection there is or was.
     const Addresser& addresser() const { return *addresser_; }
+    const std::shared_ptr<const Addresser>& shared_addresser() const { return addresser_; }
     /// How this peer is dealt with; of the connection there is or was.
     const Profile& profile() const noexcept { return profile_; }
     /// As in the URL, without the port.
     const std::string& host() const;
     const std::string& reply_address() const { return replies_->address(); }
     /// Whose reply it was is of no interest any more.
-    void forget(const std::string& message_id);
+    void forget(const CallId& call);
     /// Made when there is none; only while up.
     Outbound& outbound(const std::string& address, NodeKind kind = NodeKind::given);
     /// Does what the peer wants to have done before a link to the node is attached, and tells then.

@@ -67,12 +67,17 @@ void Replies::on_open(engine::Receiver& receiver) {
 
 void Replies::on_message(engine::Receiver&, engine::Delivery& delivery) {
     const auto bus = bus_.lock();
-    if (!bus || closed_) return;
+    if (bus && !closed_) bus->tell([&] { take(*bus, delivery); });
+}
+
+void Replies::take(Bus& on, engine::Delivery& delivery) {
+    Bus* const bus = &on;
     MetricsSink* const metrics = bus->metrics();
     if (metrics) metrics->reply_received(delivery.payload().size());
     const auto id = delivery.message().correlation_id();
-    const auto* text = id ? std::get_if<std::string_view>(&*id) : nullptr;
-    const auto call = text != nullptr ? calls_.find(*text) : calls_.end();
+    const auto* const text = id ? std::get_if<std::string_view>(&*id) : nullptr;
+    const auto known = text != nullptr ? CallId::parse(*text) : std::nullopt;
+    const auto call = known ? calls_.find(*known) : calls_.end();
     if (call == calls_.end()) {
         // Late, or a second one. [oslo wire 6]
         if (metrics) metrics->reply_unmatched();
@@ -123,8 +128,7 @@ void Replies::lost(const std::optional<engine::Failure>& why) {
     const auto bus = bus_.lock();
     const auto peer = peer_.lock();
     if (!bus || !peer || closed_) return;
-    std::map<std::string, LetterPtr, std::less<>> calls;
-    calls.swap(calls_);
+    const auto calls = std::exchange(calls_, {});
     if (!was_open) peer->forget_preparation(node_.address);
     const bool ended_with_others = !was_open && why && why->code == engine::Errc::ended_by_peer &&
                                    why->initiator == engine::Initiator::peer && !peer->was_refused(*why, false);

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include <aprotic/driver/bus/letter.hpp>
 #include <aprotic/driver/bus/node_ref.hpp>
@@ -28,9 +28,9 @@ public:
     /// open.
     const std::string& address() const noexcept { return address_; }
 
-    void expect(const LetterPtr& call) { calls_[call->message_id] = call; }
-    bool expects(const std::string& message_id) const { return calls_.contains(message_id); }
-    void forget(const std::string& message_id) { calls_.erase(message_id); }
+    void expect(const LetterPtr& call) { calls_[call->id] = call; }
+    bool expects(const CallId& call) const { return calls_.contains(call); }
+    void forget(const CallId& call) { calls_.erase(call); }
 
     void on_open(engine::Receiver& receiver) override;
     void on_message(engine::Receiver& receiver, engine::Delivery& delivery) override;
@@ -38,6 +38,7 @@ public:
 
 private:
     void attach();
+    void take(Bus& bus, engine::Delivery& delivery);
     void lost(const std::optional<engine::Failure>& why);
 
     std::weak_ptr<Peer> peer_;
@@ -48,7 +49,7 @@ private:
     std::string reply_to_;  ///< of a queue; else empty
     bool preparing_ = false;
     bool closed_ = false;  ///< by the bus: this object is on its way out
-    std::map<std::string, LetterPtr, std::less<>> calls_;
+    std::unordered_map<CallId, LetterPtr, CallId::Hash> calls_;
 };
 
 }  // namespace aprotic::driver::bus

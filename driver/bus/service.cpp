@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include <aprotic/driver/bus/envelope.hpp>
+#include <aprotic/driver/bus/json_text.hpp>
 #include <aprotic/driver/bus/pulse.hpp>
 #include <aprotic/driver/bus/tally.hpp>
 
@@ -27,26 +28,20 @@ struct Service::Special {
     std::stop_source stop = std::stop_source(std::nostopstate);
 };
 
-/// A request that has come and has not been begun.
-struct Service::Arrival {
-    engine::Delivery delivery;
-    engine::Instant received;
-    std::unique_ptr<Special> special;
+/// A request, from its coming until its answer has gone.
+struct Service::Turn {
+    Turn(std::shared_ptr<Service> by, const RoundPtr& round, engine::Delivery came, engine::Instant when)
+        : service(std::move(by)), stay(service, round), delivery(std::move(came)), received(when) {}
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
 
     std::optional<engine::Instant> deadline() const {
-        const auto& message = delivery.message();
+        const auto& message = delivery->message();
         const auto ttl = message.has_header() ? message.header().ttl : std::nullopt;
         if (!ttl || *ttl == 0) return std::nullopt;
         return received + std::chrono::milliseconds(*ttl);
     }
-};
-
-/// A request that is being worked on, until its answer has gone.
-struct Service::Turn {
-    Turn(std::shared_ptr<Service> by, Stay held, const Tally& counted)
-        : service(std::move(by)), stay(std::move(held)), tally(counted) {}
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
+    void accept() { service->bus().accept(*std::exchange(delivery, std::nullopt)); }
 
     struct Relay {
         std::stop_source to;
@@ -55,9 +50,10 @@ struct Service::Turn {
 
     const std::shared_ptr<Service> service;
     const Stay stay;
-    Tally tally;
-    std::optional<ReturnAddress> to;             ///< nullopt: nobody wants an answer
-    std::optional<engine::Delivery> unanswered;  ///< Acknowledge::after; dropped without an answer, it is released
+    std::optional<engine::Delivery> delivery;  ///< until it is answered; dropped without an answer, it is released
+    const engine::Instant received;
+    std::optional<Tally> tally;       ///< when its turn has come
+    std::optional<ReturnAddress> to;  ///< nullopt: nobody wants an answer
     std::shared_ptr<Pulse> pulse;
     std::unique_ptr<Special> special;  ///< null without
     std::string key;                   ///< the reply is kept under it; empty: it is not
@@ -97,52 +93,49 @@ void Service::start() {
     Listening::start(std::move(subscription));
 }
 
-void Service::take(engine::Delivery delivery) {
-    Arrival arrival{std::move(delivery), bus().reactor().now(), nullptr};
-    const auto& message = arrival.delivery.message();
+void Service::take(engine::Delivery delivery, const RoundPtr& round) {
+    const auto turn = std::make_shared<Turn>(std::static_pointer_cast<Service>(shared_from_this()), round,
+                                             std::move(delivery), bus().reactor().now());
+    const auto& message = turn->delivery->message();
     if (message.application_properties().size() > 0) {
-        auto special = std::make_unique<Special>(std::static_pointer_cast<Service>(shared_from_this()));
+        auto special = std::make_unique<Special>(turn->service);
         special->extras = Extras::read(message);
         if (special->extras.cancels) {
             // Not after the requests that wait for a worker: it may be about one of them.
             cancellations_.notice(*special->extras.cancels);
-            arrival.delivery.accept();
+            turn->delivery->accept();
             return;
         }
         const auto id = message.message_id();
         const auto* const text = id ? std::get_if<std::string_view>(&*id) : nullptr;
         if (special->extras.cancellable && text != nullptr) {
             special->id = *text;
-            special->stop = cancellations_.expect(special->id, arrival.deadline());
+            special->stop = cancellations_.expect(special->id, turn->deadline());
         }
-        arrival.special = std::move(special);
+        turn->special = std::move(special);
     }
-    run([self = std::static_pointer_cast<Service>(shared_from_this()), stay = enter(),
-         arrival = std::move(arrival)]() mutable { self->handle(std::move(stay), std::move(arrival)); });
+    run(turn->stay, [turn] { turn->service->handle(turn); });
 }
 
-void Service::handle(Stay stay, Arrival arrival) {
-    const auto& message = arrival.delivery.message();
-    const auto turn = std::make_shared<Turn>(
-        std::static_pointer_cast<Service>(shared_from_this()), std::move(stay),
-        Tally(bus(), message.reply_to() ? MessageKind::call : MessageKind::cast, arrival.delivery.payload().size()));
-    turn->special = std::move(arrival.special);
+void Service::handle(const TurnPtr& turn) {
+    const auto& message = turn->delivery->message();
+    const auto reply_to = message.reply_to();
+    turn->tally.emplace(bus(), reply_to ? MessageKind::call : MessageKind::cast, turn->delivery->payload().size());
     Special* const special = turn->special.get();
     if (special != nullptr) turn->cancelled = special->stop.get_token();
-    const auto deadline = arrival.deadline();
+    const auto deadline = turn->deadline();
     const auto now = deadline ? bus().now() : std::nullopt;
-    if (now && *now >= *deadline) return drop(*turn, arrival.delivery, Unserved::expired);
-    if (turn->cancelled.stop_requested()) return drop(*turn, arrival.delivery, Unserved::cancelled);
+    if (now && *now >= *deadline) return drop(*turn, Unserved::expired);
+    if (turn->cancelled.stop_requested()) return drop(*turn, Unserved::cancelled);
 
     auto request = read_request(message, bus().options().json);
     if (!request) {
-        turn->tally.unserved(bus(), Unserved::malformed);
-        arrival.delivery.reject(codec::ErrorCondition{codec::condition::decode_error, request.error(), {}});
+        turn->tally->unserved(bus(), Unserved::malformed);
+        turn->delivery->reject(codec::ErrorCondition{codec::condition::decode_error, request.error(), {}});
         return;
     }
-    const auto reply_to = message.reply_to();
-    const auto id = message.message_id();
-    if (reply_to && id) turn->to = ReturnAddress{std::string(*reply_to), codec::to_owned(*id)};
+    if (const auto id = message.message_id(); reply_to && id)
+        turn->to = ReturnAddress{std::string(*reply_to), codec::to_owned(*id)};
     request->wants_reply = turn->to.has_value();
     request->deadline = deadline;
     request->cancelled = turn->cancelled;
@@ -150,10 +143,7 @@ void Service::handle(Stay stay, Arrival arrival) {
         request->trace = std::move(special->extras.trace);
         request->idempotency_key = std::move(special->extras.idempotency_key);
     }
-    if (acknowledge_ == Acknowledge::before)
-        arrival.delivery.accept();
-    else
-        turn->unanswered = std::move(arrival.delivery);
+    if (acknowledge_ == Acknowledge::before) turn->accept();
 
     if (turn->to && request->call_monitor_timeout) {
         std::optional<Target> notices_to;
@@ -162,16 +152,16 @@ void Service::handle(Stay stay, Arrival arrival) {
         bus().post([pulse = turn->pulse](Bus& on) { pulse->start(on); });
     }
     if (special != nullptr && request->idempotency_key && window_ && !is_first(turn, *request, special->stop)) return;
-    turn->tally.begin(bus(), arrival.received);
+    turn->tally->begin(bus(), turn->received);
     if (serializer_ && !deserialize(turn, *request)) return;
     dispatcher_.dispatch(
         std::move(*request),
         Responder([turn](Reply reply) { turn->service->answer(turn, std::move(reply)); }, turn->cancelled));
 }
 
-void Service::drop(const Turn& turn, engine::Delivery& delivery, Unserved why) {
-    turn.tally.unserved(bus(), why);
-    delivery.accept();
+void Service::drop(Turn& turn, Unserved why) {
+    turn.tally->unserved(bus(), why);
+    turn.delivery->accept();
     if (!bus().options().log) return;
     bus().post([why](Bus& bus) {
         bus.log(LogLevel::info, "request_dropped",
@@ -180,7 +170,7 @@ void Service::drop(const Turn& turn, engine::Delivery& delivery, Unserved why) {
     });
 }
 
-bool Service::is_first(const std::shared_ptr<Turn>& turn, const Request& request, const std::stop_source& stop) {
+bool Service::is_first(const TurnPtr& turn, const Request& request, const std::stop_source& stop) {
     const auto now = bus().now();
     if (!now) return true;
     const std::size_t content = std::hash<std::string>()(
@@ -190,18 +180,18 @@ bool Service::is_first(const std::shared_ptr<Turn>& turn, const Request& request
     switch (found.kind) {
         case ReplyWindow::Verdict::Kind::run: turn->key = *request.idempotency_key; return true;
         case ReplyWindow::Verdict::Kind::wait:
-            turn->tally.unserved(bus(), Unserved::repeated);
+            turn->tally->unserved(bus(), Unserved::repeated);
             turn->relay.emplace(turn->cancelled, Turn::Relay{found.running});
             return false;
         case ReplyWindow::Verdict::Kind::answer:
-            turn->tally.unserved(bus(), Unserved::repeated);
+            turn->tally->unserved(bus(), Unserved::repeated);
             send(turn, *found.reply);
             return false;
     }
     return true;
 }
 
-bool Service::deserialize(const std::shared_ptr<Turn>& turn, Request& request) {
+bool Service::deserialize(const TurnPtr& turn, Request& request) {
     try {
         request.context = serializer_->deserialize_context(std::move(request.context));
         request.args = deserialize_args(*serializer_, request.context, std::move(request.args));
@@ -217,7 +207,7 @@ bool Service::deserialize(const std::shared_ptr<Turn>& turn, Request& request) {
 }
 
 /// Any thread.
-void Service::answer(const std::shared_ptr<Turn>& turn, Reply reply) {
+void Service::answer(const TurnPtr& turn, Reply reply) {
     if (serializer_ && reply) {
         try {
             reply = serializer_->serialize_entity(turn->context, std::move(reply).value());
@@ -227,19 +217,22 @@ void Service::answer(const std::shared_ptr<Turn>& turn, Reply reply) {
             tell_unexpected("serialize_entity", reply.error());
         }
     }
-    turn->tally.end(bus(), reply);
-    if (!turn->to && turn->key.empty()) return send(turn, {});
+    turn->tally->end(bus(), reply);
+    if (turn->key.empty()) {
+        send(turn, turn->to ? reply_text(reply) : std::string(), !reply);
+        if (reply) discard(std::move(*reply));
+        return;
+    }
     auto text = std::make_shared<const std::string>(reply_text(reply));
     send(turn, *text, !reply);
-    if (turn->key.empty()) return;
     const auto now = bus().now();
     window_->finish(turn->key, std::move(text), now.value_or(engine::Instant{}),
                     now.has_value() && !turn->cancelled.stop_requested());
 }
 
-void Service::send(const std::shared_ptr<Turn>& turn, std::string text, bool is_failure) {
+void Service::send(const TurnPtr& turn, std::string text, bool is_failure) {
     if (turn->pulse) turn->pulse->stop();
-    if (turn->unanswered) turn->unanswered->accept();
+    if (turn->delivery) turn->accept();
     if (!turn->to) return;
     send_reply(bus(), *turn->to, std::move(text), [turn, is_failure](Result<Json> sent) {
         // The caller shall hear of a reply that cannot be sent, rather than wait for it.

@@ -23,18 +23,18 @@ public:
 
 private:
     struct Special;
-    struct Arrival;
     struct Turn;
+    using TurnPtr = std::shared_ptr<Turn>;
 
-    void take(engine::Delivery delivery) override;
-    void handle(Stay stay, Arrival arrival);
+    void take(engine::Delivery delivery, const RoundPtr& round) override;
+    void handle(const TurnPtr& turn);
     /// False: a repeat, which is answered without being run.
-    bool is_first(const std::shared_ptr<Turn>& turn, const Request& request, const std::stop_source& stop);
+    bool is_first(const TurnPtr& turn, const Request& request, const std::stop_source& stop);
     /// False: that failed, and is answered.
-    bool deserialize(const std::shared_ptr<Turn>& turn, Request& request);
-    void drop(const Turn& turn, engine::Delivery& delivery, Unserved why);
-    void answer(const std::shared_ptr<Turn>& turn, Reply reply);
-    void send(const std::shared_ptr<Turn>& turn, std::string text, bool is_failure = true);
+    bool deserialize(const TurnPtr& turn, Request& request);
+    void drop(Turn& turn, Unserved why);
+    void answer(const TurnPtr& turn, Reply reply);
+    void send(const TurnPtr& turn, std::string text, bool is_failure = true);
     void tell_unexpected(const std::string& method, const RemoteError& error);
 
     const Target target_;

@@ -23,16 +23,19 @@ struct Workers::State {
     static thread_local const State* here;
 
     /// One thread at a time is called, and calls the next when it has taken a task and others wait: so short tasks that
-    /// come together are done by few threads, and a long one keeps nobody waiting. Under the lock.
-    static void call_one(const std::shared_ptr<State>& self) {
-        if (self->tasks.empty() || self->coming > 0) return;
+    /// come together are done by few threads, and a long one keeps nobody waiting. Under the lock; true: one that is
+    /// idle has to be notified, without it.
+    [[nodiscard]] static bool call_one(const std::shared_ptr<State>& self) {
+        if (self->tasks.empty() || self->coming > 0) return false;
         if (self->idle > 0) {
             ++self->coming;
-            self->wake.notify_one();
-        } else if (self->threads.size() < self->threads_max) {
+            return true;
+        }
+        if (self->threads.size() < self->threads_max) {
             self->threads.emplace_back([self] { run(self); });
             ++self->coming;
         }
+        return false;
     }
 
     static void run(const std::shared_ptr<State>& self) {
@@ -49,8 +52,9 @@ struct Workers::State {
             }
             auto task = std::move(self->tasks.front());
             self->tasks.pop_front();
-            call_one(self);
+            const bool notify = call_one(self);
             lock.unlock();
+            if (notify) self->wake.notify_one();
             task();
             task = nullptr;  // what it holds goes outside the lock
             lock.lock();
@@ -71,10 +75,13 @@ Workers::~Workers() {
 }
 
 void Workers::submit(engine::Function<void()> task) {
-    const std::lock_guard lock(state_->mutex);
-    if (state_->stopped) return;
-    state_->tasks.push_back(std::move(task));
-    State::call_one(state_);
+    {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) return;
+        state_->tasks.push_back(std::move(task));
+        if (!State::call_one(state_)) return;
+    }
+    state_->wake.notify_one();
 }
 
 void Workers::stop() {

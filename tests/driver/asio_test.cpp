@@ -1,5 +1,6 @@
 // Asio's completion tokens.
 #include <future>
+#include <mutex>
 #include <thread>
 
 #include <asio/bind_executor.hpp>
@@ -32,9 +33,17 @@ struct Service {
     Service() {
         server.handle("add", [](int a, int b) { return a + b; }, {"a", "b"});
         server.handle("fail", []() -> int { throw MethodError("KeyError", "x"); });
-        server.handle_async("never", [this](Request, Responder respond) { kept.push_back(std::move(respond)); });
+        server.handle_async("never", [this](Request, Responder respond) {
+            const std::lock_guard lock(mutex);
+            kept.push_back(std::move(respond));
+        });
         server.start();
     }
+    ~Service() {
+        const std::lock_guard lock(mutex);
+        kept.clear();
+    }
+    std::mutex mutex;  // what a worker keeps goes on another thread
     std::vector<Responder> kept;
 };
 

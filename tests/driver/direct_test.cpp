@@ -274,6 +274,8 @@ TEST_CASE("direct - a server that stops finishes what runs, gives the rest back,
 }
 
 TEST_CASE("direct - a server stopped with requests on their way loses none") {
+    // Wherever they are: some steps further they have come, and their answers are on their way.
+    const int steps = GENERATE(range(1, 12));
     DirectWorld world;
     Service one(world, "one");
     Service two(world, "two");
@@ -282,8 +284,9 @@ TEST_CASE("direct - a server stopped with requests on their way loses none") {
     world.ask_who(client, 2);
     std::vector<World::Pending> calls;
     for (int i = 0; i < 20; ++i) calls.push_back(world.begin_call(client, "who", {}, 20s));
-    for (int i = 0; i < 6; ++i) world.reactor.step();
-    CHECK(one.server.stop());
+    for (int i = 0; i < steps; ++i) world.reactor.step();
+    // Here the answers need this thread to go.
+    if (const auto stopped = one.server.stop(); !stopped) CHECK(stopped.error().is(Errc::would_deadlock));
     for (const auto& call : calls) {
         world.finish(call);
         CHECK_NOTHROW(call.value());

@@ -1,3 +1,4 @@
+#include <aprotic/driver/bus/call_id.hpp>
 #include <aprotic/driver/bus/envelope.hpp>
 
 #include <catch2/catch.hpp>
@@ -13,6 +14,7 @@ using test::Captured;
 namespace {
 
 codec::MessageView view_of(const codec::Message& message) { return codec::MessageView(codec::encode(message)); }
+std::string octets_of(const codec::EncodedMessage& message) { return message.octets().to_string(); }
 
 Request read(const codec::Message& message) {
     auto request = read_request(view_of(message), {});
@@ -39,13 +41,12 @@ TEST_CASE("a call is the captured one, without the expiry time that was wrong th
     Request request{
         .method = "echo", .args = {{"text", "h\xc3\xa9llo"}, {"n", 42}}, .namespace_ = "ns1", .version = "1.3"};
     request.context = {{"user", "alice"}, {"request_id", "req-1"}};
-    const auto ours = make_message({.to = "unicast.openstack.t1",
-                                    .message_id = expected.properties->message_id,
-                                    .reply_to = expected.properties->reply_to,
-                                    .ttl = 8s},
-                                   request_text(request));
-    CHECK(ours == expected);
-    CHECK(codec::encode(ours).octets().to_string() == codec::encode(expected).octets().to_string());
+    const auto ours = encode_message({.to = "unicast.openstack.t1",
+                                      .message_id = bus::view_of(*expected.properties->message_id),
+                                      .reply_to = expected.properties->reply_to,
+                                      .ttl = 8s},
+                                     request_text(request));
+    CHECK(octets_of(ours) == octets_of(codec::encode(expected)));
 }
 
 TEST_CASE("a cast and a fanout are the captured ones, octet for octet", "[oslo-3]") {
@@ -54,8 +55,8 @@ TEST_CASE("a cast and a fanout are the captured ones, octet for octet", "[oslo-3
         const auto expected = capture.message();
         const auto request = read(expected);
         CHECK_FALSE(request.wants_reply);
-        const auto ours = make_message({.to = *expected.properties->to}, request_text(request));
-        CHECK(codec::encode(ours).octets().to_string() == codec::as_text(capture.frame.payload));
+        const auto ours = encode_message({.to = *expected.properties->to}, request_text(request));
+        CHECK(octets_of(ours) == codec::as_text(capture.frame.payload));
         CHECK(capture.performative<codec::Transfer>().settled == true);
     }
 }
@@ -79,10 +80,10 @@ TEST_CASE("a reply is the captured one, octet for octet", "[oslo-3]") {
     const auto expected = capture.message();
     const auto content = read_reply(view_of(expected), {});
     REQUIRE(content);
-    const auto ours =
-        make_message({.to = *expected.properties->to, .correlation_id = expected.properties->correlation_id},
-                     reply_text(Reply(std::get<Json>(*content))));
-    CHECK(codec::encode(ours).octets().to_string() == codec::as_text(capture.frame.payload));
+    const auto ours = encode_message(
+        {.to = *expected.properties->to, .correlation_id = bus::view_of(*expected.properties->correlation_id)},
+        reply_text(Reply(std::get<Json>(*content))));
+    CHECK(octets_of(ours) == codec::as_text(capture.frame.payload));
     CHECK(reply_text(Reply(Json())) == R"({"response": null})");
 }
 
@@ -95,10 +96,10 @@ TEST_CASE("error replies are the captured ones, octet for octet", "[oslo-4]") {
         const auto content = read_reply(view_of(expected), {});
         REQUIRE(content);
         const auto& error = std::get<RemoteError>(*content);
-        const auto ours =
-            make_message({.to = *expected.properties->to, .correlation_id = expected.properties->correlation_id},
-                         reply_text(Reply(error)));
-        CHECK(codec::encode(ours).octets().to_string() == codec::as_text(capture.frame.payload));
+        const auto ours = encode_message(
+            {.to = *expected.properties->to, .correlation_id = bus::view_of(*expected.properties->correlation_id)},
+            reply_text(Reply(error)));
+        CHECK(octets_of(ours) == codec::as_text(capture.frame.payload));
     }
 }
 
@@ -130,12 +131,13 @@ TEST_CASE("our dispatcher's errors differ from the captured ones in the tracebac
 TEST_CASE("a heartbeat is the captured one, octet for octet, and has no body", "[oslo-4]") {
     const Captured capture("heartbeat");
     const auto expected = capture.message();
-    const auto ours =
-        make_message({.to = *expected.properties->to, .correlation_id = expected.properties->correlation_id, .ttl = 4s},
-                     std::nullopt);
-    CHECK(codec::encode(ours).octets().to_string() == codec::as_text(capture.frame.payload));
-    CHECK(std::holds_alternative<Heartbeat>(*read_reply(view_of(ours), {})));
-    auto with_null = ours;
+    const auto ours = encode_message({.to = *expected.properties->to,
+                                      .correlation_id = bus::view_of(*expected.properties->correlation_id),
+                                      .ttl = 4s},
+                                     std::nullopt);
+    CHECK(octets_of(ours) == codec::as_text(capture.frame.payload));
+    CHECK(std::holds_alternative<Heartbeat>(*read_reply(codec::MessageView(ours), {})));
+    auto with_null = *codec::decode_message(ours.octets());
     with_null.body = codec::Value();
     CHECK(std::holds_alternative<Heartbeat>(*read_reply(view_of(with_null), {})));
 }
@@ -199,6 +201,45 @@ TEST_CASE("a failure may lack keys, and anything else is no reply", "[oslo-4]") 
     }
 }
 
+TEST_CASE("the octets are those that the codec makes of the same message") {
+    const codec::MessageId ids[] = {std::uint64_t{7}, codec::Uuid{}, codec::Binary("octets"), std::string(300, 'i')};
+    const std::string long_address(300, 'a');
+    Extras extras;
+    extras.cancellable = true;
+    extras.trace = TraceContext{"parent", "state"};
+    for (const auto& id : ids)
+        for (const std::size_t size : {0, 1, 200, 255, 256, 70000}) {
+            codec::Message same;
+            same.ensure_header().durable = true;
+            same.header->ttl = 256;
+            same.ensure_properties().message_id = id;
+            same.properties->to = long_address;
+            same.properties->reply_to = "r";
+            same.properties->correlation_id = id;
+            same.application_properties = {
+                {"aprotic-cancellable", true}, {"traceparent", "parent"}, {"tracestate", "state"}};
+            same.body = codec::Value(std::string(size, 'x'));
+            const auto ours = encode_message({.to = long_address,
+                                              .message_id = bus::view_of(id),
+                                              .reply_to = "r",
+                                              .correlation_id = bus::view_of(id),
+                                              .ttl = 256ms,
+                                              .durable = true,
+                                              .extras = &extras},
+                                             std::string(size, 'x'));
+            CHECK(octets_of(ours) == octets_of(codec::encode(same)));
+        }
+    codec::Message least;
+    least.ensure_header();
+    least.ensure_properties().to = "";
+    CHECK(octets_of(encode_message({}, std::nullopt)) == octets_of(codec::encode(least)));
+}
+
 TEST_CASE("an id is 32 hexadecimal digits") {
-    CHECK(hex_id(0x0123456789abcdef, 1) == "0123456789abcdef0000000000000001");
+    const CallId id{0x0123456789abcdef, 1};
+    CHECK(as_text(id.text()) == "0123456789abcdef0000000000000001");
+    CHECK(CallId::parse("0123456789abcdef0000000000000001") == id);
+    for (const char* text : {"", "0123456789abcdef000000000000001", "0123456789abcdef00000000000000001",
+                             "0123456789ABCDEF0000000000000001", "0123456789abcdeg0000000000000001"})
+        CHECK_FALSE(CallId::parse(text));
 }

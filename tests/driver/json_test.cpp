@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include <catch2/catch.hpp>
 
@@ -89,6 +90,51 @@ TEST_CASE("what is no JSON text is refused") {
         REQUIRE_FALSE(value);
         CHECK_THAT(value.error(), Catch::Contains("JSON text"));
     }
+}
+
+TEST_CASE("of many equal keys the last one's value is at the first one's place") {
+    std::string text = "{";
+    Json expected = Json::object();
+    for (int i = 0; i < 5000; ++i) {
+        const std::string key = "k" + std::to_string(i * 7919 % 1500);
+        text += "\"" + key + "\": " + std::to_string(i) + (i < 4999 ? ", " : "}");
+        expected[key] = i;
+    }
+    const auto value = parse_json(text);
+    REQUIRE(value);
+    CHECK(value->size() == 1500);
+    CHECK(*value == expected);
+    CHECK(to_json_text(*value) == to_json_text(expected));
+}
+
+TEST_CASE("what is read is what nlohmann-json reads, whatever the text") {
+    const std::string seeds[] = {
+        R"({"request": {"method": "echo", "args": {"n": 5, "text": "xxxxxxxxxxxxxxxx\u00e9\ud83d\ude00"}}, "context": {}})",
+        R"([1,-2,3.5,1e5,-0,0.0,18446744073709551616,-9223372036854775809,1e400,1e-400,null,true,false])",
+        "{\"a\":{\"b\":[{},[],\"\\n\\\"\"]},\"a\":\"h\xc3\xa9\xf0\x9f\x98\x80\x7f\",\"c\":{\"d\":1,\"d\":2}}"};
+    const std::string_view octets = "{}[]\",:0123456789eE+-.\\u\"tfn abcd\x01\x7f\xc3\xa9\xed\xa0\xf0\x9f";
+    std::mt19937 chance(1);
+    std::size_t valid = 0;
+    for (int i = 0; i < 20'000; ++i) {
+        std::string text = seeds[chance() % 3];
+        for (auto changes = chance() % 4; changes > 0 && !text.empty(); --changes) {
+            const std::size_t at = chance() % text.size();
+            switch (chance() % 3) {
+                case 0: text[at] = octets[chance() % octets.size()]; break;
+                case 1: text.erase(at, 1 + chance() % 3); break;
+                default: text.insert(at, 1, octets[chance() % octets.size()]);
+            }
+        }
+        const auto ours = parse_json(text);
+        const Json theirs = Json::parse(text, nullptr, false);
+        INFO(text);
+        REQUIRE(ours.has_value() == !theirs.is_discarded());
+        if (!ours) continue;
+        ++valid;
+        REQUIRE(*ours == theirs);
+        REQUIRE(*parse_json(to_json_text(*ours)) == theirs);
+    }
+    CHECK(valid > 4000);
 }
 
 TEST_CASE("depth and size have limits that their message names") {
