@@ -7,6 +7,7 @@ A row is only printed when both sides of every competitor counted the same set o
 """
 import argparse
 import os
+import socket
 import statistics
 import sys
 
@@ -90,6 +91,25 @@ def peer_to_peer(folder, running, count, window, library, pinned=False):
     return calling.result(), serving.result()
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def direct(folder, running, count, window, arguments=(), server_arguments=(), pinned=False):
+    """Our client and our server without a broker."""
+    pin = on_one_core if pinned else list
+    common = ["--at", "amqp+direct://127.0.0.1:%d" % free_port(), "--count", str(count), "--size", str(SIZE)]
+    program = os.path.join(folder, "bench_rpc")
+    serving = Program(*pin([program, "serve", *common, *server_arguments]))
+    running.append(serving)
+    serving.line_starting("ready")
+    calling = Program(*pin([program, "call", "--window", str(window), *common, *arguments]))
+    running.append(calling)
+    return calling.result(), serving.result()
+
+
 ROWS = [
     ("through the broker, window 1", [
         Competitor("ours", through_broker, 4000, 1, library="ours"),
@@ -98,6 +118,8 @@ ROWS = [
     ("through the broker, window 64", [
         Competitor("ours", through_broker, 40000, 64, library="ours"),
         Competitor("ours, methods inline", through_broker, 40000, 64, library="ours", server_arguments=["--inline"]),
+        Competitor("ours, from callbacks", through_broker, 40000, 64, library="ours", arguments=["--chained"],
+                   server_arguments=["--inline"]),
         Competitor("oslo.messaging", through_broker, 1500, 64, library="oslo"),
         Competitor("Proton C++", through_broker, 40000, 64, library="proton")]),
     ("embedded, one process, window 1", [
@@ -105,11 +127,20 @@ ROWS = [
         Competitor("ours, methods inline", in_process, 10000, 1, arguments=["--inline"])]),
     ("embedded, one process, window 64", [
         Competitor("ours", in_process, 40000, 64),
-        Competitor("ours, methods inline", in_process, 40000, 64, arguments=["--inline"])]),
+        Competitor("ours, methods inline", in_process, 40000, 64, arguments=["--inline"]),
+        Competitor("ours, from callbacks", in_process, 40000, 64, arguments=["--chained", "--inline"])]),
     ("64 under way, one thread and 8 that share the client", [
         Competitor("8 threads", through_broker, 40000, 64, library="ours", arguments=["--threads", "8"]),
         Competitor("1 thread", through_broker, 40000, 64, library="ours")]),
+    ("no broker, window 64", [
+        Competitor("ours", direct, 40000, 64),
+        Competitor("ours, methods inline", direct, 40000, 64, server_arguments=["--inline"]),
+        Competitor("ours, from callbacks", direct, 40000, 64, arguments=["--chained"], server_arguments=["--inline"]),
+        Competitor("Proton C++", peer_to_peer, 40000, 64, library="proton")]),
     ("no broker, window 1, all on one core", [
+        Competitor("ours", direct, 10000, 1, pinned=True),
+        Competitor("ours, methods inline", direct, 10000, 1, server_arguments=["--inline"], pinned=True),
+        Competitor("ours, from callbacks", direct, 10000, 1, arguments=["--chained"], server_arguments=["--inline"], pinned=True),
         Competitor("Proton C++", peer_to_peer, 10000, 1, library="proton", pinned=True),
         Competitor("raw TCP", peer_to_peer, 30000, 1, library="tcp", pinned=True)]),
 ]

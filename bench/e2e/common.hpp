@@ -24,7 +24,7 @@ constexpr const char* usage =
     "N] "
     "[--tls-ca FILE] [--tls-cert FILE --tls-key FILE]\n"
     "ours also: handshakes --at HOST:PORT --count N --tls-ca FILE [--resume]\n"
-    "rpc: serve|call|both|soak --at URL --count N [--size BYTES] [--window N] [--threads N] [--inline]\n"
+    "rpc: serve|call|both|soak --at URL --count N [--size BYTES] [--window N] [--threads N] [--inline] [--chained]\n"
     "tcp: listen|ask --at HOST:PORT --count N --size BYTES --reply BYTES\n";
 
 struct Arguments {
@@ -42,6 +42,7 @@ struct Arguments {
     // rpc/ alone:
     unsigned threads = 1;         ///< that share the window
     bool inline_methods = false;  ///< on the server's reactor thread
+    bool chained = false;         ///< the next call is begun by the callback of one that has ended
     std::size_t reply = 0;        ///< octets of a reply, raw
 
     Arguments(int argc, char** argv) {
@@ -59,6 +60,10 @@ struct Arguments {
             }
             if (word == "--inline") {
                 inline_methods = true;
+                continue;
+            }
+            if (word == "--chained") {
+                chained = true;
                 continue;
             }
             if (++i == argc) throw std::runtime_error(usage);

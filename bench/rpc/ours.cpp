@@ -90,12 +90,17 @@ public:
         // The links are attached before time is taken, as they are in a service that runs.
         for (int i = 0; i < 20; ++i) static_cast<void>(client_.try_call("warm", {}));
         begin_ = Clock::now();
+        if (arguments_.chained) {
+            for (unsigned i = 0; i < arguments_.window; ++i) begin_next();
+            received_.wait();
+            return check();
+        }
         std::vector<std::thread> threads;
         for (unsigned i = 1; i < arguments_.threads; ++i) threads.emplace_back([this] { work(); });
         work();
         for (auto& thread : threads) thread.join();
         received_.wait();
-        if (const std::lock_guard lock(failure_mutex_); !failure_.empty()) throw std::runtime_error(failure_);
+        check();
     }
     void report() {
         bench::report(received_.digest(), std::chrono::duration<double>(received_.last() - begin_).count(),
@@ -103,6 +108,19 @@ public:
     }
 
 private:
+    void check() {
+        const std::lock_guard lock(failure_mutex_);
+        if (!failure_.empty()) throw std::runtime_error(failure_);
+    }
+    void begin_next() {
+        const std::uint64_t i = next_++;
+        if (i >= arguments_.count) return;
+        client_.async_call("echo", {{"n", i}, {"text", text_}}, std::nullopt,
+                           [this, i, start = Clock::now()](Result<Json> reply) {
+                               begin_next();  // the last one that is taken ends the run
+                               took(i, start, reply);
+                           });
+    }
     void work() {
         const unsigned under_way = std::max(1u, arguments_.window / arguments_.threads);
         if (under_way == 1) {
