@@ -6,7 +6,8 @@ packages_to_build=(g++ cmake ninja-build libasio-dev libfmt-dev nlohmann-json3-d
 packages_to_test=(ccache openssl catch2 amqp-specs python3 sasl2-bin valgrind)
 packages_for_interop=(python3-oslo.messaging python3-pyngus python3-qpid-proton
     libqpid-proton-cpp12-dev libqpid-proton11-dev libqpid-proton11-dev-examples
-    krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit)
+    krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit
+    rabbitmq-server)
 
 need_packages() {
     local name missing=() as_root=() log

@@ -279,8 +279,11 @@ codec::Result<Request, std::string> read_request(const codec::MessageView& messa
 
 codec::Result<ReplyContent, std::string> read_reply(const codec::MessageView& message, const JsonLimits& limits) {
     if (!message.ok()) return fmt::format("the message is malformed: {}", message.error().message());
-    // A body of null counts as none. [oslo wire 4]
-    if (!message.has_body() || message.raw_body_value().is_null()) return ReplyContent(Heartbeat{});
+    // A body of null counts as none [oslo wire 4], and so does an empty data section: RabbitMQ 3 puts it where none was.
+    const auto data = message.body_data();
+    if (!message.has_body() || message.raw_body_value().is_null() ||
+        (message.body_kind() == codec::MessageView::BodyKind::data && data && data->size() == 0))
+        return ReplyContent(Heartbeat{});
     APROTIC_TRY_AS(const auto text, text_of(message));
     JsonReader reader(text, limits);
     const bool is_object = reader.at_object();

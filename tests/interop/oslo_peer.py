@@ -179,7 +179,7 @@ def notify(conf, url, topic, steps):
     transport = oslo_messaging.get_notification_transport(conf, url=url)
     for step in steps:
         driver, priority, event = step.split(":")
-        notifier = oslo_messaging.Notifier(transport, "pub.host1", driver=driver, topics=[topic], retry=0)
+        notifier = oslo_messaging.Notifier(transport, "pub.host1", driver=driver, topics=[topic], retry=3)
         getattr(notifier, priority)(CONTEXT, event, PAYLOAD)
         say(step=step)
     transport.cleanup()

@@ -88,6 +88,7 @@ Result<Json> run_step(const RpcClient& client, const std::string& topic, const s
         return Json{
             {"same", reply->at("value") == value}, {"server", reply->at("server")}, {"context", reply->at("context")}};
     }
+    if (word == "plain") return client.try_call("echo", {{"value", 1}}, 20s);
     if (word == "boom") return client.try_call("boom", {{"why", "bad \u20ac value"}}, 20s);
     if (word == "custom" || word == "missing") return client.try_call(word, {}, 20s);
     if (word == "version") return client.prepare({.version = "2.0"}).try_call("echo", {{"value", 1}}, 20s);
@@ -195,7 +196,7 @@ int notify(Transport& transport, const std::string& topic, const std::vector<std
     for (const auto& step : steps) {
         const auto first = step.find(':');
         const auto second = step.find(':', first + 1);
-        NotifierOptions options{.publisher_id = "pub.host1", .topics = {topic}, .retry = 0, .context = context};
+        NotifierOptions options{.publisher_id = "pub.host1", .topics = {topic}, .retry = 3, .context = context};
         options.drivers = {notifier_driver_named(step.substr(0, first)).value()};
         const auto priority = priority_named(step.substr(first + 1, second - first - 1)).value();
         const auto sent = Notifier(transport, options).try_notify(priority, step.substr(second + 1), payload);

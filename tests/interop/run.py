@@ -11,6 +11,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -35,12 +36,14 @@ class Program(object):
     """A process of ours with its lines of output; ended at the end of the scenario, whatever happens."""
     running = []
 
-    def __init__(self, name, *command):
+    def __init__(self, name, *command, environment=None, group=False):
+        """With `group`, signal() reaches what the program starts too."""
         self.name = name
         self.lines = []
-        self.seen = 0
+        self.group = group
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True, errors="replace")
+                                        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=group,
+                                        env=dict(os.environ, **(environment or {})))
         self.incoming = queue.Queue()
         threading.Thread(target=self.pump, daemon=True).start()
         Program.running.append(self)
@@ -95,13 +98,19 @@ class Program(object):
         self.process.stdin.close()
         self.wait_end(seconds)
 
+    def signal(self, number):
+        if self.group:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
+
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
-                self.process.kill()
+                self.signal(signal.SIGKILL)
                 self.process.wait()
                 raise Failed("%s did not end on SIGTERM" % self.name)
         return self.process.returncode

@@ -1,0 +1,39 @@
+"""qpidd, the broker of Qpid C++: QPIDD names the program, QPIDD_MODULES the folder of its modules (amqp.so at least)."""
+import os
+import subprocess
+
+from intermediary import PASSWORD, USER, Intermediary, need_command, output_of, program_of
+from run import Failed, Missing
+
+
+class Qpidd(Intermediary):
+    name = "qpidd"
+    title = "qpidd"
+    altered = {20: "a char ends the connection: its decoder does not know the type"}
+    cannot = {"TLS": "its TLS takes keys from a database of NSS, which is not made here"}
+
+    def find(self):
+        self.qpidd = program_of("QPIDD", "qpidd")
+        self.modules = os.environ.get("QPIDD_MODULES", "")
+        if self.modules and not os.path.exists(os.path.join(self.modules, "amqp.so")):
+            raise Missing("QPIDD_MODULES=%s has no amqp.so" % self.modules)
+        need_command("saslpasswd2")
+
+    def version(self):
+        return output_of(self.qpidd, "--version").split()[-1]
+
+    def prepare(self):
+        self.write("qpidd.conf", "# all by options\n")
+        self.write("sasl2/qpidd.conf", "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: %s\nmech_list: PLAIN ANONYMOUS\n" %
+                   self.path("qpidd.sasldb"))
+        done = subprocess.run((need_command("saslpasswd2"), "-c", "-p", "-f", self.path("qpidd.sasldb"), "-u", "QPID", USER),
+                              input=PASSWORD, text=True, capture_output=True)
+        if done.returncode:
+            raise Failed("saslpasswd2: %s" % done.stderr)
+
+    def command(self):
+        modules = ("--no-module-dir", "--load-module", os.path.join(self.modules, "amqp.so")) if self.modules else ()
+        return (self.qpidd,) + modules + (
+            "--config", self.path("qpidd.conf"), "--interface", self.network.host, "--port", str(self.port), "--data-dir", self.path("data"),
+            "--auth", "yes", "--realm", "QPID", "--sasl-config", self.path("sasl2"), "--queue-patterns", "exclusive", "--queue-patterns", "unicast", "--topic-patterns", "broadcast",
+            "--log-enable", "warning+", "--log-to-stderr", "yes")
