@@ -271,7 +271,7 @@ NotificationListener::NotificationListener(Transport& transport, std::vector<Tar
 }
 
 NotificationListener::~NotificationListener() {
-    if (impl_) static_cast<void>(stop());
+    if (impl_) static_cast<void>(impl_->leave(std::chrono::seconds(30)));
 }
 
 NotificationListener::NotificationListener(NotificationListener&&) noexcept = default;

@@ -33,7 +33,7 @@ RpcServer::RpcServer(Transport& transport, Target target, Dispatcher dispatcher,
 }
 
 RpcServer::~RpcServer() {
-    if (service_) static_cast<void>(stop());
+    if (service_) static_cast<void>(service_->leave(std::chrono::seconds(30)));
 }
 
 RpcServer::RpcServer(RpcServer&&) noexcept = default;

@@ -104,7 +104,7 @@ void Listening::begin_drain(const RoundPtr& round) {
     });
 }
 
-Result<void> Listening::stop(Duration timeout) {
+Result<void> Listening::stop(Duration timeout, bool and_links) {
     RoundPtr round;
     {
         const std::lock_guard lock(mutex_);
@@ -132,7 +132,7 @@ Result<void> Listening::stop(Duration timeout) {
             failure.text = "what has begun goes on, and this thread is needed to end it";
             return failure;
         }
-        if (changed_.wait_for(lock, timeout, [&] { return stays_ == 0 && (!round || round->closed); })) {
+        if (changed_.wait_for(lock, timeout, [&] { return stays_ == 0 && (!and_links || !round || round->closed); })) {
             lock.unlock();
             if (workers) workers->join();
             return {};

@@ -30,7 +30,9 @@ public:
     void start(Subscription subscription);
     /// Withdraws the links' credit, drops what no thread has begun, and waits up to `timeout` for the rest and for the
     /// links, which go when all that came on them is settled. It may start again at once.
-    Result<void> stop(Duration timeout);
+    Result<void> stop(Duration timeout) { return stop(timeout, true); }
+    /// The same for destructors, which do not wait for the links: nobody may run the reactor any more.
+    Result<void> leave(Duration timeout) { return stop(timeout, false); }
     bool is_ready() const;
     Result<void> wait_ready(Duration timeout) const;
 
@@ -66,6 +68,7 @@ protected:
     const std::shared_ptr<Bus>& shared_bus() const noexcept { return bus_; }
 
 private:
+    Result<void> stop(Duration timeout, bool and_links);
     void begin_drain(const RoundPtr& round);
     void close_when_over(const RoundPtr& round, Bus& bus);
 
