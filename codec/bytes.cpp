@@ -23,76 +23,17 @@ struct HoldingBlock : detail::Block {
 /// A block with its octets right behind it, in one allocation.
 struct SlabBlock : detail::Block {
     explicit SlabBlock(std::size_t size) noexcept : Block(&SlabBlock::destroy_self), capacity(size) {}
-    static SlabBlock* make(std::size_t size);
-    static void free(SlabBlock* block) noexcept;
+    static SlabBlock* make(std::size_t size) { return new (::operator new(sizeof(SlabBlock) + size)) SlabBlock(size); }
+    static void free(SlabBlock* block) noexcept {
+        block->~SlabBlock();
+        ::operator delete(block);
+    }
     static void destroy_self(Block* block) noexcept;
     std::byte* octets() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
 
     std::size_t capacity;
     SlabPool::Core* pool = nullptr;  // a reference; null while idle, or when it belongs to none
 };
-
-/// Small blocks that a thread has freed and not used again. A message of a few octets has one, and a window of them is
-/// more than the allocator keeps at hand for a thread. Sanitizers are to see each block come and go.
-class SmallBlocks {
-public:
-    static constexpr std::size_t largest = 512;  // octets, the block's head included
-
-    ~SmallBlocks() {
-        gone = true;
-        for (Free*& first : blocks_) {
-            while (first != nullptr) ::operator delete(std::exchange(first, first->next));
-        }
-    }
-
-    static void* take(std::size_t size) {
-        if (!enabled || size > largest) return ::operator new(size);
-        // As wide as its kind in any case: whoever frees it may keep it.
-        if (gone || mine.blocks_[(size - 1) / step] == nullptr) return ::operator new(rounded(size));
-        Free*& first = mine.blocks_[(size - 1) / step];
-        mine.kept_ -= rounded(size);
-        return std::exchange(first, first->next);
-    }
-    static void give_back(void* block, std::size_t size) noexcept {
-        if (!enabled || size > largest || gone || mine.kept_ + rounded(size) > kept_max)
-            return ::operator delete(block);
-        mine.kept_ += rounded(size);
-        Free*& first = mine.blocks_[(size - 1) / step];
-        first = ::new (block) Free{first};
-    }
-
-private:
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    static constexpr bool enabled = false;
-#else
-    static constexpr bool enabled = true;
-#endif
-    static constexpr std::size_t step = 64;
-    static constexpr std::size_t kept_max = 256 * 1024;  // octets
-    static constexpr std::size_t rounded(std::size_t size) { return (size + step - 1) / step * step; }
-
-    struct Free {
-        Free* next;
-    };
-
-    std::array<Free*, largest / step> blocks_{};
-    std::size_t kept_ = 0;
-
-    static thread_local SmallBlocks mine;
-    static thread_local bool gone;  // the thread ends: blocks may still be freed
-};
-thread_local SmallBlocks SmallBlocks::mine;
-thread_local bool SmallBlocks::gone = false;
-
-SlabBlock* SlabBlock::make(std::size_t size) {
-    return ::new (SmallBlocks::take(sizeof(SlabBlock) + size)) SlabBlock(size);
-}
-
-void SlabBlock::free(SlabBlock* block) noexcept {
-    const std::size_t size = sizeof(SlabBlock) + block->capacity;
-    block->~SlabBlock();
-    SmallBlocks::give_back(block, size);
-}
 
 }  // namespace
 
