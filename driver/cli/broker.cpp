@@ -38,7 +38,10 @@ struct BrokerCommand {
         if (!queue_patterns.empty()) options.queue_patterns = queue_patterns;
         if (!topic_patterns.empty()) options.topic_patterns = topic_patterns;
         options.queues = queues;
-        if (personality == "rabbitmq4") options.personality = engine::BrokerPersonality::rabbitmq_4;
+        if (personality == "rabbitmq4")
+            options.personality = engine::BrokerPersonality::rabbitmq_4;
+        else if (personality != "plain")
+            return out.fail(Exit::usage, "--personality " + personality + ": plain or rabbitmq4 was expected");
         options.topics = topics;
         if (const auto done = read_users(options); !done) return out.fail(Exit::usage, done.error());
         if (const auto done = use_sasl(options.connection.sasl_server); !done)
@@ -129,9 +132,8 @@ void add_broker(Tool& tool) {
     command->add_option("--topic", options->topics, "topics that exist from the start")->type_name("ADDRESS");
     command
         ->add_option("--personality", options->personality,
-                     "rabbitmq4: addresses, management node and direct reply-to of RabbitMQ 4, as documented")
-        ->check(CLI::IsMember({"plain", "rabbitmq4"}))
-        ->capture_default_str();
+                     "plain, or rabbitmq4: addresses, management node and direct reply-to of RabbitMQ 4")
+        ->type_name("NAME");
     command->add_option("--user", options->users, "let in only these users; without it anybody")
         ->type_name("NAME:PASSWORD");
     command->add_option("--token", options->tokens, "let in only whoever has this access token, or is a --user")
@@ -159,7 +161,7 @@ void add_broker(Tool& tool) {
     command
         ->add_option("--websocket-origin", options->web_socket_origins,
                      "from browsers only on pages of these, https://example.com or *")
-        ->type_name("ORIGIN");
+        ->type_name("URL");
     add_metrics(command, options->metrics);
 }
 

@@ -484,7 +484,8 @@ class Doctor(ToolTest):
             result = run("doctor", f"amqp://me:secret@{broker.address}", "--json")
             steps = self.steps(result)
             self.assertEqual(list(steps), ["name", "connect", "header", "sasl", "container", "properties", "capabilities", "limits",
-                                           "round trip", "result"])
+                                           "profile", "round trip", "result"])
+            self.assertEqual(steps["profile"]["profile"], "other")
             self.assertEqual(steps["sasl"]["offered"][-1], "PLAIN")
             self.assertEqual(steps["properties"]["properties"]["implementation"], "aprotic")
             self.assertGreaterEqual(steps["limits"]["max-frame-size"], 512)

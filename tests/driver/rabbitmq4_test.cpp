@@ -175,3 +175,41 @@ TEST_CASE("a management node that never answers is named when the deadline has c
     CHECK(properties.subject == "PUT");
     CHECK(properties.reply_to == "$me");
 }
+
+TEST_CASE("after a failover each broker is dealt with as what it is", "[rabbitmq-4][profile]") {
+    World world;  // itself
+    std::optional<engine::Container> container;
+    std::optional<engine::Broker> other;
+    const auto start_other = [&] {
+        container.emplace(world.reactor, "rabbit");
+        other.emplace(*container, RabbitWorld::options());
+        REQUIRE(other->listen({.host = "rabbit", .port = 5672}));
+    };
+    const auto transport =
+        world.transport("amqp://broker,rabbit/?sasl_mechanisms=ANONYMOUS&connection_retry_interval=0.1");
+    int fanouts = 0;
+    RpcServer server(*transport, Target{.topic = "t", .server = "s"});
+    server.handle("m", [] { return 1; }).handle("note", [&] { ++fanouts; }).start();
+    const RpcClient client(*transport, Target{.topic = "t"});
+    const auto everybody = client.prepare({.fanout = true});
+    for (int round = 1; round <= 3; ++round) {
+        CHECK(world.call(client, "m", {}, 30s).value() == 1);
+        CHECK(world.node("unicast.openstack.t"));
+        world.cast(everybody, "note", {}, 5s);
+        world.reactor.run_for(1s);
+        CHECK(fanouts == 2 * round - 1);
+
+        start_other();
+        world.stop_broker();
+        CHECK(world.call(client, "m", {}, 30s).value() == 1);
+        CHECK(count(other->nodes(), "/queues/unicast.openstack.t") == 1);
+        world.cast(everybody, "note", {}, 5s);
+        world.reactor.run_for(1s);
+        CHECK(fanouts == 2 * round);
+
+        world.start_broker();
+        other.reset();
+        container.reset();
+        world.settle();
+    }
+}
