@@ -97,6 +97,9 @@ public:
     codec::Result<void> set_available(LinkId link, std::uint32_t available);
     codec::Result<void> send_flow(LinkId link, bool echo, codec::Map properties);
     codec::Result<DeliveryId> send(LinkId link, codec::EncodedMessage&& message, const SendOptions& options = {});
+    codec::Result<DeliveryId> send(LinkId link, const codec::EncodedMessage& message, const SendOptions& options = {}) {
+        return send(link, codec::EncodedMessage(message), options);
+    }
     codec::Result<DeliveryId> begin_send(LinkId link, const SendOptions& options = {});
     codec::Result<std::size_t> append(DeliveryId delivery, const codec::ByteChain& part);
     codec::Result<void> finish_send(DeliveryId delivery);
