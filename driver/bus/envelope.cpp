@@ -279,7 +279,8 @@ codec::Result<Request, std::string> read_request(const codec::MessageView& messa
 
 codec::Result<ReplyContent, std::string> read_reply(const codec::MessageView& message, const JsonLimits& limits) {
     if (!message.ok()) return fmt::format("the message is malformed: {}", message.error().message());
-    // A body of null counts as none [oslo wire 4], and so does an empty data section: RabbitMQ 3 puts it where none was.
+    // A body of null counts as none [oslo wire 4], and so does an empty data section: RabbitMQ 3 puts it where none
+    // was.
     const auto data = message.body_data();
     if (!message.has_body() || message.raw_body_value().is_null() ||
         (message.body_kind() == codec::MessageView::BodyKind::data && data && data->size() == 0))

@@ -22,7 +22,7 @@ BROKER = """<?xml version="1.0"?>
     <max-disk-usage>99</max-disk-usage>
     <acceptors>
       <acceptor name="amqp">tcp://%(host)s:%(port)d?protocols=AMQP</acceptor>
-      <acceptor name="amqps">tcp://%(host)s:%(tls_port)d?protocols=AMQP;sslEnabled=true;keyStorePath=%(store)s;keyStoreType=PKCS12;keyStorePassword=changeit</acceptor>
+      <acceptor name="amqps">tcp://%(host)s:%(tls_port)d?protocols=AMQP;%(tls)s</acceptor>
     </acceptors>
     <security-settings>
       <security-setting match="#">%(permissions)s</security-setting>
@@ -65,6 +65,7 @@ class Artemis(Intermediary):
     name = "artemis"
     title = "Artemis"
     keeps_messages = True
+    patience = 3
     oslo_calls_expire = True  # calls of oslo.messaging have an absolute-expiry-time in 1970, which is kept here
     oslo_options = dict(Intermediary.oslo_options, addressing_mode="legacy")
 
@@ -84,7 +85,7 @@ class Artemis(Intermediary):
         permissions = "".join('<permission type="%s" roles="amq"/>' % each for each in PERMISSIONS)
         self.write("instance/etc/broker.xml", BROKER % {
             "host": self.network.host, "port": self.port, "tls_port": self.tls_port, "permissions": permissions,
-            "store": key_store(self.keys, self.path("server.p12"))})
+            "tls": "sslEnabled=true;keyStoreType=PKCS12;keyStorePassword=changeit;keyStorePath=" + key_store(self.keys, self.path("server.p12"))})
         self.write("instance/etc/login.config", LOGIN)
 
     def command(self):

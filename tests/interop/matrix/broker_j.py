@@ -24,6 +24,7 @@ class BrokerJ(Intermediary):
     name = "broker-j"
     title = "Broker-J"
     keeps_messages = True
+    patience = 3
     passwords_need_tls = True  # each port has one way to prove who one is
     oslo_options = dict(Intermediary.oslo_options, addressing_mode="legacy")
 
@@ -56,7 +57,8 @@ class BrokerJ(Intermediary):
             "virtualhostnodes": [{"name": "default", "type": "JSON", "storePath": self.path("node"), "defaultVirtualHostNode": "true",
                                   "virtualHostInitialConfiguration": json.dumps(host)}],
             "brokerloggers": [{"name": "console", "type": "Console", "consoleStreamTarget": "STDERR",
-                               "brokerloginclusionrules": [{"name": "Root", "type": "NameAndLevel", "level": "WARN", "loggerName": "ROOT"}]}]}))
+                               "brokerloginclusionrules": [{
+                                   "name": "Root", "type": "NameAndLevel", "level": "WARN", "loggerName": "ROOT"}]}]}))
 
     def command(self):
         return (self.java, "-server", "-Xmx1g", "-XX:+UseSerialGC", "-XX:MaxDirectMemorySize=1g", "-cp", os.path.join(self.home, "lib", "*"),

@@ -21,7 +21,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 import judge  # noqa: E402
 from catalogue import KNOWN  # noqa: E402
-from intermediary import Network  # noqa: E402
+from intermediary import Network, end_in_order_on_sigterm  # noqa: E402
 from partition import Partition  # noqa: E402
 from run import Failed, Keys, Missing, Program, check  # noqa: E402
 
@@ -30,8 +30,9 @@ RETRY = {"interval": 0.5, "interval_max": 2.0, "connect_timeout": 2.0, "silent":
 DEADLINE = 4.0
 RATE = 200          # of each kind, a second
 RATE_ON_DISK = 15   # where each message waits for a disk
-OPTIONS = ("?sasl_mechanisms=ANONYMOUS&connection_retry_interval=%g&connection_retry_interval_max=%g&connect_timeout=%g&idle_timeout=3"
-           "&link_retry_delay=0.5" % (RETRY["interval"], RETRY["interval_max"], RETRY["connect_timeout"]))
+OPTIONS = ("?sasl_mechanisms=ANONYMOUS&connection_retry_interval=%g&connection_retry_interval_max=%g&connect_timeout=%g"
+           "&link_retry_delay=0.5&idle_timeout=" % (RETRY["interval"], RETRY["interval_max"], RETRY["connect_timeout"]))
+IDLE_TIMEOUT = 3  # seconds; times Intermediary.patience
 
 
 class Fault(object):
@@ -58,13 +59,15 @@ class Load(object):
     """A server, a listener and a client, each a process."""
 
     def __init__(self, options, intermediary):
-        url = intermediary.url + "/" + OPTIONS
+        url = intermediary.url + "/" + OPTIONS + str(IDLE_TIMEOUT * intermediary.patience)
         durable = ("--durable",) if intermediary.keeps_messages else ()
         topic = "load-%d" % time.monotonic_ns()
         self.programs = {role: Program("load " + role, options.load, role, url, topic, *durable) for role in ("serve", "listen")}
         for program in self.programs.values():
             program.wait_for('"event": "started"', 60)
-        self.programs["drive"] = Program("load drive", options.load, "drive", url, topic, "--rate", str(RATE_ON_DISK if durable else RATE), "--deadline", str(DEADLINE), *durable)
+        rate = RATE_ON_DISK if durable else RATE
+        self.programs["drive"] = Program("load drive", options.load, "drive", url, topic, "--rate", str(rate), "--deadline", str(DEADLINE),
+                                         *durable)
         self.programs["drive"].wait_for('"event": "started"', 60)
 
     def finish(self):
@@ -81,7 +84,7 @@ def one_round(options, intermediary, fault):
     load = Load(options, intermediary)
     time.sleep(1.5)
     fault.lose(intermediary)
-    time.sleep(fault.away)
+    time.sleep(fault.away * (intermediary.patience if fault.silent else 1))
     fault.find(intermediary)
     if fault.network:
         intermediary.wait_until_up()
@@ -160,6 +163,7 @@ def markdown(table):
 
 
 def main():
+    end_in_order_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=[each.name for each in KNOWN])
     parser.add_argument("--fault", action="append", choices=[each.name for each in FAULTS])

@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -50,6 +51,11 @@ def package_version(name):
     return output_of("dpkg-query", "-W", "-f", "${Version}", name)
 
 
+def end_in_order_on_sigterm():
+    """So that what was started ends with us: it has process groups of its own."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 class Network(object):
     """Where an intermediary runs: here, on loopback. partition.py has one that can be cut."""
     host = "127.0.0.1"
@@ -67,6 +73,7 @@ class Intermediary(object):
     altered = {}          # kind of body (message_peer.cpp): what it does to it instead of passing it on
     stop_signal = signal.SIGTERM
     start_seconds = 240  # on a busy machine; Java and Erlang take their time
+    patience = 1          # how much longer than the light ones it may be silent while it is well
     cannot = {}           # name of a check: why this intermediary cannot do it
     unbearable = {}       # the same, for faults of failures.py
     cannot_oslo = {}      # the same, for oslo.messaging's driver

@@ -1,5 +1,6 @@
-// What is under way while an intermediary is lost: calls, casts and notifications by our driver. Judges nothing: each line of
-// output is one JSON object with what happened and when (`at`, seconds of the monotonic clock), and failures.py judges.
+// What is under way while an intermediary is lost: calls, casts and notifications by our driver. Judges nothing: each
+// line of output is one JSON object with what happened and when (`at`, seconds of the monotonic clock), and failures.py
+// judges.
 //
 //     load serve URL TOPIC       a server; "ran" for each request that its method saw
 //     load listen URL TOPIC      a listener; "told" for each notification
@@ -41,12 +42,13 @@ double now() { return std::chrono::duration<double>(Clock::now().time_since_epoc
 /// Lines leave at once where they are few, and together where they are many.
 class Output {
 public:
-    Output() : flusher_([this](const std::stop_token& stop) {
-        while (!stop.stop_requested()) {
-            std::this_thread::sleep_for(20ms);
-            flush();
-        }
-    }) {}
+    Output()
+        : flusher_([this](const std::stop_token& stop) {
+              while (!stop.stop_requested()) {
+                  std::this_thread::sleep_for(20ms);
+                  flush();
+              }
+          }) {}
     ~Output() {
         flusher_.request_stop();
         flusher_.join();
@@ -75,10 +77,27 @@ void say(std::string_view event, const std::string& more = {}) {
     output().say(fmt::format(R"({{"event": "{}", "at": {:.6f}{}}})", event, now(), more));
 }
 
-constexpr auto codes = std::to_array<std::string_view>(
-    {"ok", "not_sent", "unreachable", "authentication_failed", "refused", "too_large", "rejected", "undeliverable", "in_doubt",
-     "no_reply", "executing", "remote_error", "no_such_method", "unsupported_version", "bad_reply", "invalid_target",
-     "version_capped", "would_deadlock", "cancelled", "closed", "timed_out"});
+constexpr auto codes = std::to_array<std::string_view>({"ok",
+                                                        "not_sent",
+                                                        "unreachable",
+                                                        "authentication_failed",
+                                                        "refused",
+                                                        "too_large",
+                                                        "rejected",
+                                                        "undeliverable",
+                                                        "in_doubt",
+                                                        "no_reply",
+                                                        "executing",
+                                                        "remote_error",
+                                                        "no_such_method",
+                                                        "unsupported_version",
+                                                        "bad_reply",
+                                                        "invalid_target",
+                                                        "version_capped",
+                                                        "would_deadlock",
+                                                        "cancelled",
+                                                        "closed",
+                                                        "timed_out"});
 
 struct Arguments {
     std::string role, url, topic;
@@ -142,7 +161,9 @@ int serve(const Arguments& arguments) {
 int listen(const Arguments& arguments) {
     Transport transport(arguments.url, options_of(arguments));
     NotificationListener listener(transport, {{.topic = arguments.topic}}, {.threads = 1});
-    listener.on(Priority::info, [](const Notification& n) { say("told", fmt::format(R"(, "id": {})", n.payload.get<std::int64_t>())); });
+    listener.on(Priority::info, [](const Notification& n) {
+        say("told", fmt::format(R"(, "id": {})", n.payload.get<std::int64_t>()));
+    });
     listener.start();
     if (const auto ready = listener.wait_ready(20s); !ready) throw std::runtime_error(ready.error().message());
     say("started");
@@ -189,7 +210,8 @@ private:
             if (!result) outcome = codes.at(static_cast<std::size_t>(result.error().code.value()));
             if constexpr (!std::is_void_v<Value>)
                 if (result && *result != Json(id)) outcome = "another_reply";
-            say("ended", fmt::format(R"(, "kind": "{}", "id": {}, "outcome": "{}", "began": {:.6f})", kind, id, outcome, began));
+            say("ended",
+                fmt::format(R"(, "kind": "{}", "id": {}, "outcome": "{}", "began": {:.6f})", kind, id, outcome, began));
             --under_way_;
         };
     }
@@ -219,10 +241,13 @@ int many(const Arguments& arguments) {
         options.trace = true;
         options.log = [](const LogRecord& record) {
             if (record.event == "connection_lost") say("connection_lost");
-            if (record.event == "frame" && record.text.starts_with("sent ") && record.text.find(" attach{") != std::string::npos) say("attach");
+            if (record.event == "frame" && record.text.starts_with("sent ") &&
+                record.text.find(" attach{") != std::string::npos)
+                say("attach");
         };
         transports.push_back(std::make_unique<Transport>(reactor, arguments.url, options));
-        servers.emplace_back(*transports.back(), Target{.topic = fmt::format("{}-{}", arguments.topic, i), .server = "one"});
+        servers.emplace_back(*transports.back(),
+                             Target{.topic = fmt::format("{}-{}", arguments.topic, i), .server = "one"});
         servers.back().handle("nothing", [] {});
         servers.back().start();
     }

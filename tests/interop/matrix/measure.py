@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 from catalogue import KNOWN  # noqa: E402
+from intermediary import end_in_order_on_sigterm  # noqa: E402
 from run import Failed, Keys, Missing, Program, need_program  # noqa: E402
 
 ROWS = [("one way", "send", "receive", 50000, 1), ("calls, window 1", "request", "respond", 3000, 1),
@@ -66,6 +67,7 @@ def measured(options, programs, intermediary, out):
 
 
 def main():
+    end_in_order_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=[each.name for each in KNOWN])
     parser.add_argument("--repetitions", type=int, default=5)

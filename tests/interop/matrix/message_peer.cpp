@@ -1,8 +1,8 @@
 // Messages of every kind of body on our event layer; proton_matrix_peer.cpp and rhea_peer.js do the same with other
 // libraries. Each line of output is one JSON object.
 //
-//     message_peer send URL ADDRESS [OPTION VALUE]...      one of each kind, or --count N of them; then one with --large OCTETS
-//     message_peer receive URL ADDRESS [OPTION VALUE]...   what came, and whether it is as it was sent
+//     message_peer send URL ADDRESS [OPTION VALUE]...      one of each kind, or --count N of them; then one with
+//     --large OCTETS message_peer receive URL ADDRESS [OPTION VALUE]...   what came, and whether it is as it was sent
 //     message_peer drain URL ADDRESS [OPTION VALUE]...     takes what there is and says when that was all
 //
 // Further options: --without KIND,…, --ca FILE (with whom to trust).
@@ -46,7 +46,11 @@ codec::Message make(std::size_t kind, std::size_t large) {
             case 0: return Value("text \u20ac");
             case 1: return Value("");
             case 2: return Value(codec::Binary(std::string("\0\xffvalue", 7)));
-            case 3: return codec::Message::data(std::string_view("\0\xff" "data", 6));
+            case 3:
+                return codec::Message::data(
+                    std::string_view("\0\xff"
+                                     "data",
+                                     6));
             case 4: return Value(map);
             case 5: return Value(list);
             case 6: return codec::Message::sequence(list);
@@ -94,7 +98,8 @@ struct Arguments {
             if (name == "--large") large = std::strtoull(argv[i + 1], nullptr, 10);
             if (name == "--ca") ca = argv[i + 1];
             if (name == "--without")
-                for (const char* at = argv[i + 1]; *at != 0; at += *at == ',') without.insert(std::strtoull(at, const_cast<char**>(&at), 10));
+                for (const char* at = argv[i + 1]; *at != 0; at += *at == ',')
+                    without.insert(std::strtoull(at, const_cast<char**>(&at), 10));
         }
         for (std::size_t kind = 0; kind < kinds && (count == 0 || sent.size() < count); ++kind)
             if (!without.contains(kind)) sent.push_back(kind);
@@ -127,7 +132,8 @@ int send(const Connection& connection, const Arguments& arguments) {
         if (outcome && outcome->accepted())
             ++accepted;
         else
-            others.push_back(fmt::format("message {}: {}", i, outcome ? outcome->message() : outcome.error().message()));
+            others.push_back(
+                fmt::format("message {}: {}", i, outcome ? outcome->message() : outcome.error().message()));
     }
     say({{"event", "sent"}, {"accepted", accepted}, {"others", others}});
     return accepted == arguments.total() ? 0 : 1;
@@ -137,7 +143,9 @@ int send(const Connection& connection, const Arguments& arguments) {
 std::string difference(const Delivery& delivery, std::size_t large) {
     const auto got = delivery.message().to_message();
     if (!got) return got.error().message();
-    const auto* id = got->properties && got->properties->message_id ? std::get_if<std::string>(&*got->properties->message_id) : nullptr;
+    const auto* id = got->properties && got->properties->message_id
+                         ? std::get_if<std::string>(&*got->properties->message_id)
+                         : nullptr;
     if (id == nullptr || !id->starts_with("kind ")) return "a message without the id it had";
     const auto kind = std::strtoull(id->c_str() + 5, nullptr, 10);
     const codec::Message sent = make(kind, large);
@@ -146,7 +154,8 @@ std::string difference(const Delivery& delivery, std::size_t large) {
     if (got->body != sent.body && !nothing) return *id + ": another body";
     if (got->properties->content_type != sent.properties->content_type) return *id + ": another content-type";
     const Value* number = got->application_properties.find("kind");
-    if (number == nullptr || number->to_int64() != static_cast<std::int64_t>(kind)) return *id + ": another application property";
+    if (number == nullptr || number->to_int64() != static_cast<std::int64_t>(kind))
+        return *id + ": another application property";
     return {};
 }
 
@@ -168,7 +177,8 @@ int receive(const Connection& connection, const Arguments& arguments) {
     handler->fail = end;
     const Receiver receiver = connection.open_receiver(arguments.address, {}, handler);
     auto future = over.get_future();
-    const std::string why = future.wait_for(patience) == std::future_status::ready ? future.get() : "not all came in time";
+    const std::string why =
+        future.wait_for(patience) == std::future_status::ready ? future.get() : "not all came in time";
     connection.close();
     (void)connection.wait_closed(5s);
     say({{"event", "received"}, {"count", count}, {"wrong", wrong}, {"why", why}});
@@ -197,7 +207,8 @@ int drain(const Connection& connection, const Arguments& arguments) {
     options.credit = 0;
     const Receiver receiver = connection.open_receiver(arguments.address, options, handler);
     auto future = over.get_future();
-    const std::string why = future.wait_for(15s) == std::future_status::ready ? future.get() : "nobody said that this was all";
+    const std::string why =
+        future.wait_for(15s) == std::future_status::ready ? future.get() : "nobody said that this was all";
     connection.close();
     (void)connection.wait_closed(5s);
     say({{"event", "drained"}, {"count", count}, {"why", why}});

@@ -29,13 +29,18 @@ inline proton::message make(std::uint64_t kind, std::size_t large) {
     m.id(proton::message_id("kind " + std::to_string(kind)));
     m.content_type("x/y");
     m.properties().put("kind", static_cast<std::int64_t>(kind));
-    const std::map<std::string, value> map{{"text", value("h\u00e9llo")}, {"n", value(std::uint64_t(5))}, {"null", value()}};
+    const std::map<std::string, value> map{
+        {"text", value("h\u00e9llo")}, {"n", value(std::uint64_t(5))}, {"null", value()}};
     const std::vector<value> list{value(std::int64_t(-5)), value("two"), value(map), value(true)};
     switch (kind) {
         case 0: m.body("text \u20ac"); break;
         case 1: m.body(std::string()); break;
         case 2: m.body(proton::binary(std::string("\0\xffvalue", 7))); break;
-        case 3: m.inferred(true), m.body(proton::binary(std::string("\0\xff" "data", 6))); break;
+        case 3:
+            m.inferred(true), m.body(proton::binary(std::string("\0\xff"
+                                                                "data",
+                                                                6)));
+            break;
         case 4: m.body(map); break;
         case 5: m.body(list); break;
         case 6: m.inferred(true), m.body(list); break;

@@ -1,11 +1,11 @@
-// Proton C++ in the place of one of our peers; rhea_peer.js does the same with rhea. Each line of output is one JSON object.
+// Proton C++ in the place of one of our peers; rhea_peer.js does the same with rhea. Each line of output is one JSON
+// object.
 //
 //     proton_matrix_peer send|receive|drain URL ADDRESS [OPTION VALUE]...  as message_peer.cpp
-//     proton_matrix_peer serve URL ADDRESS...              answers requests of the RPC protocol until standard input ends
-//     proton_matrix_peer call URL ADDRESS METHOD ARGS [--reply-to A] [--monitor SECONDS]
-//     proton_matrix_peer cast URL ADDRESS METHOD ARGS
-//     proton_matrix_peer notify URL ADDRESS EVENT
-//     proton_matrix_peer listen URL ADDRESS                until standard input ends; asks for the first "again" a second time
+//     proton_matrix_peer serve URL ADDRESS...              answers requests of the RPC protocol until standard input
+//     ends proton_matrix_peer call URL ADDRESS METHOD ARGS [--reply-to A] [--monitor SECONDS] proton_matrix_peer cast
+//     URL ADDRESS METHOD ARGS proton_matrix_peer notify URL ADDRESS EVENT proton_matrix_peer listen URL ADDRESS until
+//     standard input ends; asks for the first "again" a second time
 //
 // An option for all: --ca FILE. Replies come on a dynamic node, or where --reply-to says.
 
@@ -80,7 +80,8 @@ class Peer : public proton::messaging_handler {
 public:
     explicit Peer(const Arguments& given) : arguments(given), large(given.number("large", 0)) {
         const auto without = given.numbers("without");
-        for (std::uint64_t kind = 0; kind < matrix::kinds && kinds.size() < given.number("count", matrix::kinds); ++kind)
+        for (std::uint64_t kind = 0; kind < matrix::kinds && kinds.size() < given.number("count", matrix::kinds);
+             ++kind)
             if (!without.count(kind)) kinds.push_back(kind);
         if (large != 0) kinds.push_back(matrix::kinds);
         total = kinds.size();
@@ -91,7 +92,8 @@ public:
         const auto ca = arguments.options.find("ca");
         options.reconnect(proton::reconnect_options().max_attempts(1));
         options.sasl_allow_insecure_mechs(ca == arguments.options.end());
-        if (ca != arguments.options.end()) options.ssl_client_options(proton::ssl_client_options(ca->second, proton::ssl::VERIFY_PEER_NAME));
+        if (ca != arguments.options.end())
+            options.ssl_client_options(proton::ssl_client_options(ca->second, proton::ssl::VERIFY_PEER_NAME));
         container.connect(arguments.url, options);
     }
     void on_connection_open(proton::connection& opened) override {
@@ -164,7 +166,8 @@ class Drain final : public Peer {
 public:
     using Peer::Peer;
     void start() override {
-        receiver_ = connection.open_receiver(arguments.words[0], proton::receiver_options().credit_window(0).auto_accept(false));
+        receiver_ = connection.open_receiver(arguments.words[0],
+                                             proton::receiver_options().credit_window(0).auto_accept(false));
     }
     void on_receiver_open(proton::receiver& receiver) override {
         receiver.add_credit(100);
@@ -174,7 +177,9 @@ public:
         ++received_;
         delivery.accept();
     }
-    void on_receiver_drain_finish(proton::receiver&) override { finish({{"event", "drained"}, {"count", received_}, {"why", ""}}); }
+    void on_receiver_drain_finish(proton::receiver&) override {
+        finish({{"event", "drained"}, {"count", received_}, {"why", ""}});
+    }
 
 private:
     proton::receiver receiver_;
@@ -182,7 +187,8 @@ private:
 };
 
 json request(const std::string& method, const json& args) {
-    return {{"request", {{"method", method}, {"args", args}, {"namespace", "interop"}, {"version", "1.3"}}}, {"context", {{"user", "alice"}}}};
+    return {{"request", {{"method", method}, {"args", args}, {"namespace", "interop"}, {"version", "1.3"}}},
+            {"context", {{"user", "alice"}}}};
 }
 
 /// Until standard input ends; then the connection is closed from Proton's own thread.
@@ -222,7 +228,8 @@ public:
         const std::string to = got.reply_to();
         const proton::message_id id = got.id();
         if (method == "echo") {
-            reply(to, id, {{"response", {{"value", args["value"]}, {"server", "foreign"}, {"context", body["context"]}}}});
+            reply(to, id,
+                  {{"response", {{"value", args["value"]}, {"server", "foreign"}, {"context", body["context"]}}}});
         } else if (method == "slow") {
             beat(to, id, static_cast<int>(args["seconds"].get<double>()));
         } else if (method == "boom") {
@@ -237,10 +244,13 @@ private:
     void beat(const std::string& to, const proton::message_id& id, int seconds) {
         if (seconds <= 0) return reply(to, id, {{"response", "slept"}});
         reply(to, id, nullptr);
-        connection.work_queue().schedule(proton::duration(1000), [this, to, id, seconds] { beat(to, id, seconds - 1); });
+        connection.work_queue().schedule(proton::duration(1000),
+                                         [this, to, id, seconds] { beat(to, id, seconds - 1); });
     }
-    void fail(const std::string& to, const proton::message_id& id, const std::string& type, const std::string& module, const std::string& why) {
-        const json failure = {{"class", type}, {"module", module}, {"message", why}, {"tb", json::array()}, {"args", {why}}, {"kwargs", json::object()}};
+    void fail(const std::string& to, const proton::message_id& id, const std::string& type, const std::string& module,
+              const std::string& why) {
+        const json failure = {{"class", type},       {"module", module}, {"message", why},
+                              {"tb", json::array()}, {"args", {why}},    {"kwargs", json::object()}};
         reply(to, id, {{"failure", failure.dump()}});
     }
     void reply(const std::string& to, const proton::message_id& id, const json& body) {
@@ -287,7 +297,8 @@ public:
         if (at != arguments.options.end())
             read(at->second);
         else
-            connection.open_receiver("", proton::receiver_options().credit_window(100).auto_accept(true).source(proton::source_options().dynamic(true)));
+            connection.open_receiver("", proton::receiver_options().credit_window(100).auto_accept(true).source(
+                                             proton::source_options().dynamic(true)));
     }
     void on_receiver_open(proton::receiver& receiver) override {
         reply_to_ = receiver.source().address();
@@ -313,7 +324,10 @@ public:
         const json reply = json::parse(proton::get<std::string>(got.body()));
         json failure = reply.value("failure", json());
         if (failure.is_string()) failure = json::parse(failure.get<std::string>());
-        finish({{"event", "reply"}, {"response", reply.value("response", json())}, {"failure", failure}, {"heartbeats", heartbeats_}});
+        finish({{"event", "reply"},
+                {"response", reply.value("response", json())},
+                {"failure", failure},
+                {"heartbeats", heartbeats_}});
     }
 
 private:
@@ -323,12 +337,18 @@ private:
         message m;
         json body;
         if (arguments.role == "notify") {
-            body = {{"request", {{"event_type", arguments.words[1]}, {"publisher_id", "pub.host1"}, {"priority", "INFO"},
-                                 {"payload", {{"n", 5}}}, {"message_id", "3e5c1ab2-0b7e-4c7b-8f0e-0d9f8a7b6c5d"}, {"timestamp", "2026-01-02 03:04:05.000006"}}},
+            body = {{"request",
+                     {{"event_type", arguments.words[1]},
+                      {"publisher_id", "pub.host1"},
+                      {"priority", "INFO"},
+                      {"payload", {{"n", 5}}},
+                      {"message_id", "3e5c1ab2-0b7e-4c7b-8f0e-0d9f8a7b6c5d"},
+                      {"timestamp", "2026-01-02 03:04:05.000006"}}},
                     {"context", {{"user", "alice"}}}};
         } else {
             body = request(arguments.words[1], json::parse(arguments.words[2]));
-            if (const auto at = arguments.options.find("monitor"); at != arguments.options.end()) body["call_monitor_timeout"] = std::stoi(at->second);
+            if (const auto at = arguments.options.find("monitor"); at != arguments.options.end())
+                body["call_monitor_timeout"] = std::stoi(at->second);
         }
         m.to(arguments.words[0]);
         m.body(body.dump());

@@ -22,7 +22,7 @@ listener {
     host: %(host)s
     port: %(port)d
     authenticatePeer: no
-    saslMechanisms: ANONYMOUS %(mechanisms)s
+    saslMechanisms: %(open_mechanisms)s
 }
 listener {
     host: %(host)s
@@ -72,8 +72,10 @@ class Router(Intermediary):
         return output_of(self.router, "--version").split()[-1]
 
     def prepare(self):
-        text = CONFIGURATION % {"folder": self.folder, "host": self.network.host, "port": self.port, "tls_port": self.tls_port,
-                                "must": "yes" if self.knows_users else "no", "mechanisms": "PLAIN" if self.knows_users else "ANONYMOUS", "cert": self.keys.path("server.pem"), "key": self.keys.path("server.key")}
+        text = CONFIGURATION % {
+            "folder": self.folder, "host": self.network.host, "port": self.port, "tls_port": self.tls_port,
+            "must": "yes" if self.knows_users else "no", "mechanisms": "PLAIN" if self.knows_users else "ANONYMOUS",
+            "open_mechanisms": "ANONYMOUS PLAIN" if self.knows_users else "ANONYMOUS", "cert": self.keys.path("server.pem"), "key": self.keys.path("server.key")}
         self.write("router.conf", text + "".join(ADDRESS % each for each in PREFIXES))
         self.write("sasl2/router.conf", "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: %s\nmech_list: PLAIN ANONYMOUS\n" %
                    self.path("router.sasldb"))

@@ -35,5 +35,5 @@ class Qpidd(Intermediary):
         modules = ("--no-module-dir", "--load-module", os.path.join(self.modules, "amqp.so")) if self.modules else ()
         return (self.qpidd,) + modules + (
             "--config", self.path("qpidd.conf"), "--interface", self.network.host, "--port", str(self.port), "--data-dir", self.path("data"),
-            "--auth", "yes", "--realm", "QPID", "--sasl-config", self.path("sasl2"), "--queue-patterns", "exclusive", "--queue-patterns", "unicast", "--topic-patterns", "broadcast",
-            "--log-enable", "warning+", "--log-to-stderr", "yes")
+            "--auth", "yes", "--realm", "QPID", "--sasl-config", self.path("sasl2"), "--queue-patterns", "exclusive", "--queue-patterns",
+            "unicast", "--topic-patterns", "broadcast", "--log-enable", "warning+", "--log-to-stderr", "yes")

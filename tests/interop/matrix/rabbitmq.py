@@ -15,6 +15,7 @@ class Rabbitmq(Intermediary):
     title = "RabbitMQ"
     dynamic = False
     keeps_messages = True
+    patience = 3
     altered = {5: "a list as amqp-value ends the connection", 7: "null comes as an empty data section",
                24: "an array of smallint (integers of one octet each) ends the connection"}
     cannot = {"drain": "it ends the session with amqp:internal-error when a classic queue is drained"}

@@ -61,9 +61,12 @@ public:
     void report() const {
         rusage used{};
         getrusage(RUSAGE_SELF, &used);
-        const auto in_seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
-        std::printf("{\"count\": %llu, \"digest\": \"%016llx\", \"seconds\": %.6f, \"cpu\": %.6f}\n", static_cast<unsigned long long>(count_),
-                    static_cast<unsigned long long>(sum_), std::chrono::duration<double>(end_ - begin_).count(),
+        const auto in_seconds = [](const timeval& t) {
+            return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+        };
+        std::printf("{\"count\": %llu, \"digest\": \"%016llx\", \"seconds\": %.6f, \"cpu\": %.6f}\n",
+                    static_cast<unsigned long long>(count_), static_cast<unsigned long long>(sum_),
+                    std::chrono::duration<double>(end_ - begin_).count(),
                     in_seconds(used.ru_utime) + in_seconds(used.ru_stime));
         std::fflush(stdout);
     }

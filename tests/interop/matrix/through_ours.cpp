@@ -33,7 +33,9 @@ struct Receiving final : ReceiverHandler {
     std::function<void(Delivery&)> message;
 };
 
-codec::Message message(std::string octets) { return codec::Message::data(codec::Bytes::from_string(std::move(octets))); }
+codec::Message message(std::string octets) {
+    return codec::Message::data(codec::Bytes::from_string(std::move(octets)));
+}
 
 std::uint64_t number_in(const codec::MessageView& view) {
     const auto octets = view.body_data();
@@ -74,7 +76,8 @@ public:
         receive(arguments_.address, handler, false);
     }
     void on_close(Connection&, const std::optional<Failure>& why) override {
-        if (why && (why->code != Errc::closed_by_peer || arguments_.mode != "respond")) std::cerr << why->message() << std::endl;
+        if (why && (why->code != Errc::closed_by_peer || arguments_.mode != "respond"))
+            std::cerr << why->message() << std::endl;
         over_.set_value();
     }
 
@@ -86,12 +89,13 @@ private:
         connection_.open_receiver(address, options, std::move(handler));
     }
     void start_sending() {
-        sender_ = connection_.open_sender(arguments_.address, {}, std::make_shared<Sending>([this] {
-            for (; sender_.credit() > 0 && sent_ < arguments_.count; ++sent_)
-                sender_.send(message(body(sent_))).on_done([this, i = sent_](const Outcome& outcome) {
-                    if (outcome.accepted() && count_.add(i)) connection_.close();
-                });
-        }));
+        sender_ = connection_.open_sender(
+            arguments_.address, {}, std::make_shared<Sending>([this] {
+                for (; sender_.credit() > 0 && sent_ < arguments_.count; ++sent_)
+                    sender_.send(message(body(sent_))).on_done([this, i = sent_](const Outcome& outcome) {
+                        if (outcome.accepted() && count_.add(i)) connection_.close();
+                    });
+            }));
     }
     void start_requests() {
         sender_ = connection_.open_sender(arguments_.address, {}, std::make_shared<Sending>([this] { ask(); }));
@@ -112,7 +116,8 @@ private:
         receive(arguments_.reply_to, handler, arguments_.reply_to.empty());
     }
     void ask() {
-        while (!reply_to_.empty() && sender_.credit() > 0 && sent_ < arguments_.count && sent_ - answered_ < arguments_.window) {
+        while (!reply_to_.empty() && sender_.credit() > 0 && sent_ < arguments_.count &&
+               sent_ - answered_ < arguments_.window) {
             codec::Message request = message(body(sent_));
             request.ensure_properties().message_id = sent_++;
             request.properties->reply_to = reply_to_;

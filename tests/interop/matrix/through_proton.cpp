@@ -38,15 +38,18 @@ public:
     explicit Program(const Arguments& given) : count(given.count), arguments_(given) {}
 
     void on_container_start(proton::container& container) override {
-        container.connect(arguments_.url, proton::connection_options().reconnect(proton::reconnect_options().max_attempts(1)));
+        container.connect(arguments_.url,
+                          proton::connection_options().reconnect(proton::reconnect_options().max_attempts(1)));
     }
     void on_connection_open(proton::connection& connection) override {
         connection_ = connection;
-        if (arguments_.mode == "send" || arguments_.mode == "request") sender_ = connection.open_sender(arguments_.address);
+        if (arguments_.mode == "send" || arguments_.mode == "request")
+            sender_ = connection.open_sender(arguments_.address);
         const auto reading = proton::receiver_options().credit_window(credit_window);
         if (arguments_.mode == "request") {
             if (arguments_.reply_to.empty())
-                connection.open_receiver("", proton::receiver_options(reading).source(proton::source_options().dynamic(true)));
+                connection.open_receiver(
+                    "", proton::receiver_options(reading).source(proton::source_options().dynamic(true)));
             else
                 connection.open_receiver(arguments_.reply_to, reading);
         } else if (arguments_.mode != "send") {
@@ -94,7 +97,8 @@ public:
 
 private:
     void ask() {
-        while (!reply_to_.empty() && sender_.credit() > 0 && sent_ < arguments_.count && sent_ - answered_ < arguments_.window) {
+        while (!reply_to_.empty() && sender_.credit() > 0 && sent_ < arguments_.count &&
+               sent_ - answered_ < arguments_.window) {
             message m;
             m.id(proton::message_id(sent_));
             m.reply_to(reply_to_);
