@@ -1,145 +1,172 @@
 #!/usr/bin/env python3
-"""Runs the siblings of bench/e2e one after the other, checks that every pair passed the same set of messages, prints
-medians.
-
-    compare.py BUILD-FOLDER [--repetitions N] [--scale X] [--only WORD]
-"""
+"""Lets Aprotic compete with other libraries on this machine and prints medians; docs/benchmarks.md says how to read them."""
 import argparse
+import json
 import os
-import shutil
-import statistics
-import subprocess
 import sys
-import tempfile
+import time
 
-from harness import Failed, Program, output_of, print_versions
+import charts
+import peers as known
+import report
+import rows as table
+from harness import Failed, versions_of
+from measure import checked, warm_up_of
+from syscalls import Counter, Shaped
 
-LIBRARIES = ("ours", "proton")
-# name, sending mode, receiving mode, through our broker, count, window
-ROWS = [
-    ("one way, direct", "send", "receive", False, 300000, 0),
-    ("one way, through the broker", "send", "receive", True, 200000, 0),
-    ("calls, window 1, direct", "request", "respond", False, 20000, 1),
-    ("calls, window 64, direct", "request", "respond", False, 100000, 64),
-    ("calls, window 1, through the broker", "request", "respond", True, 10000, 1),
-    ("calls, window 64, through the broker", "request", "respond", True, 60000, 64),
-    ("one way over TLS, 100 octets", "send", "receive", False, 300000, 0),
-    ("one way over TLS, 8 KiB", "send", "receive", False, 60000, 0),
-]
-SIZE = 100
-KEYS = tempfile.mkdtemp(prefix="aprotic-bench-")  # a certificate for localhost, made by make_keys()
+FAMILIES = ("proton", "qpidd", "rhea", "limit")
 
 
-def once(folder, library, row, scale):
-    name, active, passive, through_broker, count, window = row
-    count = max(1000, int(count * scale))
-    program = os.path.join(folder, "bench_" + library)
-    common = ["--count", str(count), "--size", str(8192 if "8 KiB" in name else SIZE)]
-    tls = "TLS" in name
-    running = []
-    try:
-        if through_broker:
-            running.append(Program(os.path.join(folder, "aprotic"), "broker", "--listen", "127.0.0.1:0"))
-            at = running[-1].line_starting("listening on ").split()[-1]
-            waiting = Program(program, passive, "--at", at, *common)
-            running.append(waiting)
-            waiting.line_starting("ready")
+def arguments():
+    parser = argparse.ArgumentParser(prog="bash bench/run.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="bash bench/run.sh rpc --help: the driver's calls beside oslo.messaging.\n"
+                                     "Other programs are found on PATH or by QPIDD, QPID_SEND, QPID_RECEIVE, NODE_PATH (rhea) and PROTON_MAIN_ROOT\n"
+                                     "(where a Proton of your own is installed). Whoever is not there is skipped by name.")
+    parser.add_argument("folder", help=argparse.SUPPRESS)
+    parser.add_argument("--compare", action="append", choices=FAMILIES, help="these alone beside Aprotic, instead of all that are there")
+    parser.add_argument("--all", action="store_true", help="all rows; without, those that fit in ten minutes")
+    parser.add_argument("--list", action="store_true", help="show the rows and who is there, measure nothing")
+    parser.add_argument("--only", action="append", default=[], metavar="WORD", help="rows of this group, or with this in their name; also of --all")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1.0, help="factor for all message counts")
+    parser.add_argument("--no-syscalls", action="store_true", help="leave out the runs that count system calls")
+    parser.add_argument("--json", metavar="FILE", help="write all figures there")
+    parser.add_argument("--merge", action="store_true", help="keep the rows that the file has and that were not measured now")
+    parser.add_argument("--charts", metavar="DIR", help="write charts there")
+    parser.add_argument("--markdown", action="store_true", help="with --from: tables for a page")
+    parser.add_argument("--from", dest="earlier", metavar="FILE", help="measure nothing: report the figures of this file")
+    return parser.parse_args()
+
+
+def chosen_rows(options):
+    for row in table.all_rows():
+        if any(word == row.group or word in row.name for word in options.only) if options.only else options.all or row.usual:
+            yield row
+
+
+def competitors_of(row, there, wanted):
+    """Those who take part, and why the others do not."""
+    part, missing = [], {}
+    for each in row.competitors:
+        competitor = each if isinstance(each, table.Competitor) else table.Competitor(None, each)
+        peer = there[competitor.peer]
+        label = competitor.label or peer.title
+        its = competitor.row(row)
+        if peer.family != "ours" and wanted and peer.family not in wanted and not (its.via == "qpidd" and "qpidd" in wanted):
+            continue
+        if its.needs() - peer.works:
+            continue
+        if peer.command is None:
+            missing[label] = "not there"
+        elif its.via == "qpidd" and known.qpidd() is None:
+            missing[label] = "qpidd is not there"
         else:
-            identity = ["--tls-cert", KEYS + "/cert.pem", "--tls-key", KEYS + "/key.pem"] if tls else []
-            waiting = Program(program, passive, "--listen", "--at", "127.0.0.1:0", *common, *identity)
-            running.append(waiting)
-            at = waiting.line_starting("listening on ").split()[-1]
-        if tls:  # by name: Proton does not look for addresses in a certificate
-            common += ["--tls-ca", KEYS + "/cert.pem"]
-            at = at.replace("127.0.0.1", "localhost")
-        acting = Program(program, active, "--at", at, "--window", str(max(1, window)), *common)
-        running.append(acting)
-        sent, got = acting.result(), waiting.result()
-    finally:
-        for process in reversed(running):
-            process.stop()
-    if sent["count"] != count or got["count"] != count or sent["digest"] != got["digest"] or sent["seconds"] <= 0:
-        raise Failed("%s, %s: not the same set on both sides: %r, %r" % (name, library, sent, got))
-    timed = got if active == "send" else sent
-    return {"rate": count / timed["seconds"], "p50": sent["p50"], "p99": sent["p99"], "digest": sent["digest"],
-            "active": 1e6 * sent["cpu"] / count, "passive": 1e6 * got["cpu"] / count}
+            part.append((label, competitor, peer, its))
+    return part, missing
 
 
-def make_keys():
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-out", KEYS + "/cert.pem",
-                    "-keyout", KEYS + "/key.pem"], check=True, capture_output=True)
+def measure_row(lab, row, part, options):
+    """All repetitions of one row."""
+    results = {label: [] for label, *_ in part}
+    calls = {}
+    for repetition in range(options.repetitions):
+        # Who goes first changes, so that none always meets the warmer machine.
+        for label, _, peer, its in part if repetition % 2 == 0 else part[::-1]:
+            results[label].append(checked(lab, its, label, peer, lab.count(its, peer, table.FACTORS)))
+    same = {}
+    for label, runs in results.items():
+        for run in runs:
+            if same.setdefault(run["count"], run.get("digest")) not in (run.get("digest"), "sequence") and run["digest"] != "sequence":
+                raise Failed("%s, %s: the libraries passed different sets" % (row.group, row.name))
+    if not options.no_syscalls:
+        counter = Counter(lab)
+        for label, _, peer, its in part:
+            calls[label] = counter.per_message(its, peer, min(20000, lab.count(its, peer, table.FACTORS)))
+    return [{"label": label, "peer": peer.name, "count": results[label][0]["count"], "warm_up": warm_up_of(its, results[label][0]["count"]),
+             "runs": results[label], "syscalls": calls.get(label)} for label, _, peer, its in part]
 
 
-def handshakes(folder):
-    """Connections per second, one after the other, with and without sessions that are taken up again."""
-    broker = Program(os.path.join(folder, "aprotic"), "broker", "--listen", "127.0.0.1:0", "--tls-cert", KEYS + "/cert.pem",
-                     "--tls-key", KEYS + "/key.pem")
-    try:
-        at = broker.line_starting("listening on ").split()[-1].replace("127.0.0.1", "localhost")
-        for more in ([], ["--resume"]):
-            print("handshakes%s: %s" % (" resumed" if more else "", output_of(
-                os.path.join(folder, "bench_ours"), "handshakes", "--at", at, "--count", "500", "--tls-ca", KEYS + "/cert.pem", *more)))
-    finally:
-        broker.stop()
+def versions(there):
+    packages = [package for peer in there.values() if peer.command for package in peer.packages]
+    found = versions_of(*packages)
+    if there["main-c"].command:
+        root = os.environ.get("PROTON_MAIN_ROOT", "")
+        found["proton main"] = os.environ.get("PROTON_MAIN_VERSION") or root or "built by hand"
+    if there["rhea"].command:
+        found["rhea"] = there["rhea"].version
+    if known.qpidd():
+        found["qpidd"] = known.qpidd_version()
+    return found
+
+
+def show(options, there):
+    for peer in there.values():
+        print("%-12s %s" % (peer.name, "there" if peer.command else "not there"))
+    print("%-12s %s\n" % ("qpidd", "there" if known.qpidd() else "not there"))
+    for row in table.all_rows():
+        print("%-14s %s%s" % (row.group, row.name, "" if row.usual else "  (--all)"))
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder")
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--scale", type=float, default=1.0, help="factor for all counts")
-    parser.add_argument("--only", default="", help="rows with this word in their name")
-    options = parser.parse_args()
-    rows = [row for row in ROWS if options.only in row[0]]
+    options = arguments()
+    if options.earlier:
+        with open(options.earlier) as file:
+            return finish(json.load(file), options)
+    there = known.all_peers(options.folder)
+    if options.list:
+        return show(options, there)
+    lab = Shaped(options.folder, there, options.scale)
+    measured, skipped, failed = [], {}, []
+    facts = versions(there)
+    report.print_facts(facts)
+    try:
+        for row in chosen_rows(options):
+            part, missing = competitors_of(row, there, options.compare)
+            skipped.update(missing)
+            if not part or options.compare and len(part) < 2:
+                continue
+            if row.tls:
+                lab.make_keys()
+            try:
+                competitors = measure_row(lab, row, part, options)
+            except Failed as failure:
+                failed.append(str(failure))
+                print("\n%s: %s: no figure: %s" % (row.group, row.name, failure), flush=True)
+                continue
+            entry = {"group": row.group, "name": row.name, "work": row.work, "rate": row.rate, "repetitions": options.repetitions,
+                     "versions": facts, "load": os.getloadavg()[0], "when": time.strftime("%Y-%m-%d"),
+                     "competitors": competitors}
+            measured.append(entry)
+            report.print_row(entry)
+    finally:
+        lab.close()
+    for label, why in sorted(skipped.items()):
+        print("skipped: %s: %s" % (label, why))
+    finish({"rows": measured}, options)
+    if failed:
+        raise Failed("%d rows have no figure" % len(failed))
 
-    print_versions(("proton", "libqpid-proton-cpp12"))
-    print("messages   %d octets of body, unsettled; %d repetitions, interleaved; scale %g" %
-          (SIZE, options.repetitions, options.scale))
 
-    make_keys()
-    results = {(row[0], library): [] for row in rows for library in LIBRARIES}
-    for repetition in range(options.repetitions):
-        for row in rows:
-            # Who goes first changes, so that neither always meets the warmer machine.
-            order = LIBRARIES if repetition % 2 == 0 else LIBRARIES[::-1]
-            pair = {library: once(options.folder, library, row, options.scale) for library in order}
-            if pair["ours"]["digest"] != pair["proton"]["digest"]:
-                raise Failed("%s: the libraries passed different sets" % row[0])
-            for library in LIBRARIES:
-                results[row[0], library].append(pair[library])
-        print("repetition %d of %d done" % (repetition + 1, options.repetitions), file=sys.stderr)
-
-    form = "%-38s %-7s %22s %7s %10s %10s %9s %9s"
-    print()
-    print(form % ("", "", "per second [min-max]", "ratio", "CPU us/msg", "CPU us/msg", "p50 us", "p99 us"))
-    print(form % ("", "", "", "", "active", "passive", "", ""))
-    for row in rows:
-        ours, proton = results[row[0], "ours"], results[row[0], "proton"]
-        ratio = statistics.median(a["rate"] / b["rate"] for a, b in zip(ours, proton))
-        for library, runs in (("ours", ours), ("proton", proton)):
-            rates = [run["rate"] for run in runs]
-
-            def median(key):
-                return statistics.median(run[key] for run in runs)
-
-            latency = ("%.0f" % median("p50"), "%.0f" % median("p99")) if row[5] else ("", "")
-            print(form % (row[0] if library == "ours" else "", library,
-                          "%.0f [%.0f-%.0f]" % (statistics.median(rates), min(rates), max(rates)),
-                          "%.2f" % ratio if library == "ours" else "", "%.2f" % median("active"),
-                          "%.2f" % median("passive"), *latency))
-    if any("TLS" in row[0] for row in rows):
-        print()
-        handshakes(options.folder)
-        print("the limit: openssl speed -evp aes-256-gcm -bytes 16384 -seconds 1")
-        print("\n".join(line for line in output_of("openssl", "speed", "-evp", "aes-256-gcm", "-bytes", "16384", "-seconds",
-                                                   "1").splitlines() if "GCM" in line.upper()))
-    print("\nratio: median over the repetitions of ours divided by proton, each pair run one right after the other")
+def finish(results, options):
+    if options.json:
+        if options.merge and os.path.exists(options.json):
+            with open(options.json) as file:
+                earlier = json.load(file)["rows"]
+            names = {(row["group"], row["name"]) for row in results["rows"]}
+            results["rows"] = [row for row in earlier if (row["group"], row["name"]) not in names] + results["rows"]
+        order = {(row.group, row.name): i for i, row in enumerate(table.all_rows())}
+        results["rows"].sort(key=lambda row: order.get((row["group"], row["name"]), len(order)))
+        with open(options.json, "w") as file:
+            json.dump(results, file, indent=1)
+    if options.earlier:
+        for row in results["rows"]:
+            report.print_row(row, options.markdown)
+    report.print_targets(results["rows"], options.markdown)
+    if options.charts:
+        charts.write_all(results["rows"], options.charts)
 
 
 try:
     main()
 except Failed as failure:
     sys.exit("compare.py: %s" % failure)
-finally:
-    shutil.rmtree(KEYS, ignore_errors=True)

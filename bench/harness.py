@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 
-TIMEOUT = 180
+TIMEOUT = 60
 
 
 class Failed(Exception):
@@ -12,9 +12,9 @@ class Failed(Exception):
 
 
 class Program(object):
-    def __init__(self, *command):
+    def __init__(self, *command, environment=None):
         self.name = " ".join(os.path.basename(word) for word in command[:2])
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
     def line_starting(self, word):
         for line in self.process.stdout:
@@ -24,7 +24,10 @@ class Program(object):
 
     def results(self):
         """The reports of its last lines, one for each side it was."""
-        output, _ = self.process.communicate(timeout=TIMEOUT)
+        try:
+            output, _ = self.process.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise Failed("%s has not ended after %d s" % (self.name, TIMEOUT)) from None
         if self.process.returncode != 0:
             raise Failed("%s ended with %d" % (self.name, self.process.returncode))
         return [json.loads(line) for line in output.strip().splitlines() if line.startswith("{")]
@@ -35,7 +38,11 @@ class Program(object):
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(20)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         self.process.stdout.close()
 
 
@@ -54,11 +61,20 @@ def cpu_model():
         return platform.processor() or "unknown"
 
 
-def print_versions(*packages):
-    """Of the machine and of what is compared."""
-    print("machine    %s, %d CPUs, Linux %s, load %s" %
-          (cpu_model(), os.cpu_count(), platform.release(), os.getloadavg()[0]))
-    print("aprotic    %s" % output_of("git", "describe", "--always", "--dirty"))
+def versions_of(*packages):
+    """Of the machine and of what is compared, by name. A package that is not installed is left out."""
+    found = {
+        "machine": "%s, %d CPUs, Linux %s" % (cpu_model(), os.cpu_count(), platform.release()),
+        "aprotic": output_of("git", "describe", "--always", "--dirty"),
+        "compiler": output_of("c++", "--version").splitlines()[0],
+    }
     for name, package in packages:
-        print("%-10s %s" % (name, output_of("dpkg-query", "-W", "-f", "${Version}", package)))
-    print("compiler   %s" % output_of("c++", "--version").splitlines()[0])
+        version = output_of("dpkg-query", "-W", "-f", "${Version}", package)
+        if version != "unknown":
+            found[name] = version
+    return found
+
+
+def print_versions(*packages):
+    for name, text in versions_of(*packages).items():
+        print("%-10s %s%s" % (name, text, ", load %s" % os.getloadavg()[0] if name == "machine" else ""))

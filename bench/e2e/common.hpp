@@ -1,9 +1,7 @@
 #pragma once
 
-// What the programs of both libraries share, so that they differ in the library alone: their command line, what a
-// message holds, and how they report.
-
-#include <sys/resource.h>
+// What the programs of all libraries share, so that they differ in the library alone: their command line and what a
+// message holds. How they measure is in meter.hpp.
 
 #include <algorithm>
 #include <chrono>
@@ -14,16 +12,24 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <type_traits>
 
 namespace bench {
 
-constexpr std::uint32_t credit_window = 1000;  // of every receiver
 constexpr const char* usage =
-    "PROGRAM send|receive|request|respond --at HOST:PORT [--listen] [--address A] --count N [--size BYTES] [--window "
-    "N] "
-    "[--tls-ca FILE] [--tls-cert FILE --tls-key FILE]\n"
-    "ours also: handshakes --at HOST:PORT --count N --tls-ca FILE [--resume]\n"
+    "PROGRAM MODE --at HOST:PORT [--listen] --count N [OPTIONS]\n"
+    "modes of e2e: send, receive; request, respond; connect, accept; idle, hold\n"
+    "  --address A        node of the broker\n"
+    "  --size BYTES       of the body\n"
+    "  --settled          send settled\n"
+    "  --credit N         of each receiver\n"
+    "  --window N         requests under way\n"
+    "  --warm-up N        messages that are not timed\n"
+    "  --rate N           messages a second, by a schedule that waits for nobody\n"
+    "  --links N          receivers of this program; with idle, links of each connection\n"
+    "  --stream BYTES     a message of that size after the other on a second link\n"
+    "  --tls-ca FILE, --tls-cert FILE --tls-key FILE, --resume\n"
+    "  --wire BYTES --reply BYTES --batch N   raw TCP: octets of a message and its answer, messages of a write\n"
     "rpc: serve|call|both|soak --at URL --count N [--size BYTES] [--window N] [--threads N] [--inline] [--chained]\n"
     "tcp: listen|ask --at HOST:PORT --count N --size BYTES --reply BYTES\n";
 
@@ -33,69 +39,87 @@ struct Arguments {
     bool listen = false;  ///< be the server; port 0 takes a free one, which is printed
     std::string address = "unicast.bench";
     std::uint64_t count = 0;
-    std::size_t size = 100;    ///< of the body
-    std::uint32_t window = 1;  ///< requests under way
+    std::size_t size = 100;  ///< of the body
+    bool settled = false;
+    std::uint32_t credit = 1000;  ///< of every receiver
+    std::uint32_t window = 1;     ///< requests under way
+    std::uint64_t warm_up = 0;    ///< messages before those that are timed
+    double rate = 0;              ///< messages a second; 0: as fast as they are taken
+    std::uint32_t links = 1;
+    std::uint64_t stream = 0;  ///< octets of the large messages beside; 0: none
     std::string tls_ca;        ///< client: speak TLS, and trust this one
     std::string tls_cert;      ///< server: speak TLS, and be this one
     std::string tls_key;
     bool resume = false;  ///< take up TLS sessions again
+    // Raw TCP alone:
+    std::size_t wire = 0;
+    std::size_t reply = 0;  ///< octets of a reply
+    std::uint32_t batch = 1;
     // rpc/ alone:
     unsigned threads = 1;         ///< that share the window
     bool inline_methods = false;  ///< on the server's reactor thread
     bool chained = false;         ///< the next call is begun by the callback of one that has ended
-    std::size_t reply = 0;        ///< octets of a reply, raw
 
     Arguments(int argc, char** argv) {
         if (argc < 2) throw std::runtime_error(usage);
         mode = argv[1];
         for (int i = 2; i < argc; ++i) {
             const std::string_view word = argv[i];
-            if (word == "--listen") {
-                listen = true;
-                continue;
-            }
-            if (word == "--resume") {
-                resume = true;
-                continue;
-            }
-            if (word == "--inline") {
-                inline_methods = true;
-                continue;
-            }
-            if (word == "--chained") {
-                chained = true;
-                continue;
-            }
-            if (++i == argc) throw std::runtime_error(usage);
-            if (word == "--at")
-                at = argv[i];
-            else if (word == "--address")
-                address = argv[i];
-            else if (word == "--count")
-                count = std::strtoull(argv[i], nullptr, 10);
-            else if (word == "--size")
-                size = std::strtoull(argv[i], nullptr, 10);
-            else if (word == "--window")
-                window = static_cast<std::uint32_t>(std::strtoul(argv[i], nullptr, 10));
-            else if (word == "--threads")
-                threads = std::max(1u, static_cast<unsigned>(std::strtoul(argv[i], nullptr, 10)));
-            else if (word == "--reply")
-                reply = std::strtoull(argv[i], nullptr, 10);
-            else if (word == "--tls-ca")
-                tls_ca = argv[i];
-            else if (word == "--tls-cert")
-                tls_cert = argv[i];
-            else if (word == "--tls-key")
-                tls_key = argv[i];
-            else
-                throw std::runtime_error(usage);
+            if (flag(word)) continue;
+            if (++i == argc || !option(word, argv[i])) throw std::runtime_error(usage);
         }
-        if (at.empty() || count == 0 || size < 8) throw std::runtime_error(usage);
+        if (at.empty() || count == 0 || size < 8 || (rate > 0 && size < 16)) throw std::runtime_error(usage);
     }
 
     std::string host() const { return at.substr(0, at.rfind(':')); }
     std::string port() const { return at.substr(at.rfind(':') + 1); }
+
+private:
+    bool flag(std::string_view word) {
+        bool* const known = word == "--listen"    ? &listen
+                            : word == "--settled" ? &settled
+                            : word == "--resume"  ? &resume
+                            : word == "--inline"  ? &inline_methods
+                            : word == "--chained" ? &chained
+                                                  : nullptr;
+        if (known != nullptr) *known = true;
+        return known != nullptr;
+    }
+    bool option(std::string_view word, const char* value) {
+        return take(word, "--at", value, at) || take(word, "--address", value, address) ||
+               take(word, "--count", value, count) || take(word, "--size", value, size) ||
+               take(word, "--credit", value, credit) || take(word, "--window", value, window) ||
+               take(word, "--warm-up", value, warm_up) || take(word, "--rate", value, rate) ||
+               take(word, "--links", value, links) || take(word, "--stream", value, stream) ||
+               take(word, "--tls-ca", value, tls_ca) || take(word, "--tls-cert", value, tls_cert) ||
+               take(word, "--tls-key", value, tls_key) || take(word, "--wire", value, wire) ||
+               take(word, "--reply", value, reply) || take(word, "--batch", value, batch) ||
+               take(word, "--threads", value, threads);
+    }
+    template <class T>
+    static bool take(std::string_view word, std::string_view name, const char* value, T& into) {
+        if (word != name) return false;
+        if constexpr (std::is_same_v<T, std::string>) {
+            into = value;
+        } else if constexpr (std::is_floating_point_v<T>) {
+            into = std::strtod(value, nullptr);
+        } else {
+            into = static_cast<T>(std::strtoull(value, nullptr, 10));
+        }
+        return true;
+    }
 };
+
+using Clock = std::chrono::steady_clock;
+
+inline double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+inline void say(const std::string& line) {
+    std::puts(line.c_str());
+    std::fflush(stdout);
+}
 
 /// The body of message `i`: its number and filling.
 inline std::string body(std::uint64_t i, std::size_t size) {
@@ -104,10 +128,27 @@ inline std::string body(std::uint64_t i, std::size_t size) {
     return octets;
 }
 
+/// The same with the moment it was to be sent at behind the number. All programs of a run have the same clock.
+inline std::string body(std::uint64_t i, std::size_t size, Clock::time_point due) {
+    std::string octets = body(i, size);
+    const std::int64_t ticks = due.time_since_epoch().count();
+    std::memcpy(octets.data() + sizeof i, &ticks, sizeof ticks);
+    return octets;
+}
+
+/// How many octets of a body a receiver looks at: all that differs.
+constexpr std::size_t head_size = 16;
+
+inline Clock::time_point due_in(const void* head) {
+    std::int64_t ticks = 0;
+    std::memcpy(&ticks, static_cast<const char*>(head) + sizeof(std::uint64_t), sizeof ticks);
+    return Clock::time_point(Clock::duration(ticks));
+}
+
 /// Which messages there were, whatever their order; two sets with the same digest are the same for our purpose.
 class Digest {
 public:
-    /// Only the first eight octets of a body are given, and its size.
+    /// Only the first eight octets of a body are looked at, and its size.
     void add(const void* start, std::size_t size) {
         std::uint64_t i = 0;
         std::memcpy(&i, start, sizeof i);
@@ -125,76 +166,6 @@ private:
     std::uint64_t sum_ = 0;
 };
 
-using Clock = std::chrono::steady_clock;
-
-inline double seconds_since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-inline void say(const std::string& line) {
-    std::puts(line.c_str());
-    std::fflush(stdout);
-}
-
-/// Of this process so far, user and system.
-inline double cpu_seconds() {
-    rusage used{};
-    getrusage(RUSAGE_SELF, &used);
-    auto in_seconds = [](const timeval& t) {
-        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-    };
-    return in_seconds(used.ru_utime) + in_seconds(used.ru_stime);
-}
-
-/// The last line of every program.
-inline void report(const Digest& digest, double seconds, std::vector<double> latencies = {}) {
-    const double cpu = cpu_seconds();
-    std::sort(latencies.begin(), latencies.end());
-    auto percentile = [&](double share) {
-        return latencies.empty()
-                   ? 0.0
-                   : latencies[static_cast<std::size_t>(share * static_cast<double>(latencies.size() - 1))] * 1e6;
-    };
-    std::printf(
-        "{\"count\": %llu, \"digest\": \"%016llx\", \"seconds\": %.6f, \"cpu\": %.6f, \"p50\": %.1f, \"p99\": %.1f}\n",
-        static_cast<unsigned long long>(digest.count()), static_cast<unsigned long long>(digest.sum()), seconds, cpu,
-        percentile(0.5), percentile(0.99));
-    std::fflush(stdout);
-}
-
-/// Requests under way: at most the window, each answered once.
-class Calls {
-public:
-    Calls(std::uint64_t count, std::uint32_t window) : count_(count), started_(count), window_(window) {
-        latencies_.reserve(count);
-    }
-    bool may_start() const { return next_ < count_ && next_ - latencies_.size() < window_; }
-    std::uint64_t start() {
-        if (next_ == 0) begin_ = Clock::now();
-        started_[next_] = Clock::now();
-        return next_++;
-    }
-    /// False when nobody asked for this reply.
-    bool finish(std::uint64_t id, const void* body_start, std::size_t size) {
-        if (id >= next_ || started_[id] == Clock::time_point()) return false;
-        latencies_.push_back(seconds_since(started_[id]));
-        started_[id] = {};
-        digest_.add(body_start, size);
-        if (done()) seconds_ = seconds_since(begin_);
-        return true;
-    }
-    bool done() const { return latencies_.size() == count_; }
-    void report() const { bench::report(digest_, seconds_, latencies_); }
-
-private:
-    std::uint64_t count_;
-    std::vector<Clock::time_point> started_;
-    std::uint32_t window_;
-    std::uint64_t next_ = 0;
-    std::vector<double> latencies_;
-    Clock::time_point begin_;
-    double seconds_ = 0;
-    Digest digest_;
-};
-
 }  // namespace bench
+
+#include "e2e/meter.hpp"
