@@ -11,6 +11,7 @@
 
 #include <aprotic/engine/container.hpp>
 #include <aprotic/engine/engine.hpp>
+#include <aprotic/engine/memory_stream.hpp>
 
 #include "sim/sim_reactor.hpp"
 
@@ -58,7 +59,7 @@ public:
         const SessionId session = client_.begin().value();
         link_ =
             client_
-                .attach(session, {.role = codec::Role::sender, .name = "link", .target = codec::Target{.address = "t"}})
+                .attach(session, {.name = "link", .role = codec::Role::sender, .target = codec::Target{.address = "t"}})
                 .value();
         exchange();
         if (!received_on_) fail("no link");
