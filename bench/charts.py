@@ -60,6 +60,9 @@ def write_all(rows, folder):
         if row is None:
             continue
         entries = [(each["label"], [value(run) for run in each["runs"]]) for each in row["competitors"]]
+        ours = statistics.median(entries[0][1])
+        # A limit that is far away would make a line of all the others.
+        entries = [(label, values) for label, values in entries if label != "raw TCP" or ours / 4 < statistics.median(values) < ours * 4]
         note = "%s, %s; median of %d interleaved runs, line: least to most; %s" % (
             row["versions"]["machine"], row["versions"]["compiler"].split(" ")[0], row["repetitions"], row["when"])
         with open(os.path.join(folder, file), "w") as out:

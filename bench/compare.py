@@ -109,9 +109,16 @@ def show(options, there):
 
 def main():
     options = arguments()
+    options.before = []
     if options.earlier:
         with open(options.earlier) as file:
-            return finish(json.load(file), options)
+            rows = json.load(file)["rows"]
+        for row in rows:
+            report.print_row(row, options.markdown)
+        return finish(rows, options)
+    if options.json and options.merge and os.path.exists(options.json):
+        with open(options.json) as file:
+            options.before = json.load(file)["rows"]
     there = known.all_peers(options.folder)
     if options.list:
         return show(options, there)
@@ -138,32 +145,33 @@ def main():
                      "competitors": competitors}
             measured.append(entry)
             report.print_row(entry)
+            save(measured, options)  # what is cut short keeps what it has
     finally:
         lab.close()
     for label, why in sorted(skipped.items()):
         print("skipped: %s: %s" % (label, why))
-    finish({"rows": measured}, options)
+    finish(save(measured, options), options)
     if failed:
         raise Failed("%d rows have no figure" % len(failed))
 
 
-def finish(results, options):
+def save(measured, options):
+    """All rows that the file has now, in the table's order."""
+    rows = list(measured)
     if options.json:
-        if options.merge and os.path.exists(options.json):
-            with open(options.json) as file:
-                earlier = json.load(file)["rows"]
-            names = {(row["group"], row["name"]) for row in results["rows"]}
-            results["rows"] = [row for row in earlier if (row["group"], row["name"]) not in names] + results["rows"]
+        names = {(row["group"], row["name"]) for row in rows}
+        rows = [row for row in options.before if (row["group"], row["name"]) not in names] + rows
         order = {(row.group, row.name): i for i, row in enumerate(table.all_rows())}
-        results["rows"].sort(key=lambda row: order.get((row["group"], row["name"]), len(order)))
+        rows.sort(key=lambda row: order.get((row["group"], row["name"]), len(order)))
         with open(options.json, "w") as file:
-            json.dump(results, file, indent=1)
-    if options.earlier:
-        for row in results["rows"]:
-            report.print_row(row, options.markdown)
-    report.print_targets(results["rows"], options.markdown)
+            json.dump({"rows": rows}, file, indent=1)
+    return rows
+
+
+def finish(rows, options):
+    report.print_targets(rows, options.markdown)
     if options.charts:
-        charts.write_all(results["rows"], options.charts)
+        charts.write_all(rows, options.charts)
 
 
 try:
