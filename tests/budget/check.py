@@ -41,7 +41,7 @@ def messages(build):
 def headers(build, compiler, includes):
     """Lines that a file has once it includes this one header, and nothing else."""
     farms = [path for path in sorted(glob.glob(os.path.join(build, "farm", "*"))) if not path.endswith(".private")]
-    flags = [word for path in farms for word in ("-I", path)] + (["-isystem", includes] if includes else [])
+    flags = [word for path in farms for word in ("-I", path)] + (["-idirafter", includes] if includes else [])
     lines = {}
     for header in HEADERS:
         done = subprocess.run([compiler, "-std=c++20", "-E", "-P", "-x", "c++", *flags, "-DASIO_STANDALONE", "-"], capture_output=True, text=True,
