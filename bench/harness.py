@@ -64,7 +64,7 @@ def cpu_model():
 def versions_of(*packages):
     """Of the machine and of what is compared, by name. A package that is not installed is left out."""
     found = {
-        "machine": "%s, %d CPUs, Linux %s" % (cpu_model(), os.cpu_count(), platform.release()),
+        "machine": "%s, %d CPUs, Linux %s" % (cpu_model(), os.cpu_count(), platform.release().split("-")[0]),
         "aprotic": output_of("git", "describe", "--always", "--dirty"),
         "compiler": output_of("c++", "--version").splitlines()[0],
     }
