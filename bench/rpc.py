@@ -76,17 +76,14 @@ def on_one_core(command):
 def peer_to_peer(folder, running, count, window, library, pinned=False):
     """Without a broker; with `pinned`, both ends on one core."""
     pin = on_one_core if pinned else list
+    program = os.path.join(folder, "bench_limit" if library == "tcp" else "bench_proton")
+    common = ["--count", str(count), "--size", str(SIZE)]
     if library == "tcp":
-        common = ["--count", str(count), "--size", str(REQUEST_OCTETS), "--reply", str(REPLY_OCTETS)]
-        serving = Program(*pin([os.path.join(folder, "bench_tcp"), "listen", "--at", "127.0.0.1:0", *common]))
-        modes, program = "ask", "bench_tcp"
-    else:
-        common = ["--count", str(count), "--size", str(SIZE)]
-        serving = Program(*pin([os.path.join(folder, "bench_proton"), "respond", "--listen", "--at", "127.0.0.1:0", *common]))
-        modes, program = "request", "bench_proton"
+        common += ["--wire", str(REQUEST_OCTETS), "--reply", str(REPLY_OCTETS)]
+    serving = Program(*pin([program, "respond", "--listen", "--at", "127.0.0.1:0", *common]))
     running.append(serving)
     at = serving.line_starting("listening on ").split()[-1]
-    calling = Program(*pin([os.path.join(folder, program), modes, "--at", at, "--window", str(window), *common]))
+    calling = Program(*pin([program, "request", "--at", at, "--window", str(window), *common]))
     running.append(calling)
     return calling.result(), serving.result()
 

@@ -20,7 +20,7 @@ case " $* " in
   *)
     cmake --preset release -DAPROTIC_BUILD_BENCH=ON ${PROTON_MAIN_ROOT:+-DPROTON_MAIN_ROOT="$PROTON_MAIN_ROOT"} >/dev/null
     available=$(cmake --build --preset release --target help)
-    targets=(aprotic bench_ours bench_limit bench_rpc bench_tcp)
+    targets=(aprotic bench_ours bench_limit bench_rpc)
     for target in bench_proton bench_proton_c bench_proton_main_cpp bench_proton_main_c; do
       if grep -q "^$target: " <<<"$available"; then targets+=("$target"); fi
     done

@@ -30,8 +30,7 @@ constexpr const char* usage =
     "  --stream BYTES     a message of that size after the other on a second link\n"
     "  --tls-ca FILE, --tls-cert FILE --tls-key FILE, --resume\n"
     "  --wire BYTES --reply BYTES --batch N   raw TCP: octets of a message and its answer, messages of a write\n"
-    "rpc: serve|call|both|soak --at URL --count N [--size BYTES] [--window N] [--threads N] [--inline] [--chained]\n"
-    "tcp: listen|ask --at HOST:PORT --count N --size BYTES --reply BYTES\n";
+    "rpc: serve|call|both|soak --at URL --count N [--size BYTES] [--window N] [--threads N] [--inline] [--chained]\n";
 
 struct Arguments {
     std::string mode;
