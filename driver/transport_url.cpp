@@ -5,49 +5,20 @@
 
 #include <fmt/core.h>
 
+#include <aprotic/engine/percent_encoding.hpp>
+
 namespace aprotic::driver {
 namespace {
 
 using Done = codec::Result<void, std::string>;
 
-int digit_of(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 Done decode(std::string_view text, std::string_view what, std::string& into) {
-    std::string plain;
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        if (text[at] != '%') {
-            plain += text[at];
-            continue;
-        }
-        const int high = at + 2 < text.size() ? digit_of(text[at + 1]) : -1;
-        const int low = high >= 0 ? digit_of(text[at + 2]) : -1;
-        if (low < 0)
-            return fmt::format("the {} has a '%' that is not followed by two hexadecimal digits (write '%25' for '%')",
-                               what);
-        plain += static_cast<char>(high * 16 + low);
-        at += 2;
-    }
-    into = std::move(plain);
+    auto plain = engine::percent_decoded(text);
+    if (!plain)
+        return fmt::format("the {} has a '%' that is not followed by two hexadecimal digits (write '%25' for '%')",
+                           what);
+    into = std::move(*plain);
     return {};
-}
-
-std::string encode(std::string_view text, std::string_view also_plain = "") {
-    std::string escaped;
-    for (const char c : text) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                           std::string_view("-._~").find(c) != std::string_view::npos ||
-                           also_plain.find(c) != std::string_view::npos;
-        if (plain)
-            escaped += c;
-        else
-            escaped += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-    return escaped;
 }
 
 codec::Result<TransportHost, std::string> parse_host(std::string_view text, std::uint16_t default_port) {
@@ -125,19 +96,20 @@ std::string write(const TransportUrl& url, bool with_passwords) {
         for (const auto& host : url.hosts) {
             text += separator;
             if (host.user) {
-                text += encode(*host.user);
-                if (host.password) text += ":" + (with_passwords ? encode(*host.password) : "***");
+                text += engine::percent_encoded(*host.user);
+                if (host.password) text += ":" + (with_passwords ? engine::percent_encoded(*host.password) : "***");
                 text += "@";
             }
             text += host.to_string();
             separator = ",";
         }
-        text += "/" + encode(url.virtual_host, "/");
+        text += "/" + engine::percent_encoded(url.virtual_host, "/");
     }
     char separator = '?';
     for (const auto& [name, value] : url.query) {
         const bool secret = (name == "ssl_key_password" || name == "access_token") && !with_passwords;
-        text += fmt::format("{}{}={}", separator, encode(name), secret ? "***" : encode(value, ","));
+        text += fmt::format("{}{}={}", separator, engine::percent_encoded(name),
+                            secret ? "***" : engine::percent_encoded(value, ","));
         separator = '&';
     }
     return text;

@@ -39,8 +39,7 @@ public:
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
 
-    // --- the stream's side
-    // -------------------------------------------------------------------------------------------------
+    // --- the stream's side ------------------------------------------------------------------------------------------
 
     /// Memory to read into; valid until commit_read. Empty: do not read now (buffers are full, or reading is over).
     std::span<std::byte> prepare_read();
@@ -68,8 +67,7 @@ public:
     /// The next event, oldest first. ConnectionEnded is always the last.
     std::optional<Event> poll_event();
 
-    // --- commands
-    // ----------------------------------------------------------------------------------------------------------
+    // --- commands ---------------------------------------------------------------------------------------------------
 
     /// Sends our open. A server may wait for the peer's first.
     codec::Result<void> open();
@@ -130,8 +128,7 @@ public:
     /// Tells a state without settling.
     codec::Result<void> update(DeliveryId delivery, codec::DeliveryState state);
 
-    // --- questions
-    // ---------------------------------------------------------------------------------------------------------
+    // --- questions --------------------------------------------------------------------------------------------------
 
     codec::Result<LinkStatus> status(LinkId link) const;
     /// Sending: credit that no message which waits will use; 0 when there is no such link.

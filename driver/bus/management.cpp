@@ -5,7 +5,7 @@
 #include <fmt/core.h>
 
 #include <aprotic/driver/bus/bus.hpp>
-#include <aprotic/driver/bus/profile_addresser.hpp>
+#include <aprotic/engine/percent_encoding.hpp>
 
 namespace aprotic::driver::bus {
 namespace {
@@ -23,6 +23,9 @@ codec::Map queue_properties(bool durable, bool exclusive, bool expires) {
     properties.set("arguments", std::move(arguments));
     return properties;
 }
+
+/// What is wrongly encoded is left, for the peer to refuse.
+std::string decoded(std::string_view text) { return engine::percent_decoded(text).value_or(std::string(text)); }
 
 /// HTTP's codes in AMQP's words.
 std::string_view condition_of(int status) {
@@ -78,10 +81,9 @@ std::vector<Management::Step> Management::steps_for(const NodeRef& node) const {
     const std::string_view route = std::string_view(node.published_at).substr(exchanges.size());
     const auto slash = route.find('/');
     codec::Map binding;
-    binding.set("source", percent_decoded(route.substr(0, slash)));
-    binding.set("destination_queue", percent_decoded(std::string_view(node.address).substr(queues.size())));
-    binding.set("binding_key",
-                slash == std::string_view::npos ? std::string() : percent_decoded(route.substr(slash + 1)));
+    binding.set("source", decoded(route.substr(0, slash)));
+    binding.set("destination_queue", decoded(std::string_view(node.address).substr(queues.size())));
+    binding.set("binding_key", slash == std::string_view::npos ? std::string() : decoded(route.substr(slash + 1)));
     binding.set("arguments", codec::Map());
     steps.push_back({"POST", "/bindings", std::move(binding)});
     return steps;

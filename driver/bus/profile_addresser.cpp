@@ -2,34 +2,21 @@
 
 #include <utility>
 
-#include <fmt/core.h>
+#include <aprotic/engine/percent_encoding.hpp>
 
 namespace aprotic::driver::bus {
 namespace {
 
-bool is_unreserved(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
-}
-
 std::string encoded(NameEncoding encoding, std::string_view name) {
+    if (encoding == NameEncoding::percent) return engine::percent_encoded(name);
     std::string result;
     for (const char c : name) {
-        const bool as_it_is = encoding == NameEncoding::none || (encoding == NameEncoding::slash && c != '/') ||
-                              (encoding == NameEncoding::percent && is_unreserved(c));
-        if (as_it_is)
-            result += c;
+        if (encoding == NameEncoding::slash && c == '/')
+            result += "%2F";
         else
-            result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+            result += c;
     }
     return result;
-}
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
 }
 
 }  // namespace
@@ -52,21 +39,6 @@ std::string fill_address(std::string_view form, NameEncoding encoding, std::stri
         form.remove_prefix(1);
     }
     return address;
-}
-
-std::string percent_decoded(std::string_view text) {
-    std::string result;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const int high = text[i] == '%' && text.size() - i > 2 ? hex_digit(text[i + 1]) : -1;
-        const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-        if (low < 0) {
-            result += text[i];
-            continue;
-        }
-        result += static_cast<char>(high * 16 + low);
-        i += 2;
-    }
-    return result;
 }
 
 ProfileAddresser::ProfileAddresser(std::shared_ptr<const Addresser> names, Profile profile, std::string id)

@@ -13,8 +13,6 @@ namespace aprotic::driver::bus {
 /// has configured prefixes that way.
 std::string fill_address(std::string_view form, NameEncoding encoding, std::string_view name, std::string_view server,
                          std::string_view id);
-/// The opposite of NameEncoding::percent; what is no encoding is left.
-std::string percent_decoded(std::string_view text);
 
 /// Legacy or routable names in the address forms of a profile.
 class ProfileAddresser final : public Addresser {

@@ -1,6 +1,6 @@
 #include <aprotic/engine/broker/rabbit_address.hpp>
 
-#include <fmt/format.h>
+#include <aprotic/engine/percent_encoding.hpp>
 
 namespace aprotic::engine::broker {
 namespace {
@@ -8,35 +8,7 @@ namespace {
 constexpr std::string_view queues = "/queues/";
 constexpr std::string_view exchanges = "/exchanges/";
 
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-bool is_unreserved(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
-}
-
 }  // namespace
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-    std::string result;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            result += text[i];
-            continue;
-        }
-        const int high = text.size() - i > 2 ? hex_digit(text[i + 1]) : -1;
-        const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-        if (low < 0) return std::nullopt;
-        result += static_cast<char>(high * 16 + low);
-        i += 2;
-    }
-    return result;
-}
 
 std::optional<RabbitAddress> parse_rabbit_address(std::string_view address) {
     if (address.starts_with(queues)) {
@@ -55,14 +27,6 @@ std::optional<RabbitAddress> parse_rabbit_address(std::string_view address) {
     return RabbitAddress{std::move(*exchange), std::move(key)};
 }
 
-std::string rabbit_queue_address(std::string_view queue) {
-    std::string address(queues);
-    for (const char c : queue)
-        if (is_unreserved(c))
-            address += c;
-        else
-            address += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    return address;
-}
+std::string rabbit_queue_address(std::string_view queue) { return std::string(queues) + percent_encoded(queue); }
 
 }  // namespace aprotic::engine::broker

@@ -18,7 +18,5 @@ struct RabbitAddress {
 std::optional<RabbitAddress> parse_rabbit_address(std::string_view address);
 /// The address of a queue, encoded in the one way by which it is kept.
 std::string rabbit_queue_address(std::string_view queue);
-/// nullopt: "%" without two hexadecimal digits.
-std::optional<std::string> percent_decoded(std::string_view text);
 
 }  // namespace aprotic::engine::broker

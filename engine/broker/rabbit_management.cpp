@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <aprotic/engine/broker/rabbit_address.hpp>
+#include <aprotic/engine/percent_encoding.hpp>
 
 namespace aprotic::engine::broker {
 namespace {

@@ -112,8 +112,7 @@ struct WebSocketLayer::Impl {
     std::unique_ptr<wslay_event_context, FreeContext> context;
 };
 
-// --- wslay's end
-// -------------------------------------------------------------------------------------------------------
+// --- wslay's end ----------------------------------------------------------------------------------------------------
 
 void WebSocketLayer::Impl::make_context() {
     const wslay_event_callbacks callbacks{&recv_callback,  &send_callback, &mask_callback,   &frame_callback,
@@ -177,8 +176,7 @@ void WebSocketLayer::Impl::message_callback(wslay_event_context*, const wslay_ev
     if (message->opcode == WSLAY_CONNECTION_CLOSE && self.status == Status::open) self.status = Status::ended;
 }
 
-// --- the handshake
-// -----------------------------------------------------------------------------------------------------
+// --- the handshake --------------------------------------------------------------------------------------------------
 
 void WebSocketLayer::Impl::ask() {
     std::array<std::byte, 16> nonce{};
@@ -314,8 +312,7 @@ void WebSocketLayer::Impl::send_gathered() {
 
 void WebSocketLayer::Impl::send_queued() { wslay_event_send(context.get()); }
 
-// --- the layer
-// ---------------------------------------------------------------------------------------------------------
+// --- the layer ------------------------------------------------------------------------------------------------------
 
 WebSocketLayer::WebSocketLayer(EngineRole role, WebSocketOptions options, std::string host, std::uint64_t seed)
     : impl_(std::make_unique<Impl>(role, std::move(options), std::move(host), seed)) {}

@@ -6,6 +6,7 @@
 
 #include <fmt/core.h>
 
+#include <aprotic/engine/percent_encoding.hpp>
 #include <aprotic/engine/state/connect_url.hpp>
 
 namespace aprotic::engine {
@@ -25,24 +26,6 @@ constexpr std::array<Scheme, 4> schemes{{{"amqp://", false, false, 5672},
                                          {"amqps://", true, false, 5671},
                                          {"ws://", false, true, 80},
                                          {"wss://", true, true, 443}}};
-
-/// Empty when a percent sign is not followed by two hexadecimal digits.
-std::optional<std::string> percent_decoded(std::string_view text) {
-    std::string decoded;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            decoded += text[i];
-            continue;
-        }
-        const std::string_view digits = text.substr(i + 1, 2);
-        unsigned value = 0;
-        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-        if (digits.size() != 2 || error != std::errc{} || end != digits.data() + 2) return std::nullopt;
-        decoded += static_cast<char>(value);
-        i += 2;
-    }
-    return decoded;
-}
 
 /// Fit for the first line of a request: no space, no control character, no fragment.
 bool is_path(std::string_view text) {

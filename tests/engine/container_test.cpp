@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include <aprotic/engine/percent_encoding.hpp>
+
 using namespace aprotic;
 using namespace aprotic::engine;
 using namespace aprotic::engine::test;
@@ -75,6 +77,13 @@ TEST_CASE("a listener refuses connections when its factory gives no handler, and
     reactor.run_for(1s);
     REQUIRE(later->failure);
     CHECK(later->failure->code == Errc::connect_failed);
+}
+
+TEST_CASE("percent encoding leaves what is unreserved, and what is no encoding is refused") {
+    CHECK(percent_encoded("aZ9-._~ /%\xff") == "aZ9-._~%20%2F%25%FF");
+    CHECK(percent_encoded("a/b,c", "/") == "a/b%2Cc");
+    CHECK(percent_decoded("a%2fB%2F%25") == "a/B/%");
+    for (const char* wrong : {"%", "%2", "a%2g", "%+1", "%-1", "% 1"}) CHECK_FALSE(percent_decoded(wrong));
 }
 
 TEST_CASE("the user and password of a URL are percent-decoded") {
