@@ -1,46 +1,31 @@
 #include <aprotic/driver/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <iterator>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
-#include <aprotic/driver/bus/json_reader.hpp>
 #include <aprotic/driver/bus/json_text.hpp>
+#include <aprotic/driver/bus/json_tree.hpp>
 
 namespace aprotic::driver {
 namespace {
 
+/// What stands for itself between quotes: most texts are of nothing else.
+bool is_plain(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
+
 void write_string(std::string_view text, std::string& out) {
-    const char* at = text.data();
-    const char* const end = at + text.size();
-    out += '"';
-    while (true) {
-        const char* const odd = bus::end_of_plain_text(at, end);
-        out.append(at, odd);
-        if (odd == end) break;
-        if (static_cast<unsigned char>(*odd) >= 0x80) {
-            // The rest begins with a whole character.
-            const Json rest(std::string(odd, end));
-            const std::string written = rest.dump(-1, ' ', true, Json::error_handler_t::replace);
-            out.append(written, 1, written.size() - 2);
-            break;
-        }
-        switch (*odd) {
-            case '"': out += "\\\""; break;
-            case '\\': out += "\\\\"; break;
-            case '\b': out += "\\b"; break;
-            case '\f': out += "\\f"; break;
-            case '\n': out += "\\n"; break;
-            case '\r': out += "\\r"; break;
-            case '\t': out += "\\t"; break;
-            default: fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(*odd));
-        }
-        at = odd + 1;
+    if (std::ranges::all_of(text, is_plain)) {
+        out += '"';
+        out += text;
+        out += '"';
+    } else {
+        out += Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
     }
-    out += '"';
 }
 
 template <class Integer>
@@ -119,13 +104,84 @@ void write(const Json& value, std::string& out) {
     }
 }
 
+// ---- NaN, Infinity, -Infinity: Python's words, which nlohmann-json does not know
+
+bool is_word(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
+
+/// The text with these words between quotes, and which of its strings they are.
+struct Quoted {
+    std::string text{};
+    std::vector<std::size_t> ordinals{};
+    std::vector<std::size_t> quotes{};  ///< put in at these octets of the original, rising
+
+    void add(std::string_view original, std::size_t at, std::string_view word, std::size_t ordinal) {
+        const std::size_t copied = quotes.empty() ? 0 : quotes.back();
+        text += original.substr(copied, at - copied);
+        text += fmt::format("\"{}\"", word);
+        ordinals.push_back(ordinal);
+        quotes.insert(quotes.end(), {at, at + word.size()});
+    }
+    std::size_t place_in_original(std::size_t position) const {
+        std::size_t added = 0;
+        while (added < quotes.size() && quotes[added] + added < position) ++added;
+        return position - added;
+    }
+};
+
+Quoted quote_words(std::string_view original) {
+    constexpr std::string_view known[] = {"NaN", "Infinity", "-Infinity"};
+    Quoted quoted;
+    std::size_t strings = 0;
+    for (std::size_t at = 0; at < original.size(); ++at) {
+        const char c = original[at];
+        if (c == '"') {
+            for (++at; at < original.size() && original[at] != '"'; ++at)
+                if (original[at] == '\\') ++at;
+            ++strings;
+        } else if (c == 'N' || c == 'I' || c == '-') {
+            if (at > 0 && is_word(original[at - 1])) continue;
+            for (const auto word : known) {
+                const std::string_view rest = original.substr(at);
+                if (!rest.starts_with(word) || (rest.size() > word.size() && is_word(rest[word.size()]))) continue;
+                quoted.add(original, at, word, strings++);
+                at += word.size() - 1;
+                break;
+            }
+        }
+    }
+    if (!quoted.quotes.empty()) quoted.text += original.substr(quoted.quotes.back());
+    return quoted;
+}
+
+std::string no_json(std::size_t at, std::size_t bytes) {
+    return fmt::format("a JSON text was expected; what is there stops being one at octet {} of {}", std::min(at, bytes),
+                       bytes);
+}
+
+std::string too_deep(const JsonLimits& limits) {
+    return fmt::format("a JSON text nested {} deep or deeper; at most {} is taken (option json_depth_max)",
+                       limits.depth_max + 1, limits.depth_max);
+}
+
 }  // namespace
 
 codec::Result<Json, std::string> parse_json(std::string_view text, const JsonLimits& limits) {
-    bus::JsonReader reader(text, limits);
-    Json root;
-    if (!reader.read(root) || !reader.end()) return reader.error();
-    return root;
+    if (text.size() > limits.bytes_max)
+        return fmt::format("a JSON text of {} octets; at most {} are taken (option json_bytes_max)", text.size(),
+                           limits.bytes_max);
+    // nlohmann-json takes a NUL for the end of the text.
+    if (const auto at = text.find('\0'); at != std::string_view::npos) return no_json(at, text.size());
+    bus::JsonTree tree(limits.depth_max);
+    if (Json::sax_parse(text, &tree)) return tree.take();
+    const std::size_t stopped_at = tree.stopped_at().value_or(text.size());
+    if (tree.is_too_deep()) return too_deep(limits);
+    const Quoted quoted = quote_words(text);
+    if (quoted.ordinals.empty()) return no_json(stopped_at, text.size());
+
+    bus::JsonTree second(limits.depth_max, quoted.ordinals);
+    if (Json::sax_parse(quoted.text, &second)) return second.take();
+    if (second.is_too_deep()) return too_deep(limits);
+    return no_json(second.stopped_at() ? quoted.place_in_original(*second.stopped_at()) : stopped_at, text.size());
 }
 
 std::string to_json_text(const Json& value) {

@@ -6,7 +6,6 @@
 #include <fmt/core.h>
 
 #include <aprotic/codec/encoder.hpp>
-#include <aprotic/driver/bus/json_reader.hpp>
 #include <aprotic/driver/bus/json_text.hpp>
 
 namespace aprotic::driver::bus {
@@ -19,20 +18,15 @@ codec::Result<std::string_view, std::string> text_of(const codec::MessageView& m
     return *text;
 }
 
-/// Newer oslo.messaging may put a message into an envelope of its own, also around requests. The text in it.
-codec::Result<std::string_view, std::string> wrapped_text(const Json& version, const Json& message) {
-    if (!version.is_string() || !version_is_compatible("2.0", version.get_ref<const std::string&>()))
-        return std::string("an envelope of version 2.0 was expected");
-    if (!message.is_string()) return std::string("the envelope's oslo.message is no string");
-    return std::string_view(message.get_ref<const std::string&>());
-}
-
+/// Newer oslo.messaging may put a message into an envelope of its own, also around requests.
 codec::Result<void, std::string> unwrap(Json& request, const JsonLimits& limits) {
     const auto version = request.find("oslo.version");
     const auto message = request.find("oslo.message");
     if (version == request.end() || message == request.end()) return {};
-    APROTIC_TRY_AS(const auto text, wrapped_text(*version, *message));
-    APROTIC_TRY_AS(auto inner, parse_json(text, limits));
+    if (!version->is_string() || !version_is_compatible("2.0", version->get_ref<const std::string&>()))
+        return std::string("an envelope of version 2.0 was expected");
+    if (!message->is_string()) return std::string("the envelope's oslo.message is no string");
+    APROTIC_TRY_AS(auto inner, parse_json(message->get_ref<const std::string&>(), limits));
     request = std::move(inner);
     return {};
 }
@@ -111,76 +105,22 @@ std::string reply_text(const Reply& reply) {
     return out;
 }
 
-namespace {
-
-void write_id(codec::Encoder& to, const codec::MessageIdView& id) {
-    struct Writer {
-        codec::Encoder& to;
-        void operator()(std::uint64_t number) const { to.write_ulong(number); }
-        void operator()(const codec::Uuid& uuid) const { to.write_uuid(uuid); }
-        void operator()(std::span<const std::byte> octets) const { to.write_binary(octets); }
-        void operator()(std::string_view text) const { to.write_string(text); }
-    };
-    std::visit(Writer{to}, id);
-}
-
-/// [3.2.1] Neither priority nor what a first delivery has by default.
-void write_header(codec::Encoder& to, const Envelope& envelope) {
-    to.write_descriptor(codec::descriptor::header);
-    const auto list = to.begin_list(true);
-    std::uint32_t count = 0;
-    if (envelope.durable || envelope.ttl) {
-        envelope.durable ? to.write_boolean(true) : to.write_null();
-        count = 1;
-    }
+codec::EncodedMessage encode_message(Envelope envelope, std::optional<std::string_view> text) {
+    codec::Header header{.durable = envelope.durable};
     if (envelope.ttl) {
         constexpr std::int64_t longest = std::numeric_limits<codec::Milliseconds>::max();
         const auto ms = std::chrono::ceil<std::chrono::milliseconds>(*envelope.ttl).count();
-        to.write_null();
-        to.write_uint(static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 0, longest)));
-        count = 3;
+        header.ttl = static_cast<codec::Milliseconds>(std::clamp<std::int64_t>(ms, 0, longest));
     }
-    to.end(list, count);
-}
-
-/// [3.2.4] message-id, user-id, to, subject, reply-to, correlation-id; none behind the last that is there.
-void write_properties(codec::Encoder& to, const Envelope& envelope) {
-    to.write_descriptor(codec::descriptor::properties);
-    const auto list = to.begin_list(true);
-    std::uint32_t count = 3;
-    envelope.message_id ? write_id(to, *envelope.message_id) : to.write_null();
-    to.write_null();
-    to.write_string(envelope.to);
-    if (envelope.reply_to || envelope.correlation_id) {
-        to.write_null();
-        envelope.reply_to ? to.write_string(*envelope.reply_to) : to.write_null();
-        count = 5;
-    }
-    if (envelope.correlation_id) {
-        write_id(to, *envelope.correlation_id);
-        count = 6;
-    }
-    to.end(list, count);
-}
-
-}  // namespace
-
-codec::MessageIdView view_of(const codec::MessageId& id) {
-    struct Viewer {
-        codec::MessageIdView operator()(std::uint64_t number) const { return number; }
-        codec::MessageIdView operator()(const codec::Uuid& uuid) const { return uuid; }
-        codec::MessageIdView operator()(const codec::Binary& octets) const { return octets.span(); }
-        codec::MessageIdView operator()(const std::string& text) const { return std::string_view(text); }
-    };
-    return std::visit(Viewer{}, id);
-}
-
-codec::EncodedMessage encode_message(const Envelope& envelope, std::optional<std::string_view> text) {
     constexpr std::size_t frame_of_texts = 96;  // octets around the texts, and ids
     const std::size_t texts = envelope.to.size() + envelope.reply_to.value_or("").size() + text.value_or("").size();
+    codec::Properties properties{.message_id = std::move(envelope.message_id),
+                                 .to = std::move(envelope.to),
+                                 .reply_to = std::move(envelope.reply_to),
+                                 .correlation_id = std::move(envelope.correlation_id)};
     codec::Encoder encoder(texts + frame_of_texts);
-    write_header(encoder, envelope);
-    write_properties(encoder, envelope);
+    encode(encoder, header);
+    encode(encoder, properties);
     if (envelope.extras != nullptr) envelope.extras->write(encoder);
     if (text) {
         encoder.write_descriptor(codec::descriptor::amqp_value);
@@ -202,75 +142,25 @@ codec::Result<Json, std::string> read_content(const codec::MessageView& message,
     return content;
 }
 
-namespace {
-
-/// What is under a key; nullopt when it is missing or null, and when it is something else.
-bool read_text(JsonReader& reader, std::optional<std::string>& into) {
-    into.reset();
-    return reader.at_string() ? reader.read(into.emplace()) : reader.skip();
-}
-
-/// The members of "request" that count.
-struct Body {
-    bool is_object = false;
-    std::optional<std::string> method{};
-    std::optional<std::string> namespace_{};
-    std::optional<std::string> version{};
-    Json args{};
-    std::optional<Json> wrapper_version{};
-    std::optional<Json> wrapped{};
-
-    bool read(JsonReader& reader) {
-        *this = {};
-        is_object = reader.at_object();
-        if (!is_object) return reader.skip();
-        return reader.members([&](std::string_view key) {
-            if (key == "method") return read_text(reader, method);
-            if (key == "args") return reader.read(args);
-            if (key == "version") return read_text(reader, version);
-            if (key == "namespace") return read_text(reader, namespace_);
-            if (key == "oslo.version") return reader.read(wrapper_version.emplace());
-            if (key == "oslo.message") return reader.read(wrapped.emplace());
-            return reader.skip();
-        });
-    }
-};
-
-}  // namespace
-
 codec::Result<Request, std::string> read_request(const codec::MessageView& message, const JsonLimits& limits) {
-    APROTIC_TRY_AS(const auto text, text_of(message));
-    JsonReader reader(text, limits);
-    std::optional<Body> body;
-    std::optional<Json> context;
-    Json monitor;
-    const auto on_member = [&](std::string_view key) {
-        if (key == "request") return body.emplace().read(reader);
-        if (key == "context") return reader.read(context.emplace());
-        if (key == "call_monitor_timeout") return reader.read(monitor);
-        return reader.skip();
-    };
-    if (!(reader.at_object() ? reader.members(on_member) : reader.skip()) || !reader.end()) return reader.error();
-    if (!body) return std::string("no object with a 'request' was in the body");
-    if (body->wrapper_version && body->wrapped) {
-        APROTIC_TRY_AS(const auto inner, wrapped_text(*body->wrapper_version, *body->wrapped));
-        JsonReader within(inner, limits);
-        Body unwrapped;
-        if (!unwrapped.read(within) || !within.end()) return within.error();
-        body = std::move(unwrapped);
-    }
-    if (!body->is_object) return std::string("'request' is no object");
-    if (!body->method) return std::string("'request' has no 'method'");
-    if (!body->args.is_null() && !body->args.is_object()) return std::string("'args' is no object");
-    Request request{.method = std::move(*body->method),
-                    .args = body->args.is_null() ? Json::object() : std::move(body->args),
-                    .namespace_ = std::move(body->namespace_),
-                    .version = std::move(body->version),
-                    .context = context ? std::move(*context) : Json::object(),
+    APROTIC_TRY_AS(auto content, read_content(message, limits));
+    Json& body = content["request"];
+    auto method = text_at(body, "method");
+    if (!method) return std::string("'request' has no 'method'");
+    Request request{.method = std::move(*method),
+                    .args = Json::object(),
+                    .namespace_ = text_at(body, "namespace"),
+                    .version = text_at(body, "version"),
+                    .context = Json::object(),
                     .wants_reply = message.reply_to().has_value()};
-    if (monitor.is_number()) {
+    if (const auto args = body.find("args"); args != body.end() && !args->is_null()) {
+        if (!args->is_object()) return std::string("'args' is no object");
+        request.args = std::move(*args);
+    }
+    if (const auto context = content.find("context"); context != content.end()) request.context = std::move(*context);
+    if (const auto monitor = content.find("call_monitor_timeout"); monitor != content.end() && monitor->is_number()) {
         constexpr double day = 24 * 3600;
-        const double seconds = monitor.get<double>();
+        const double seconds = monitor->get<double>();
         if (seconds > 0 && seconds <= day)
             request.call_monitor_timeout = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
     }
@@ -286,24 +176,18 @@ codec::Result<ReplyContent, std::string> read_reply(const codec::MessageView& me
         (message.body_kind() == codec::MessageView::BodyKind::data && data && data->size() == 0))
         return ReplyContent(Heartbeat{});
     APROTIC_TRY_AS(const auto text, text_of(message));
-    JsonReader reader(text, limits);
-    const bool is_object = reader.at_object();
-    Json response;
-    Json failure;
-    const auto on_member = [&](std::string_view key) {
-        if (key == "response") return reader.read(response);
-        if (key == "failure") return reader.read(failure);
-        return reader.skip();
-    };
-    if (!(is_object ? reader.members(on_member) : reader.skip()) || !reader.end()) return reader.error();
-    if (!is_object) return std::string("the reply is no object");
-    if (failure.is_null()) return ReplyContent(std::move(response));
-    if (failure.is_object()) return ReplyContent(read_error(failure));
-    if (!failure.is_string()) return std::string("'failure' is no string");
-    auto inner = parse_json(failure.get_ref<const std::string&>(), limits);
-    if (!inner) return fmt::format("'failure': {}", inner.error());
-    if (!inner->is_object()) return std::string("'failure' holds no object");
-    return ReplyContent(read_error(*inner));
+    APROTIC_TRY_AS(auto content, parse_json(text, limits));
+    if (!content.is_object()) return std::string("the reply is no object");
+    if (const auto failure = content.find("failure"); failure != content.end() && !failure->is_null()) {
+        if (failure->is_object()) return ReplyContent(read_error(*failure));
+        if (!failure->is_string()) return std::string("'failure' is no string");
+        auto inner = parse_json(failure->get_ref<const std::string&>(), limits);
+        if (!inner) return fmt::format("'failure': {}", inner.error());
+        if (!inner->is_object()) return std::string("'failure' holds no object");
+        return ReplyContent(read_error(*inner));
+    }
+    const auto response = content.find("response");
+    return ReplyContent(response == content.end() ? Json() : std::move(*response));
 }
 
 Errc code_of(const RemoteError& error) {

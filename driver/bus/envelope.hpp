@@ -21,22 +21,20 @@ std::string request_text(const Request& request);
 /// The JSON text of a reply: `{"response": value}` or `{"failure": "<JSON text>"}`.
 std::string reply_text(const Reply& reply);
 
-/// What a message says beside its body. Borrowed all of it.
+/// What a message says beside its body.
 struct Envelope {
-    std::string_view to;
-    std::optional<codec::MessageIdView> message_id = {};
-    std::optional<std::string_view> reply_to = {};
-    std::optional<codec::MessageIdView> correlation_id = {};
+    std::string to = {};
+    std::optional<codec::MessageId> message_id = {};
+    std::optional<std::string> reply_to = {};
+    std::optional<codec::MessageId> correlation_id = {};
     std::optional<Duration> ttl = {};
     bool durable = false;
-    const Extras* extras = nullptr;
+    const Extras* extras = nullptr;  ///< borrowed
 };
-
-codec::MessageIdView view_of(const codec::MessageId& id);
 
 /// The octets of header, properties, amqp-value with the text; no body section without a text (heartbeats).
 /// [oslo wire 3] Application properties only where there are extras.
-codec::EncodedMessage encode_message(const Envelope& envelope, std::optional<std::string_view> text);
+codec::EncodedMessage encode_message(Envelope envelope, std::optional<std::string_view> text);
 
 /// Reads what requests and notifications have in common: an object with the object "request", taken out of its
 /// envelope if it is in one, and perhaps "context". The error's text says what is wrong with it.

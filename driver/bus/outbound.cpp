@@ -103,20 +103,20 @@ void Outbound::open_after(Duration pause) {
 
 void hand_over(Bus& bus, const LetterPtr& letter, const engine::Sender& sender, Dispatch dispatch) {
     Envelope envelope{.to = letter->address, .extras = &letter->extras};
-    const auto id = letter->id.text();
-    if (letter->correlation_id) envelope.correlation_id = view_of(*letter->correlation_id);
+    envelope.correlation_id = letter->correlation_id;
     // At least a millisecond: a ttl of none would be one without end.
     if (letter->with_ttl)
         envelope.ttl =
             std::max<Duration>(letter->started + letter->timeout - bus.reactor().now(), std::chrono::milliseconds(1));
     if (letter->kind == Letter::Kind::call) {
-        envelope.message_id = as_text(id);
-        envelope.reply_to = dispatch.reply_to;
+        const auto id = letter->id.text();
+        envelope.message_id = std::string(as_text(id));
+        envelope.reply_to = std::move(dispatch.reply_to);
     }
     envelope.durable = letter->durable || (letter->has_target() && bus.options().amqp_durable_queues);
     letter->stage = Letter::Stage::handed;
     letter->host = dispatch.host;
-    letter->tracker = sender.send(encode_message(envelope, letter->text), {.settled = letter->settled});
+    letter->tracker = sender.send(encode_message(std::move(envelope), letter->text), {.settled = letter->settled});
     letter->tracker.on_done(
         [from = std::move(dispatch.outbound), bus = bus.weak_from_this(), letter](const engine::Outcome& outcome) {
             if (const auto outbound = from.lock()) outbound->one_over(*letter, outcome);

@@ -42,7 +42,7 @@ TEST_CASE("a call is the captured one, without the expiry time that was wrong th
         .method = "echo", .args = {{"text", "h\xc3\xa9llo"}, {"n", 42}}, .namespace_ = "ns1", .version = "1.3"};
     request.context = {{"user", "alice"}, {"request_id", "req-1"}};
     const auto ours = encode_message({.to = "unicast.openstack.t1",
-                                      .message_id = bus::view_of(*expected.properties->message_id),
+                                      .message_id = *expected.properties->message_id,
                                       .reply_to = expected.properties->reply_to,
                                       .ttl = 8s},
                                      request_text(request));
@@ -80,9 +80,9 @@ TEST_CASE("a reply is the captured one, octet for octet", "[oslo-3]") {
     const auto expected = capture.message();
     const auto content = read_reply(view_of(expected), {});
     REQUIRE(content);
-    const auto ours = encode_message(
-        {.to = *expected.properties->to, .correlation_id = bus::view_of(*expected.properties->correlation_id)},
-        reply_text(Reply(std::get<Json>(*content))));
+    const auto ours =
+        encode_message({.to = *expected.properties->to, .correlation_id = *expected.properties->correlation_id},
+                       reply_text(Reply(std::get<Json>(*content))));
     CHECK(octets_of(ours) == codec::as_text(capture.frame.payload));
     CHECK(reply_text(Reply(Json())) == R"({"response": null})");
 }
@@ -96,9 +96,9 @@ TEST_CASE("error replies are the captured ones, octet for octet", "[oslo-4]") {
         const auto content = read_reply(view_of(expected), {});
         REQUIRE(content);
         const auto& error = std::get<RemoteError>(*content);
-        const auto ours = encode_message(
-            {.to = *expected.properties->to, .correlation_id = bus::view_of(*expected.properties->correlation_id)},
-            reply_text(Reply(error)));
+        const auto ours =
+            encode_message({.to = *expected.properties->to, .correlation_id = *expected.properties->correlation_id},
+                           reply_text(Reply(error)));
         CHECK(octets_of(ours) == codec::as_text(capture.frame.payload));
     }
 }
@@ -131,10 +131,9 @@ TEST_CASE("our dispatcher's errors differ from the captured ones in the tracebac
 TEST_CASE("a heartbeat is the captured one, octet for octet, and has no body", "[oslo-4]") {
     const Captured capture("heartbeat");
     const auto expected = capture.message();
-    const auto ours = encode_message({.to = *expected.properties->to,
-                                      .correlation_id = bus::view_of(*expected.properties->correlation_id),
-                                      .ttl = 4s},
-                                     std::nullopt);
+    const auto ours = encode_message(
+        {.to = *expected.properties->to, .correlation_id = *expected.properties->correlation_id, .ttl = 4s},
+        std::nullopt);
     CHECK(octets_of(ours) == codec::as_text(capture.frame.payload));
     CHECK(std::holds_alternative<Heartbeat>(*read_reply(codec::MessageView(ours), {})));
     auto with_null = *codec::decode_message(ours.octets());
@@ -222,9 +221,9 @@ TEST_CASE("the octets are those that the codec makes of the same message") {
                 {"aprotic-cancellable", true}, {"traceparent", "parent"}, {"tracestate", "state"}};
             same.body = codec::Value(std::string(size, 'x'));
             const auto ours = encode_message({.to = long_address,
-                                              .message_id = bus::view_of(id),
+                                              .message_id = id,
                                               .reply_to = "r",
-                                              .correlation_id = bus::view_of(id),
+                                              .correlation_id = id,
                                               .ttl = 256ms,
                                               .durable = true,
                                               .extras = &extras},

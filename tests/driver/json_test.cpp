@@ -73,6 +73,19 @@ TEST_CASE("the numbers JSON has no word for are read") {
     CHECK((*value)["c"] == "NaN Infinity");
     CHECK((*value)["NaN"] == std::string("\0NaN", 4));
     CHECK(std::isnan(parse_json("NaN")->get<double>()));
+    CHECK_THAT(parse_json(R"({"a\"": [NaN, "NaN", -Infinity], "b": x})").error(), Catch::Contains("at octet 39 of 40"));
+}
+
+TEST_CASE("a text of nothing but such numbers and of NULs takes no more room than its octets allow") {
+    std::string text = "[\"";
+    for (int i = 0; i < 50'000; ++i) text += "\\u0000";
+    text += '"';
+    for (int i = 0; i < 50'000; ++i) text += ",NaN";
+    const auto value = parse_json(text + "]");
+    REQUIRE(value);
+    CHECK(value->size() == 50'001);
+    CHECK(value->front() == std::string(50'000, '\0'));
+    CHECK(std::isnan(value->back().get<double>()));
 }
 
 TEST_CASE("raw UTF-8 and equal keys are read as Python does") {
