@@ -215,8 +215,7 @@ private:
     engine::Function<void(const std::string& method, const RemoteError&)> unexpected_;
 };
 
-// ---- implementation of the templates
-// ------------------------------------------------------------------------------------
+// ---- implementation of the templates -------------------------------------------------------------------------------
 
 template <class T>
 T detail::argument(const Request& request, const std::string& name) {

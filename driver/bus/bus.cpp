@@ -94,8 +94,7 @@ std::string Bus::random_id() {
     return std::string(as_text(id));
 }
 
-// ---- letters
-// ------------------------------------------------------------------------------------------------------------
+// ---- letters -------------------------------------------------------------------------------------------------------
 
 void Bus::route(const LetterPtr& letter) {
     if (letter->stage == Letter::Stage::ended) return;
@@ -342,8 +341,7 @@ void Bus::start_monitor(const LetterPtr& call) {
         });
 }
 
-// ---- the peer
-// -----------------------------------------------------------------------------------------------------------
+// ---- the peer ------------------------------------------------------------------------------------------------------
 
 engine::Connection Bus::connect(std::size_t host, std::shared_ptr<engine::ConnectionHandler> handler) {
     // The transport, and its container with it, goes only after the gate was closed.

@@ -109,8 +109,7 @@ void DirectServer::RequestLink::on_drained(engine::Receiver&) {
 
 DirectServer::DirectServer(Bus& bus) : bus_(bus.weak_from_this()) {}
 
-// ---- servers
-// ------------------------------------------------------------------------------------------------------------
+// ---- servers -------------------------------------------------------------------------------------------------------
 
 void DirectServer::add(std::shared_ptr<Inbound> server) {
     const auto bus = bus_.lock();
@@ -210,8 +209,7 @@ void DirectServer::shut_down() {
     for (const auto& connection : std::exchange(guests_, {})) connection.close();
 }
 
-// ---- clients
-// ------------------------------------------------------------------------------------------------------------
+// ---- clients -------------------------------------------------------------------------------------------------------
 
 void DirectServer::take_requests(engine::LinkRequest request) {
     const auto bus = bus_.lock();
@@ -258,8 +256,8 @@ void DirectServer::make_reply_node(const engine::Connection& connection, engine:
                                "receive from a dynamic node"));
         return;
     }
-    const auto node = std::make_shared<ReplyNode>(
-        weak_from_this(), "reply/" + bus->random_id(), connection.peer_name());
+    const auto node =
+        std::make_shared<ReplyNode>(weak_from_this(), "reply/" + bus->random_id(), connection.peer_name());
     engine::SenderOptions options;
     options.link.source = request.attach().source.value_or(codec::Source());
     options.link.source->address = node->name;

@@ -71,8 +71,7 @@ void Peer::log(LogLevel level, std::string_view event, std::string text,
     alive->options().log({level, event, std::move(text), std::move(fields)});
 }
 
-// ---- letters
-// ------------------------------------------------------------------------------------------------------------
+// ---- letters -------------------------------------------------------------------------------------------------------
 
 void Peer::route(const LetterPtr& letter) {
     const auto alive = bus();
@@ -132,8 +131,7 @@ void Peer::on_refused(Outbound& outbound, const engine::Failure& why) {
     }
 }
 
-// ---- links
-// --------------------------------------------------------------------------------------------------------------
+// ---- links ---------------------------------------------------------------------------------------------------------
 
 void Peer::prepare(const NodeRef& node, Groundwork::Done done) {
     if (groundwork_)
@@ -171,8 +169,7 @@ bool Peer::was_refused(const engine::Failure& why, bool was_open) {
     return std::exchange(profile_.session_per_link, profile_.sessions_max > 0);
 }
 
-// ---- the connection
-// -----------------------------------------------------------------------------------------------------
+// ---- the connection ------------------------------------------------------------------------------------------------
 
 Reconnect& Peer::reconnect(Bus& bus) {
     if (!reconnect_) {
