@@ -112,6 +112,9 @@ Profile of(Intermediary intermediary, std::string_view version) {
         case Intermediary::broker_j:
             // An exchange that every virtual host has, and a key: who takes from it has a queue of its own.
             profile.topic_address = "amq.direct/{name}";
+            // Its rules say what is durable. A durable link is kept for good under its name, which is another each time.
+            profile.durable_queues = profile.durable_topics = false;
+            profile.durable_settled = false;
             break;
         case Intermediary::automatic:
         case Intermediary::qpidd:

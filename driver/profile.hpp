@@ -51,6 +51,7 @@ struct Profile {
     std::vector<codec::Symbol> queue_capabilities = {};  ///< of termini that are queues
     std::vector<codec::Symbol> topic_capabilities = {};  ///< of termini that are topics
     bool durable_topics = true;    ///< servers may ask for durable subscriptions: who makes one for each link keeps it
+    bool durable_queues = true;    ///< servers may ask for durable queues; else whoever makes those decides
     bool durable_targets = false;  ///< senders too say how durable a node is: it is made as the first one says
 
     // Replies.
@@ -62,6 +63,7 @@ struct Profile {
 
     // What it can do.
     NodeSetup setup = NodeSetup::none;
+    bool durable_settled = true;     ///< takes durable messages that come settled; else they go unsettled
     bool modified = true;            ///< understands the outcome; without it late replies are accepted
     bool session_per_link = false;   ///< ends the session where others detach the link
     std::size_t sessions_max = 500;  ///< senders beyond that share one

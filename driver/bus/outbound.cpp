@@ -116,7 +116,8 @@ void hand_over(Bus& bus, const LetterPtr& letter, const engine::Sender& sender, 
     envelope.durable = letter->durable || (letter->has_target() && bus.options().amqp_durable_queues);
     letter->stage = Letter::Stage::handed;
     letter->host = dispatch.host;
-    letter->tracker = sender.send(encode_message(std::move(envelope), letter->text), {.settled = letter->settled});
+    const bool settled = letter->settled && (dispatch.durable_settled || !envelope.durable);
+    letter->tracker = sender.send(encode_message(std::move(envelope), letter->text), {.settled = settled});
     letter->tracker.on_done(
         [from = std::move(dispatch.outbound), bus = bus.weak_from_this(), letter](const engine::Outcome& outcome) {
             if (const auto outbound = from.lock()) outbound->one_over(*letter, outcome);
@@ -135,7 +136,10 @@ void Outbound::hand_over(const LetterPtr& letter) {
         stalled_by_ = letter.get();
     }
     bus::hand_over(*bus, letter, sender_,
-                   {.reply_to = peer->reply_address(), .host = peer->host_name(), .outbound = weak_from_this()});
+                   {.reply_to = peer->reply_address(),
+                    .host = peer->host_name(),
+                    .durable_settled = peer->profile().durable_settled,
+                    .outbound = weak_from_this()});
 }
 
 void Outbound::one_over(const Letter& letter, const engine::Outcome& outcome) {

@@ -279,7 +279,10 @@ void Peer::connection_lost(Bus& bus, const engine::Failure& why) {
 void Peer::connect_again(Bus& bus, const Reconnect::Action& action) {
     // Without a broker the others are called meanwhile, and this one again with the next letter.
     const bool in_vain = bus.is_direct() && is_turned_away();
-    if (bus.is_wanted() && !in_vain)
+    // There is a pause after a loss even when nobody waits: else whoever takes connections and drops them would be asked
+    // again by each letter.
+    const bool was_lost = reconnect_->failures() == 0;
+    if ((bus.is_wanted() || was_lost) && !in_vain)
         act(bus, action);
     else
         reconnect_->next(Reconnect::Input::stop, 0);

@@ -41,7 +41,8 @@ engine::LinkOptions receiving_link(const NodeRef& node, const Profile& profile, 
     codec::Source source;
     source.address = target.address = node.address;
     source.capabilities = capabilities(node.kind, profile);
-    if (options.amqp_durable_queues && (node.kind == NodeKind::queue || profile.durable_topics)) {
+    if (options.amqp_durable_queues &&
+        (node.kind == NodeKind::queue ? profile.durable_queues : profile.durable_topics)) {
         source.durable = target.durable = codec::TerminusDurability::unsettled_state;
         source.expiry_policy = target.expiry_policy = codec::TerminusExpiryPolicy::never;
     }

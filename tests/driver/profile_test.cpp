@@ -208,6 +208,23 @@ TEST_CASE("at RabbitMQ 3 replies come by a queue of ours, which answers to it do
     CHECK(tracker.outcome()->kind == engine::Outcome::Kind::accepted);
 }
 
+TEST_CASE("at Broker-J durable requests do not come settled, and durable links are not asked for", "[profile]") {
+    const auto settled = [](const ProfileScene& scene) {
+        REQUIRE(scene.peer->received.size() == 3);
+        return std::ranges::count_if(scene.peer->received, [](const auto& each) {
+            CHECK(each->message.header->durable);
+            return each->delivery.is_settled();
+        });
+    };
+    const ProfileScene scene(open_of("Apache Qpid Broker-J Core", "9.2.0"), "?amqp_durable_queues=true");
+    CHECK(scene.source_of("unicast.openstack.t").durable == codec::TerminusDurability::none);
+    CHECK(scene.source_of("amq.direct/broadcast.openstack.t.all").durable == codec::TerminusDurability::none);
+    CHECK(settled(scene) == 0);
+    const ProfileScene other(open_of("qpid-cpp", "1.40.0"), "?amqp_durable_queues=true");
+    CHECK(other.source_of("unicast.openstack.t").durable == codec::TerminusDurability::unsettled_state);
+    CHECK(settled(other) == 2);
+}
+
 TEST_CASE("a reply queue of the configuration is used where there are no dynamic nodes", "[profile]") {
     ProfileScene scene(open_of(nullptr), "?reply_address=replies-1");
     CHECK(scene.reply().source->address == "replies-1");

@@ -1,5 +1,6 @@
 // Wrong vhost, forbidden address, missing queue, quota, every standard condition, redirects, no credit: the caller
 // learns which, within its deadline. By frames, so that the peer may do what no engine of ours would.
+#include "driver/scripted_peer.hpp"
 #include "driver/world.hpp"
 #include "testkit/scripted_broker.hpp"
 
@@ -137,6 +138,28 @@ TEST_CASE("a connection that is closed with any condition: the caller learns it 
         CHECK(failure.condition == why(condition));
         CHECK(failure.host == "peer:5672");
     }
+}
+
+TEST_CASE("a peer that takes connections and drops them is not asked again by each letter", "[refusals]") {
+    sim::SimReactor reactor{5};
+    const auto peer = std::make_shared<ScriptedPeer>(reactor);
+    peer->on_message = [&](ScriptedPeer::Received&) {
+        reactor.post([&] {
+            peer->crash();
+            peer->start();
+        });
+    };
+    peer->start();
+    Transport transport(reactor, "amqp://peer/?connection_retry_interval=1&connection_retry_jitter=0");
+    const RpcClient client(transport, Target{.topic = "t"}, {.at_least_once = true});
+    std::size_t ended = 0;
+    for (int i = 0; i < 100; ++i) {
+        client.async_cast("m", Json(), 5s, [&](std::error_code) { ++ended; });
+        reactor.run_for(100ms);
+    }
+    CHECK(peer->connections >= 9);
+    CHECK(peer->connections <= 11);
+    CHECK(ended >= 90);
 }
 
 TEST_CASE("whoever sends us elsewhere is named and not followed", "[refusals]") {
