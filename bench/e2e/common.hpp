@@ -20,6 +20,7 @@ constexpr const char* usage =
     "PROGRAM MODE --at HOST:PORT [--listen] --count N [OPTIONS]\n"
     "modes of e2e: send, receive; request, respond; connect, accept; idle, hold\n"
     "  --address A        node of the broker\n"
+    "  --reply-to A       where replies go at a broker that makes no nodes\n"
     "  --size BYTES       of the body\n"
     "  --settled          send settled\n"
     "  --credit N         of each receiver\n"
@@ -37,6 +38,7 @@ struct Arguments {
     std::string at;
     bool listen = false;  ///< be the server; port 0 takes a free one, which is printed
     std::string address = "unicast.bench";
+    std::string reply_to;  ///< empty: a dynamic node
     std::uint64_t count = 0;
     std::size_t size = 100;  ///< of the body
     bool settled = false;
@@ -86,14 +88,14 @@ private:
     }
     bool option(std::string_view word, const char* value) {
         return take(word, "--at", value, at) || take(word, "--address", value, address) ||
-               take(word, "--count", value, count) || take(word, "--size", value, size) ||
-               take(word, "--credit", value, credit) || take(word, "--window", value, window) ||
-               take(word, "--warm-up", value, warm_up) || take(word, "--rate", value, rate) ||
-               take(word, "--links", value, links) || take(word, "--stream", value, stream) ||
-               take(word, "--tls-ca", value, tls_ca) || take(word, "--tls-cert", value, tls_cert) ||
-               take(word, "--tls-key", value, tls_key) || take(word, "--wire", value, wire) ||
-               take(word, "--reply", value, reply) || take(word, "--batch", value, batch) ||
-               take(word, "--threads", value, threads);
+               take(word, "--reply-to", value, reply_to) || take(word, "--count", value, count) ||
+               take(word, "--size", value, size) || take(word, "--credit", value, credit) ||
+               take(word, "--window", value, window) || take(word, "--warm-up", value, warm_up) ||
+               take(word, "--rate", value, rate) || take(word, "--links", value, links) ||
+               take(word, "--stream", value, stream) || take(word, "--tls-ca", value, tls_ca) ||
+               take(word, "--tls-cert", value, tls_cert) || take(word, "--tls-key", value, tls_key) ||
+               take(word, "--wire", value, wire) || take(word, "--reply", value, reply) ||
+               take(word, "--batch", value, batch) || take(word, "--threads", value, threads);
     }
     template <class T>
     static bool take(std::string_view word, std::string_view name, const char* value, T& into) {

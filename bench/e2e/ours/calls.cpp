@@ -23,8 +23,8 @@ public:
         };
         receiving->message = [this](Delivery& delivery) { receive(delivery); };
         auto options = reading();
-        options.dynamic = true;
-        connection.open_receiver("", options, receiving);
+        options.dynamic = arguments.reply_to.empty();
+        connection.open_receiver(arguments.reply_to, options, receiving);
     }
     void report() override { calls_.report(); }
 

@@ -6,6 +6,7 @@ namespace bench::ours {
 
 ConnectionOptions connection_options(const Arguments& arguments) {
     ConnectionOptions options;
+    options.sasl.enabled = !arguments.listen;  // as Proton C++ does without being told
     TlsOptions tls;
     tls.ca_file = arguments.tls_ca;
     tls.certificate_file = arguments.tls_cert;

@@ -27,7 +27,10 @@ public:
 
     void start(proton::connection& connection) override {
         sender_ = connection.open_sender(arguments.address);
-        connection.open_receiver("", reading().source(proton::source_options().dynamic(true)));
+        if (arguments.reply_to.empty())
+            connection.open_receiver("", reading().source(proton::source_options().dynamic(true)));
+        else
+            connection.open_receiver(arguments.reply_to, reading());
     }
     void on_receiver_open(proton::receiver& receiver) override {
         reply_to_ = receiver.source().address();

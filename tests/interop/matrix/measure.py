@@ -3,9 +3,10 @@
 
     measure.py [--only INTERMEDIARY …] [--repetitions N] [--scale X] [--build FOLDER] [--output FOLDER]
 
-Messages of 100 octets, unsettled: one way, and requests with their answers with 1 and 64 under way. A row is the median over the
-repetitions of ours divided by Proton's, each pair run one right after the other, who is first changing; CPU is that of both
-programs of a library for a message (a request and its answer count as one). Needs an optimised build.
+Messages of 100 octets, unsettled: one way, and requests with their answers with 1 and 64 under way, by the programs of bench/e2e. A
+row is the median over the repetitions of ours divided by Proton's, each pair run one right after the other, who is first changing;
+CPU is that of both programs of a library for a message (a request and its answer count as one). The first tenth of the messages is
+warm-up. Needs an optimised build with the benchmarks (bash bench/run.sh makes one).
 """
 import argparse
 import json
@@ -22,7 +23,7 @@ from run import Failed, Keys, Missing, Program, need_program  # noqa: E402
 
 ROWS = [("one way", "send", "receive", 50000, 1), ("calls, window 1", "request", "respond", 3000, 1),
         ("calls, window 64", "request", "respond", 20000, 64)]
-LIBRARIES = ("ours", "proton")
+LIBRARIES = {"ours": "bench_ours", "proton": "bench_proton"}
 USED = [0]
 
 
@@ -31,26 +32,27 @@ def once(programs, library, intermediary, row, scale):
     count = max(200, int(count * scale))
     USED[0] += 1
     address = intermediary.queue("measure-%d" % USED[0])
-    more = ("--count", str(count), "--window", str(window))
+    common = ("--at", intermediary.at, "--address", address, "--count", str(count), "--warm-up", str(count // 10))
+    more = ("--window", str(window))
     if active == "request" and not intermediary.dynamic:
         more += ("--reply-to", intermediary.queue("measure-reply-%d" % USED[0]))
-    waiting = Program("%s %s" % (library, passive), programs[library], passive, intermediary.url, address, *more)
+    waiting = Program("%s %s" % (library, passive), programs[library], passive, *common)
     waiting.wait_for("^ready", 30)
-    acting = Program("%s %s" % (library, active), programs[library], active, intermediary.url, address, *more)
+    acting = Program("%s %s" % (library, active), programs[library], active, *common, *more)
     sent, got = (json.loads(next(line for line in reversed(each.wait_end(120)) if line.startswith("{"))) for each in (acting, waiting))
     Program.running.remove(waiting)
     Program.running.remove(acting)
     if sent["count"] != count or got["count"] != count or sent["digest"] != got["digest"]:
         raise Failed("%s through %s: not the same on both sides: %r, %r" % (library, intermediary.title, sent, got))
     timed = got if active == "send" else sent
-    return {"rate": count / timed["seconds"], "cpu": 1e6 * (sent["cpu"] + got["cpu"]) / count}
+    return {"rate": timed["timed"] / timed["seconds"], "cpu": 1e6 * sum(each["cpu"] / each["timed"] for each in (sent, got))}
 
 
 def measured(options, programs, intermediary, out):
     results = {(row[0], library): [] for row in ROWS for library in LIBRARIES}
     for repetition in range(options.repetitions):
         for row in ROWS:
-            for library in LIBRARIES if repetition % 2 == 0 else LIBRARIES[::-1]:
+            for library in sorted(LIBRARIES, reverse=repetition % 2 == 1):
                 results[row[0], library].append(once(programs, library, intermediary, row, options.scale))
     for row in ROWS:
         ours, proton = results[row[0], "ours"], results[row[0], "proton"]
@@ -77,7 +79,7 @@ def main():
     options = parser.parse_args()
     options.aprotic = os.path.join(options.build, "aprotic")
     options.proton_broker = os.path.join(options.build, "proton_example_broker")
-    programs = {library: need_program(os.path.join(options.build, "through_" + library), "through_" + library) for library in LIBRARIES}
+    programs = {library: need_program(os.path.join(options.build, name), name) for library, name in LIBRARIES.items()}
     out = ["| through | | ours /s | Proton /s | ratio | ours CPU us | Proton CPU us | ratio |", "|---|---|---|---|---|---|---|---|"]
     failed = False
     keys = Keys()
