@@ -50,21 +50,25 @@ def once(programs, library, intermediary, row, scale):
 
 def measured(options, programs, intermediary, out):
     results = {(row[0], library): [] for row in ROWS for library in LIBRARIES}
-    for repetition in range(options.repetitions):
+    for repetition in range(options.repetitions + 1):
         for row in ROWS:
             for library in sorted(LIBRARIES, reverse=repetition % 2 == 1):
-                results[row[0], library].append(once(programs, library, intermediary, row, options.scale))
+                figures = once(programs, library, intermediary, row, options.scale)
+                if repetition > 0:  # the first is for compilers that work as they go
+                    results[row[0], library].append(figures)
     for row in ROWS:
         ours, proton = results[row[0], "ours"], results[row[0], "proton"]
-        rate = statistics.median(a["rate"] / b["rate"] for a, b in zip(ours, proton))
-        cpu = statistics.median(a["cpu"] / b["cpu"] for a, b in zip(ours, proton))
+
+        def ratio(key):
+            ratios = [a[key] / b[key] for a, b in zip(ours, proton)]
+            return "%.2f [%.2f-%.2f]" % (statistics.median(ratios), min(ratios), max(ratios))
 
         def middle(runs, key):
             return statistics.median(run[key] for run in runs)
 
-        out.append("| %s %s | %s | %.0f | %.0f | %.2f | %.1f | %.1f | %.2f |" % (
-            intermediary.title, intermediary.version(), row[0], middle(ours, "rate"), middle(proton, "rate"), rate, middle(ours, "cpu"),
-            middle(proton, "cpu"), cpu))
+        out.append("| %s %s | %s | %.0f | %.0f | %s | %.1f | %.1f | %s |" % (
+            intermediary.title, intermediary.version(), row[0], middle(ours, "rate"), middle(proton, "rate"), ratio("rate"),
+            middle(ours, "cpu"), middle(proton, "cpu"), ratio("cpu")))
         print(out[-1], flush=True)
 
 

@@ -31,7 +31,8 @@ class Report(object):
     def markdown(self):
         reasons = []
         out = ["Checked on %s: %s." % (datetime.date.today().isoformat(), ", ".join("%s %s" % pair for pair in self.intermediaries.items())),
-               "The other side: %s." % ", ".join("%s %s" % pair for pair in self.pairings.items() if pair[0] != "ours")]
+               "The other side: %s." % ", ".join("%s %s" % pair for pair in self.pairings.items() if pair[0] != "ours"), ""]
+        out += self.summary()
         for pairing in self.pairings:
             mine = [result for result in self.results if result.pairing == pairing]
             columns = [title for title in self.intermediaries if any(result.intermediary == title for result in mine)]
@@ -46,6 +47,19 @@ class Report(object):
         if reasons:
             out += [""] + ["%d. %s" % (number, reason) for number, reason in enumerate(reasons, 1)]
         return "\n".join(out) + "\n"
+
+    def summary(self):
+        """What passed of what can be done, a line for each intermediary."""
+        out = ["| through | %s |" % " | ".join("ours with ours" if name == "ours" else "with " + name for name in self.pairings),
+               "|---|%s" % ("---|" * len(self.pairings))]
+        for title, version in self.intermediaries.items():
+            cells = []
+            for pairing in self.pairings:
+                states = [result.state for result in self.results if (result.intermediary, result.pairing) == (title, pairing)]
+                cells.append("%d of %d" % (states.count(PASSED), len(states) - states.count(SKIPPED)) if any(
+                    state != SKIPPED for state in states) else "-")
+            out.append("| %s %s | %s |" % (title, version, " | ".join(cells)))
+        return out
 
     @staticmethod
     def cell(results, title, check, reasons):
