@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 
+import recipe
 from intermediary import PASSWORD, USER, Intermediary, home_of, need_command
 from run import Failed
 
@@ -28,14 +29,7 @@ BROKER = """<?xml version="1.0"?>
       <security-setting match="#">%(permissions)s</security-setting>
     </security-settings>
     <address-settings>
-      <address-setting match="#">
-        <default-address-routing-type>ANYCAST</default-address-routing-type>
-        <default-queue-routing-type>ANYCAST</default-queue-routing-type>
-      </address-setting>
-      <address-setting match="broadcast.#">
-        <default-address-routing-type>MULTICAST</default-address-routing-type>
-        <default-queue-routing-type>MULTICAST</default-queue-routing-type>
-      </address-setting>
+%(settings)s
     </address-settings>
   </core>
 </configuration>
@@ -85,6 +79,7 @@ class Artemis(Intermediary):
         permissions = "".join('<permission type="%s" roles="amq"/>' % each for each in PERMISSIONS)
         self.write("instance/etc/broker.xml", BROKER % {
             "host": self.network.host, "port": self.port, "tls_port": self.tls_port, "permissions": permissions,
+            "settings": recipe.block("artemis.md", "<address-setting "),
             "tls": "sslEnabled=true;keyStoreType=PKCS12;keyStorePassword=changeit;keyStorePath=" + key_store(self.keys, self.path("server.p12"))})
         self.write("instance/etc/login.config", LOGIN)
 

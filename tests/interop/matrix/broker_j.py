@@ -4,20 +4,16 @@ import json
 import os
 import re
 
+import recipe
 from artemis import key_store
 from intermediary import PASSWORD, USER, Intermediary, home_of, need_command
 
 ALIASES = [{"name": name, "type": name} for name in ("nameAlias", "defaultAlias", "hostnameAlias")]
 # Python's servers take fanouts from a node of that name, and an exchange that nobody publishes to yet is not made for them.
 EXCHANGES = ["broadcast.openstack.matrix-%d%s.all" % (number, last) for number in range(50) for last in ("", "-theirs")]
-QUEUES = (r"(exclusive|unicast)\..*",)
-TOPICS = (r"broadcast\..*",)
-
-
-def rule(pattern, kind, attributes):
-    # Exchanges are made for who publishes and never for who consumes: "must have a nodeType which implements MessageSource".
-    return {"pattern": pattern, "createdOnPublish": "true", "createdOnConsume": str(kind == "Queue").lower(), "nodeType": kind,
-            "attributes": attributes}
+# Made for who publishes and never for who consumes: "must have a nodeType which implements MessageSource".
+TOPICS = {"pattern": r"broadcast\..*", "createdOnPublish": "true", "createdOnConsume": "false", "nodeType": "Exchange",
+          "attributes": {"type": "fanout"}}
 
 
 class BrokerJ(Intermediary):
@@ -41,9 +37,9 @@ class BrokerJ(Intermediary):
                      "authenticationProvider": provider, "virtualhostaliases": ALIASES}, **more)
 
     def prepare(self):
+        queues = json.loads("{%s}" % recipe.block("broker-j.md", '"nodeAutoCreationPolicies"'))
         host = {"type": "DERBY", "storePath": self.path("store"), "exchanges": [{"name": name, "type": "fanout"} for name in EXCHANGES],
-                "nodeAutoCreationPolicies": [rule(pattern, "Queue", {"durable": True}) for pattern in QUEUES] +
-                                            [rule(pattern, "Exchange", {"type": "fanout"}) for pattern in TOPICS]}
+                "nodeAutoCreationPolicies": queues["nodeAutoCreationPolicies"] + [TOPICS]}
         self.write("config.json", json.dumps({
             "name": "interop", "modelVersion": "9.0",
             "authenticationproviders": [

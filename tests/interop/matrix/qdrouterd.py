@@ -3,6 +3,7 @@ Python modules where that is not the one it was built for."""
 import os
 import subprocess
 
+import recipe
 from intermediary import PASSWORD, USER, Intermediary, need_command, output_of, program_of
 from run import Failed, Missing
 
@@ -43,9 +44,8 @@ address {
     distribution: %s
 }
 """
-PREFIXES = [("openstack.org/om/%s/%s" % (kind, last), distribution) for kind in ("rpc", "notify")
-            for last, distribution in (("multicast", "multicast"), ("unicast", "closest"), ("anycast", "balanced"))] + [
-    ("queue", "balanced")]
+# Of messages that are not the driver's, and of notifications to more than one.
+MORE = [("openstack.org/om/notify/multicast", "multicast"), ("queue", "balanced")]
 
 
 class Router(Intermediary):
@@ -76,7 +76,7 @@ class Router(Intermediary):
             "folder": self.folder, "host": self.network.host, "port": self.port, "tls_port": self.tls_port,
             "must": "yes" if self.knows_users else "no", "mechanisms": "PLAIN" if self.knows_users else "ANONYMOUS",
             "open_mechanisms": "ANONYMOUS PLAIN" if self.knows_users else "ANONYMOUS", "cert": self.keys.path("server.pem"), "key": self.keys.path("server.key")}
-        self.write("router.conf", text + "".join(ADDRESS % each for each in PREFIXES))
+        self.write("router.conf", text + recipe.block("routers.md", "# qdrouterd.conf") + "".join(ADDRESS % each for each in MORE))
         self.write("sasl2/router.conf", "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: %s\nmech_list: PLAIN ANONYMOUS\n" %
                    self.path("router.sasldb"))
         for realm in ((), ("-u", "localhost")):

@@ -1,7 +1,9 @@
 """qpidd, the broker of Qpid C++: QPIDD names the program, QPIDD_MODULES the folder of its modules (amqp.so at least)."""
 import os
+import shlex
 import subprocess
 
+import recipe
 from intermediary import PASSWORD, USER, Intermediary, need_command, output_of, program_of
 from run import Failed, Missing
 
@@ -32,8 +34,9 @@ class Qpidd(Intermediary):
             raise Failed("saslpasswd2: %s" % done.stderr)
 
     def command(self):
-        modules = ("--no-module-dir", "--load-module", os.path.join(self.modules, "amqp.so")) if self.modules else ()
-        return (self.qpidd,) + modules + (
+        told = tuple(shlex.split(recipe.block("qpidd.md", "qpidd "))[1:])
+        if self.modules:
+            told = ("--no-module-dir",) + tuple(os.path.join(self.modules, word) if word == "amqp.so" else word for word in told)
+        return (self.qpidd,) + told + (
             "--config", self.path("qpidd.conf"), "--interface", self.network.host, "--port", str(self.port), "--data-dir", self.path("data"),
-            "--auth", "yes", "--realm", "QPID", "--sasl-config", self.path("sasl2"), "--queue-patterns", "exclusive", "--queue-patterns",
-            "unicast", "--topic-patterns", "broadcast", "--log-enable", "warning+", "--log-to-stderr", "yes")
+            "--auth", "yes", "--realm", "QPID", "--sasl-config", self.path("sasl2"), "--log-enable", "warning+", "--log-to-stderr", "yes")

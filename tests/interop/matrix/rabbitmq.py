@@ -3,7 +3,9 @@ import base64
 import hashlib
 import json
 import os
+import shlex
 
+import recipe
 from intermediary import PASSWORD, USER, Intermediary, need_command, package_version
 from run import Missing, Program, free_port
 
@@ -32,6 +34,9 @@ class Rabbitmq(Intermediary):
         return package_version("rabbitmq-server")
 
     def prepare(self):
+        enable, policy = (shlex.split(line) for line in recipe.block("rabbitmq-3.md", "rabbitmq-plugins ").splitlines())
+        assert policy[:4] == ["rabbitmqctl", "set_policy", "--apply-to", "queues"], policy
+        name, pattern, definition = policy[4:]
         salt = os.urandom(4)
         users = []
         for name, password in ((USER, PASSWORD), ("guest", "guest")):
@@ -39,6 +44,7 @@ class Rabbitmq(Intermediary):
             users.append({"name": name, "password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": ""})
         self.write("definitions.json", json.dumps({
             "users": users, "vhosts": [{"name": "/"}],
+            "policies": [{"vhost": "/", "name": name, "pattern": pattern, "apply-to": "queues", "definition": json.loads(definition), "priority": 0}],
             "permissions": [{"user": user["name"], "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"} for user in users]}))
         self.write("rabbitmq.conf", "\n".join((
             "listeners.tcp.1 = %s:%d" % (self.network.host, self.port), "listeners.ssl.1 = %s:%d" % (self.network.host, self.tls_port),
@@ -47,7 +53,7 @@ class Rabbitmq(Intermediary):
             "auth_mechanisms.1 = PLAIN", "auth_mechanisms.2 = AMQPLAIN", "amqp1_0.default_user = guest", "amqp1_0.default_vhost = /",
             "loopback_users = none", "load_definitions = " + self.path("definitions.json"),
             "log.console = true", "log.console.level = warning", "log.file = false", "")))
-        self.write("enabled_plugins", "[rabbitmq_amqp1_0].\n")
+        self.write("enabled_plugins", "[%s].\n" % ", ".join(enable[2:]))
 
     def environment(self):
         return {"HOME": self.folder, "RABBITMQ_NODENAME": "interop%d@localhost" % self.port, "RABBITMQ_MNESIA_BASE": self.path("mnesia"),
