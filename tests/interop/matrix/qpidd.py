@@ -4,6 +4,7 @@ import shlex
 import subprocess
 
 import recipe
+from artemis import key_store
 from intermediary import PASSWORD, USER, Intermediary, need_command, output_of, program_of
 from run import Failed, Missing
 
@@ -12,7 +13,6 @@ class Qpidd(Intermediary):
     name = "qpidd"
     title = "qpidd"
     altered = {20: "a char ends the connection: its decoder does not know the type"}
-    cannot = {"TLS": "its TLS takes keys from a database of NSS, which is not made here"}
 
     def find(self):
         self.qpidd = program_of("QPIDD", "qpidd")
@@ -20,6 +20,12 @@ class Qpidd(Intermediary):
         if self.modules and not os.path.exists(os.path.join(self.modules, "amqp.so")):
             raise Missing("QPIDD_MODULES=%s has no amqp.so" % self.modules)
         need_command("saslpasswd2")
+        try:
+            # Its TLS takes keys from a database of NSS.
+            self.nss_tools = need_command("certutil"), need_command("pk12util")
+        except Missing:
+            self.nss_tools = None
+            self.cannot = {"TLS": "its keys are in a database of NSS: no certutil and pk12util (Debian: libnss3-tools)"}
 
     def version(self):
         return output_of(self.qpidd, "--version").split()[-1]
@@ -33,10 +39,26 @@ class Qpidd(Intermediary):
         if done.returncode:
             raise Failed("saslpasswd2: %s" % done.stderr)
 
+        if self.nss_tools:
+            self.make_nss_keys(*self.nss_tools)
+
+    def make_nss_keys(self, certutil, pk12util):
+        secret = self.write("nss/secret", "changeit\n")
+        for command in ((certutil, "-N", "-d", self.path("nss"), "-f", secret),
+                        (certutil, "-A", "-d", self.path("nss"), "-f", secret, "-n", "ca", "-t", "CT,,", "-a", "-i", self.keys.path("ca.pem")),
+                        (pk12util, "-i", key_store(self.keys, self.path("server.p12")), "-d", self.path("nss"), "-k", secret, "-W", "changeit")):
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                raise Failed("%s: %s%s" % (os.path.basename(command[0]), done.stdout, done.stderr))
+
+    def tls_options(self):
+        return ("--ssl-cert-db", self.path("nss"), "--ssl-cert-password-file", self.path("nss/secret"), "--ssl-cert-name", "server",
+                "--ssl-port", str(self.tls_port)) if self.nss_tools else ()
+
     def command(self):
         told = tuple(shlex.split(recipe.block("qpidd.md", "qpidd "))[1:])
         if self.modules:
             told = ("--no-module-dir",) + tuple(os.path.join(self.modules, word) if word == "amqp.so" else word for word in told)
-        return (self.qpidd,) + told + (
+        return (self.qpidd,) + told + self.tls_options() + (
             "--config", self.path("qpidd.conf"), "--interface", self.network.host, "--port", str(self.port), "--data-dir", self.path("data"),
             "--auth", "yes", "--realm", "QPID", "--sasl-config", self.path("sasl2"), "--log-enable", "warning+", "--log-to-stderr", "yes")
