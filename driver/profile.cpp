@@ -91,7 +91,11 @@ Profile of_rabbitmq_4(std::string_view version) {
 Profile of(Intermediary intermediary, std::string_view version) {
     Profile profile;
     switch (intermediary) {
-        case Intermediary::router: profile.routable = true; break;
+        case Intermediary::router:
+            profile.routable = true;
+            // Of what is settled and waits for a link it drops the oldest beyond 250 (linkCapacity).
+            profile.settled_replies = false;
+            break;
         case Intermediary::rabbitmq_3: profile = of_rabbitmq_3(); break;
         case Intermediary::rabbitmq_4: profile = of_rabbitmq_4(version); break;
         case Intermediary::artemis:

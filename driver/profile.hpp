@@ -64,6 +64,7 @@ struct Profile {
     // What it can do.
     NodeSetup setup = NodeSetup::none;
     bool durable_settled = true;     ///< takes durable messages that come settled; else they go unsettled
+    bool settled_replies = true;     ///< replies may go settled; else those that wait would be dropped
     bool modified = true;            ///< understands the outcome; without it late replies are accepted
     bool session_per_link = false;   ///< ends the session where others detach the link
     std::size_t sessions_max = 500;  ///< senders beyond that share one

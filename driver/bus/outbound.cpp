@@ -116,7 +116,10 @@ void hand_over(Bus& bus, const LetterPtr& letter, const engine::Sender& sender, 
     envelope.durable = letter->durable || (letter->has_target() && bus.options().amqp_durable_queues);
     letter->stage = Letter::Stage::handed;
     letter->host = dispatch.host;
-    const bool settled = letter->settled && (dispatch.durable_settled || !envelope.durable);
+    const bool settled =
+        letter->settled &&
+        (dispatch.profile == nullptr || ((dispatch.profile->durable_settled || !envelope.durable) &&
+                                         (dispatch.profile->settled_replies || letter->kind != Letter::Kind::reply)));
     letter->tracker = sender.send(encode_message(std::move(envelope), letter->text), {.settled = settled});
     letter->tracker.on_done(
         [from = std::move(dispatch.outbound), bus = bus.weak_from_this(), letter](const engine::Outcome& outcome) {
@@ -138,7 +141,7 @@ void Outbound::hand_over(const LetterPtr& letter) {
     bus::hand_over(*bus, letter, sender_,
                    {.reply_to = peer->reply_address(),
                     .host = peer->host_name(),
-                    .durable_settled = peer->profile().durable_settled,
+                    .profile = &peer->profile(),
                     .outbound = weak_from_this()});
 }
 

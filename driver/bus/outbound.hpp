@@ -22,7 +22,7 @@ class Peer;
 struct Dispatch {
     std::string_view reply_to{};
     std::string_view host{};             ///< for texts
-    bool durable_settled = true;         ///< Profile::durable_settled
+    const Profile* profile = nullptr;    ///< of the peer, unless it is a client
     std::weak_ptr<Outbound> outbound{};  ///< told when it is over
 };
 /// Encodes a letter and gives it to a link, whose answer goes to the bus.

@@ -225,6 +225,24 @@ TEST_CASE("at Broker-J durable requests do not come settled, and durable links a
     CHECK(settled(other) == 2);
 }
 
+TEST_CASE("through a router replies do not come settled, because it drops those that wait", "[profile]") {
+    const auto reply_is_settled = [](const char* product, const std::string& topic) {
+        ProfileScene scene(open_of(product));
+        scene.server->handle("m", [] { return 1; });
+        const auto call = std::ranges::find_if(
+            scene.peer->received, [](const auto& each) { return each->message.properties->reply_to.has_value(); });
+        REQUIRE(call != scene.peer->received.end());
+        codec::Message request = (*call)->message;
+        request.properties->reply_to = "answers";
+        scene.peer->send(topic, request);
+        scene.reactor.run_for(1s);
+        REQUIRE(scene.peer->received.back()->address == "answers");
+        return scene.peer->received.back()->delivery.is_settled();
+    };
+    CHECK_FALSE(reply_is_settled("qpid-dispatch-router", "openstack.org/om/rpc/anycast/openstack/t"));
+    CHECK(reply_is_settled("qpid-cpp", "unicast.openstack.t"));
+}
+
 TEST_CASE("a reply queue of the configuration is used where there are no dynamic nodes", "[profile]") {
     ProfileScene scene(open_of(nullptr), "?reply_address=replies-1");
     CHECK(scene.reply().source->address == "replies-1");
