@@ -60,9 +60,13 @@ const PeerIdentity& nobody() {
 }  // namespace
 
 std::string ConnectionState::next_link_name() const {
-    // [2.6.1] Unique between two containers: chance tells connections of one container-id apart, the number their
-    // links.
-    return fmt::format("{}-{:x}-{}", options.container_id, name_seed_, ++link_names_);
+    // [2.6.1] Unique between two containers: chance, 54 bits of it, tells connections of one container-id apart, the
+    // number their links. Short enough for a std::string to need no memory of its own: each end keeps it twice.
+    constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.";
+    std::string name;
+    std::uint64_t rest = name_seed_;
+    for (int i = 0; i < 9; ++i, rest /= digits.size()) name += digits[rest % digits.size()];
+    return fmt::format("{}-{}", name, ++link_names_);
 }
 
 Sender ConnectionState::open_sender(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
@@ -143,7 +147,7 @@ codec::Result<void, Failure> Connection::wait_closed(Duration timeout) const { r
 
 bool Connection::is_open() const { return state_->is_open(); }
 const codec::Open* Connection::remote() const { return state_->remote_open(); }
-const PeerIdentity& Connection::identity() const { return state_ ? state_->identity : nobody(); }
+const PeerIdentity& Connection::identity() const { return state_ && state_->identity ? *state_->identity : nobody(); }
 std::string Connection::peer_name() const { return state_->peer_name; }
 
 // --- Session ---------------------------------------------------------------------------------------------------------

@@ -39,7 +39,8 @@ public:
 
     /// Reads at least one byte into `into`, which must stay valid until `done`. End of stream: no error and 0 bytes.
     virtual void read(std::span<std::byte> into, Completion done) = 0;
-    /// Writes as much of `from` as goes now, at least one byte. The memory must stay valid until `done`.
+    /// Writes as much of `from` as goes now, at least one byte. The memory must stay valid until `done`, and so must
+    /// the list.
     virtual void write(std::span<const codec::ConstBuffer> from, Completion done) = 0;
     /// Tells the peer that nothing more will be written; reading goes on.
     virtual void shutdown_write() = 0;

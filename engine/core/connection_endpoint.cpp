@@ -1,5 +1,7 @@
 #include <aprotic/engine/core/connection_endpoint.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include <fmt/core.h>
@@ -9,12 +11,37 @@
 
 namespace aprotic::engine::core {
 
-ConnectionEndpoint::ConnectionEndpoint(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed)
+namespace {
+
+codec::Open make_open(const ConnectionOptions& options) {
+    codec::Open open;
+    open.container_id = options.container_id;
+    open.hostname = options.hostname;
+    open.max_frame_size = options.limits.frame_size_max;
+    open.channel_max = options.limits.channel_max;
+    if (options.idle_timeout) {
+        // Half of the real limit is announced, so that a peer which is just in time is in time. [2.4.5-c]
+        const auto half = std::chrono::duration_cast<std::chrono::milliseconds>(*options.idle_timeout / 2).count();
+        open.idle_time_out = static_cast<std::uint32_t>(std::clamp<std::int64_t>(half, 1, UINT32_MAX));
+    }
+    open.offered_capabilities = options.offered_capabilities;
+    open.desired_capabilities = options.desired_capabilities;
+    open.properties = options.properties;
+    return open;
+}
+
+}  // namespace
+
+ConnectionEndpoint::ConnectionEndpoint(EngineRole role, const ConnectionOptions& options, Instant now,
+                                       std::uint64_t seed)
     : inbox_(options.limits.frame_size_max), now_(now) {
     context_.role = role;
-    context_.options = std::move(options);
+    context_.limits = options.limits;
+    context_.idle_timeout = options.idle_timeout;
+    context_.close_timeout = options.close_timeout;
     context_.seed = seed;
-    timers_.set(Timer::open, now + context_.options.connect_timeout);
+    open_ = make_open(options);
+    timers_.set(Timer::open, now + options.connect_timeout);
 }
 
 ConnectionEndpoint::~ConnectionEndpoint() = default;
@@ -28,8 +55,7 @@ void ConnectionEndpoint::move(ConnectionInput input) {
 void ConnectionEndpoint::start_output(Instant now) {
     now_ = now;
     output_started_ = true;
-    if (context_.options.idle_timeout && !ended_)
-        timers_.set(Timer::idle_receive, now + *context_.options.idle_timeout);
+    if (context_.idle_timeout && !ended_) timers_.set(Timer::idle_receive, now + *context_.idle_timeout);
 }
 
 // --- reading and writing -------------------------------------------------------------------------------------------
@@ -39,7 +65,7 @@ std::size_t ConnectionEndpoint::buffered() const noexcept {
 }
 
 bool ConnectionEndpoint::wants_read() const noexcept {
-    return !read_over_ && !ended_ && buffered() < context_.options.limits.buffered_bytes_max;
+    return !read_over_ && !ended_ && buffered() < context_.limits.buffered_bytes_max;
 }
 
 std::span<std::byte> ConnectionEndpoint::prepare_read() {
@@ -51,7 +77,7 @@ void ConnectionEndpoint::commit_read(std::size_t n, Instant now) {
     now_ = now;
     inbox_.commit_read(n);
     if (n > 0 && timers_.is_set(Timer::idle_receive)) {
-        timers_.set(Timer::idle_receive, now + *context_.options.idle_timeout);  // [2.4.5-a]
+        timers_.set(Timer::idle_receive, now + *context_.idle_timeout);  // [2.4.5-a]
     }
 }
 
@@ -98,7 +124,7 @@ void ConnectionEndpoint::commit_write(std::size_t n, Instant now) {
     if (n > 0) {
         restart_idle_send(now);
         // A peer that reads what is queued before our close is not slow to answer it.
-        if (timers_.is_set(Timer::close) && !ended_) timers_.set(Timer::close, now + context_.options.close_timeout);
+        if (timers_.is_set(Timer::close) && !ended_) timers_.set(Timer::close, now + context_.close_timeout);
     }
     while (!context_.sent_settled.empty() && context_.sent_settled.front().position <= context_.outbox.committed()) {
         const DeliveryId id = context_.sent_settled.pop_front().delivery;
@@ -132,7 +158,7 @@ void ConnectionEndpoint::handle_timeout(Instant now) {
                     "nothing came from the peer for idle_timeout [2.4.5]");
         } else if (!ended_) {
             // It is we who do not read.
-            timers_.set(Timer::idle_receive, now + *context_.options.idle_timeout);
+            timers_.set(Timer::idle_receive, now + *context_.idle_timeout);
         }
     }
     if (timers_.take_expired(Timer::idle_send, now)) empty_frame_due_ = true;
@@ -152,7 +178,7 @@ void ConnectionEndpoint::handle_timeout(Instant now) {
 
 void ConnectionEndpoint::arm_close_timer(Instant now) {
     close_timer_due_ = false;
-    if (!timers_.is_set(Timer::close)) timers_.set(Timer::close, now + context_.options.close_timeout);
+    if (!timers_.is_set(Timer::close)) timers_.set(Timer::close, now + context_.close_timeout);
 }
 
 void ConnectionEndpoint::give_up(Errc code, std::string_view condition, std::string text) {
@@ -186,7 +212,7 @@ void ConnectionEndpoint::finish() {
     const Initiator initiator = failure_ ? failure_->initiator : Initiator::us;
     const std::optional<codec::ErrorCondition> error = failure_ ? failure_->condition : std::nullopt;
     context_.sessions.for_each([&](SessionEndpoint& session) { session.cut(initiator, error); });
-    context_.events.push(ConnectionEnded{failure_}, 0);
+    context_.events.push(ConnectionEnded{failure_.copy()}, 0);
     // The last words have close_timeout to get out.
     if (!write_closed_ && (close_due_ || !context_.outbox.empty())) {
         arm_close_timer(now_);

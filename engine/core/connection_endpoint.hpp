@@ -20,6 +20,7 @@
 #include <aprotic/engine/core/id_table.hpp>
 #include <aprotic/engine/core/inbox.hpp>
 #include <aprotic/engine/core/outbox.hpp>
+#include <aprotic/engine/core/rare.hpp>
 #include <aprotic/engine/core/session_endpoint.hpp>
 #include <aprotic/engine/core/states.hpp>
 #include <aprotic/engine/core/timer_table.hpp>
@@ -42,7 +43,7 @@ namespace aprotic::engine::core {
 class ConnectionEndpoint {
 public:
     /// The time to open (ConnectionOptions::connect_timeout) runs from here.
-    ConnectionEndpoint(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed);
+    ConnectionEndpoint(EngineRole role, const ConnectionOptions& options, Instant now, std::uint64_t seed);
     ~ConnectionEndpoint();
     ConnectionEndpoint(const ConnectionEndpoint&) = delete;
     ConnectionEndpoint& operator=(const ConnectionEndpoint&) = delete;
@@ -60,7 +61,7 @@ public:
     /// Nothing more will come but what has been polled or waits in poll_event.
     bool ended() const noexcept { return ended_; }
     /// Why it ends, or is about to, is known already.
-    bool has_failed() const noexcept { return failure_.has_value(); }
+    bool has_failed() const noexcept { return static_cast<bool>(failure_); }
 
     // --- the stream's side -----------------------------------------------------------------------------------------
 
@@ -185,8 +186,9 @@ private:
     bool garbled_ = false;  // the stream lost its frame borders: what comes is dropped
     bool write_closed_ = false;
     bool ended_ = false;
-    std::optional<codec::ErrorCondition> close_error_;
-    std::optional<Failure> failure_;
+    Rare<codec::Open> open_;  // ours, until it is written
+    Rare<codec::ErrorCondition> close_error_;
+    Rare<Failure> failure_;
 };
 
 }  // namespace aprotic::engine::core

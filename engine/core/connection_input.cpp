@@ -47,10 +47,10 @@ Fault ConnectionEndpoint::recv_frame(const codec::FrameView& frame) {
         return connection_fault(codec::condition::framing_error, "2.3-g", "a SASL frame came after the AMQP header");
     }
     if (discards_input() && !frame.is(descriptor::close)) return {};  // [2.4.3-i]
-    if (frame.channel > context_.options.limits.channel_max) {
+    if (frame.channel > context_.limits.channel_max) {
         return connection_fault(
             codec::condition::framing_error, "2.7.1-l",
-            fmt::format("channel {} is above our channel-max {}", frame.channel, context_.options.limits.channel_max));
+            fmt::format("channel {} is above our channel-max {}", frame.channel, context_.limits.channel_max));
     }
     if (frame.empty()) return {};  // traffic, and nothing else [2.3.2-c]
     if (frame.is(descriptor::open)) return recv_open(frame);

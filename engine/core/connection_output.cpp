@@ -42,21 +42,8 @@ void ConnectionEndpoint::build(std::size_t entries_max) {
 }
 
 void ConnectionEndpoint::write_open() {
-    const ConnectionOptions& options = context_.options;
-    codec::Open open;
-    open.container_id = options.container_id;
-    open.hostname = options.hostname;
-    open.max_frame_size = options.limits.frame_size_max;
-    open.channel_max = options.limits.channel_max;
-    if (options.idle_timeout) {
-        // Half of the real limit is announced, so that a peer which is just in time is in time. [2.4.5-c]
-        const auto half = std::chrono::duration_cast<std::chrono::milliseconds>(*options.idle_timeout / 2).count();
-        open.idle_time_out = static_cast<std::uint32_t>(std::clamp<std::int64_t>(half, 1, UINT32_MAX));
-    }
-    open.offered_capabilities = options.offered_capabilities;
-    open.desired_capabilities = options.desired_capabilities;
-    open.properties = options.properties;
-    context_.outbox.append_frame(0, open, codec::protocol::frame_size_max_default);
+    context_.outbox.append_frame(0, *open_, codec::protocol::frame_size_max_default);
+    open_.reset();
     open_due_ = false;
     move(ConnectionInput::send_open);
 }
@@ -78,7 +65,7 @@ void ConnectionEndpoint::write_sessions(std::size_t entries_max) {
 
 void ConnectionEndpoint::write_close() {
     if (close_written_) return;
-    codec::Close close{close_error_};
+    codec::Close close{close_error_.copy()};
     if (!context_.outbox.append_frame(0, close, context_.frame_size_max())) {
         // The condition alone fits into every frame.
         close.error->description.reset();

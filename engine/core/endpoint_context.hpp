@@ -21,13 +21,17 @@
 #include <aprotic/engine/core/transfer_scheduler.hpp>
 #include <aprotic/engine/ids.hpp>
 #include <aprotic/engine/options.hpp>
+#include <aprotic/engine/time.hpp>
 
 namespace aprotic::engine::core {
 
 /// What the endpoints of one connection share. Owned by the ConnectionEndpoint.
 struct EndpointContext {
     EngineRole role = EngineRole::client;
-    ConnectionOptions options;
+    /// What of the connection's options is of use for as long as it lives.
+    Limits limits;
+    std::optional<Duration> idle_timeout;
+    Duration close_timeout{};
     std::uint64_t seed = 0;
     std::uint64_t names_made = 0;
 

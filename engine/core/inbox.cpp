@@ -9,9 +9,10 @@ namespace {
 constexpr std::size_t idle_slabs_max = 2;
 // A fresh slab is worth more than reading less than this at a time.
 constexpr std::size_t room_min = 4096;
-// What an idle connection has to read into. The first read that fills it, or a message that stays in it, brings a large
-// one; so many reads in a row that would have fitted, and it is small again.
-constexpr std::size_t small_slab = 2048;
+// What an idle connection has to read into. Each read that fills it brings a larger one, and a message that stays in it
+// one as large as they get; so many reads in a row that would have fitted, and it is small again.
+constexpr std::size_t small_slab = 512;
+constexpr std::size_t growth = 4;
 constexpr unsigned small_reads_max = 64;
 // The beginning of a frame that is larger costs more to move than another read.
 constexpr std::size_t moved_max = 4096;
@@ -84,12 +85,13 @@ codec::Bytes Inbox::share(std::span<const std::byte> part) const noexcept {
 
 /// Nothing is unread and nobody shares the slab: another may take its place.
 void Inbox::fit() {
-    if (slab_.capacity() == small_slab) {
-        if (filled_) slab_ = large(0);
-    } else if (small_reads_ >= small_reads_max) {
+    const std::size_t size = slab_.capacity();
+    if (size > small_slab && small_reads_ >= small_reads_max) {
         slab_ = codec::Slab(small_slab);
         pool_.reset();
         largest_frame_ = 0;
+    } else if (filled_ && size < codec::SlabPool::slab_size_default) {
+        slab_ = growth * size < codec::SlabPool::slab_size_default ? codec::Slab(growth * size) : large(0);
     }
 }
 

@@ -114,7 +114,7 @@ void LinkEndpoint::prepare_attach(const LinkOptions& options) {
         rcv_settle_mode_ = options.rcv_settle_mode;
         stream_window_ = options.stream_window;
         if (in_parts()) session_.add_stream(*this);
-        message_size_max_ = options.message_size_max.value_or(context_.options.limits.message_size_max);
+        message_size_max_ = options.message_size_max.value_or(context_.limits.message_size_max);
         if (message_size_max_ != 0) attach.max_message_size = message_size_max_;
     }
     attach.offered_capabilities = options.offered_capabilities;

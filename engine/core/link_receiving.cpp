@@ -70,7 +70,7 @@ Fault LinkEndpoint::add_payload(Delivery& delivery, codec::Bytes payload, bool m
     if (more) {
         if (delivery.in_parts && !delivery.payload.empty()) queue_receipt(delivery);
         // What waits for its end cannot be waited out by not reading.
-        if (context_.partial_bytes > context_.options.limits.buffered_bytes_max) {
+        if (context_.partial_bytes > context_.limits.buffered_bytes_max) {
             return link_fault(codec::condition::resource_limit_exceeded, "2.6.14-h",
                               "the unfinished deliveries of the connection exceed limits.buffered_bytes_max");
         }
@@ -125,7 +125,7 @@ void LinkEndpoint::take_back(Delivery& delivery) {
 
 std::uint32_t LinkEndpoint::frames_wanted() const noexcept {
     const std::size_t room = stream_window_ - std::min(stream_window_, waiting_bytes_);
-    const std::size_t frames = room / context_.options.limits.frame_size_max;
+    const std::size_t frames = room / context_.limits.frame_size_max;
     // One frame always comes through, however small the window was asked for.
     if (frames == 0 && waiting_bytes_ == 0) return 1;
     return static_cast<std::uint32_t>(std::min<std::size_t>(UINT32_MAX, frames));

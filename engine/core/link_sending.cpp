@@ -222,8 +222,8 @@ void LinkEndpoint::enter_unsettled(Delivery& delivery) {
 
 /// Neither more than the peer takes nor, for the sake of the other links, more than we would take ourselves.
 std::size_t LinkEndpoint::frame_room(const Delivery& delivery, bool first) const noexcept {
-    const std::size_t frame_size = std::min(context_.frame_size_max(), std::max(context_.options.limits.frame_size_max,
-                                                                                codec::protocol::min_max_frame_size));
+    const std::size_t frame_size = std::min(
+        context_.frame_size_max(), std::max(context_.limits.frame_size_max, codec::protocol::min_max_frame_size));
     return frame_size - delivery.sent_state_size - (first ? first_transfer_overhead : next_transfer_overhead);
 }
 

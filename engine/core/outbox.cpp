@@ -6,8 +6,9 @@
 namespace aprotic::engine::core {
 namespace {
 
-// The first arena, which does for a connection on which little is said. What does not fit brings a chunk of the pool.
-constexpr std::size_t small_arena = 2048;
+// The first arena, which does for a connection on which little is said. What does not fit brings one that is twice as
+// large, until they are chunks of the pool.
+constexpr std::size_t small_arena = 512;
 
 }  // namespace
 
@@ -104,13 +105,19 @@ void Outbox::clear() {
 }
 
 std::span<std::byte> Outbox::arena_room(std::size_t size_min) {
-    if (!arena_) arena_ = codec::Slab(small_arena);
     if (entries_.empty() && arena_.unique()) arena_used_ = 0;
     if (arena_.capacity() - arena_used_ < size_min) {
-        arena_ = pool_.acquire(size_min);
+        arena_ = larger_arena(size_min);
         arena_used_ = 0;
     }
     return arena_.span().subspan(arena_used_);
+}
+
+codec::Slab Outbox::larger_arena(std::size_t size_min) {
+    const std::size_t wanted = std::max({small_arena, 2 * arena_.capacity(), size_min});
+    if (wanted < arena_chunk) return codec::Slab(wanted);
+    if (!pool_) pool_.emplace(arena_chunk, 2);
+    return pool_->acquire(size_min);
 }
 
 void Outbox::push_arena(std::size_t size) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include <aprotic/codec/bytes.hpp>
@@ -59,6 +60,7 @@ private:
     };
 
     std::span<std::byte> arena_room(std::size_t size_min);
+    codec::Slab larger_arena(std::size_t size_min);
     void push_arena(std::size_t size);
     void push_shared(codec::Bytes bytes);
     void append_payload(const codec::ByteChain& message, std::size_t offset, std::size_t length);
@@ -68,12 +70,14 @@ private:
     Ring<Entry> entries_;
     std::size_t size_ = 0;
     std::uint64_t committed_ = 0;
-    codec::SlabPool pool_{arena_chunk, 2};
+    std::optional<codec::SlabPool> pool_;  // of arenas, once there is use for large ones
     codec::Slab arena_;
     std::size_t arena_used_ = 0;
     TraceSink* trace_ = nullptr;
 
     static constexpr std::size_t arena_chunk = 8 * 1024;
+    // Most frames without a payload.
+    static constexpr std::size_t frame_usual = 256;
     // Frame header, handle, delivery-id, a tag of 32, format and flags are under 80; a transactional state with its id
     // comes on top.
     static constexpr std::size_t transfer_header_max = 1024;
@@ -81,8 +85,13 @@ private:
 
 template <class T>
 bool Outbox::append_frame(std::uint16_t channel, const T& performative, std::uint32_t size_max) {
-    const std::span<std::byte> room = arena_room(transfer_header_max);
-    if (const auto written = codec::write_frame(room, channel, performative)) {
+    std::span<std::byte> room = arena_room(frame_usual);
+    auto written = codec::write_frame(room, channel, performative);
+    if (!written && room.size() < transfer_header_max) {
+        room = arena_room(transfer_header_max);
+        written = codec::write_frame(room, channel, performative);
+    }
+    if (written) {
         if (*written > size_max) return false;
         show(room.first(*written), nullptr, 0, 0);
         push_arena(*written);

@@ -43,7 +43,7 @@ public:
 
 private:
     void grow() {
-        std::vector<T> larger(slots_.empty() ? 16 : slots_.size() * 2);  // a power of two, for the mask above
+        std::vector<T> larger(slots_.empty() ? 4 : slots_.size() * 2);  // a power of two, for the mask above
         for (std::size_t i = 0; i < size_; ++i) larger[i] = std::move((*this)[i]);
         slots_ = std::move(larger);
         head_ = 0;

@@ -31,7 +31,7 @@ Fault unattached(std::uint32_t handle) {
 }  // namespace
 
 SessionEndpoint::SessionEndpoint(EndpointContext& context, std::uint16_t channel, const SessionOptions& options)
-    : windows(options.incoming_window.value_or(context.options.limits.incoming_window)),
+    : windows(options.incoming_window.value_or(context.limits.incoming_window)),
       context_(context),
       channel_(channel),
       options_(options) {
@@ -183,10 +183,10 @@ void SessionEndpoint::close_again(codec::Role role, const std::string& name) {
 }
 
 Fault SessionEndpoint::recv_attach(codec::Attach attach) {
-    if (attach.handle > context_.options.limits.handle_max) {
+    if (attach.handle > context_.limits.handle_max) {
         return connection_fault(
             codec::condition::framing_error, "2.7.2-c",
-            fmt::format("handle {} is above our handle-max {}", attach.handle, context_.options.limits.handle_max));
+            fmt::format("handle {} is above our handle-max {}", attach.handle, context_.limits.handle_max));
     }
     if (remote_handles_.find(attach.handle) != nullptr) {
         return session_fault(codec::condition::handle_in_use, "2.6.2-c",

@@ -48,7 +48,7 @@ void SessionEndpoint::write_begin(Outbox& outbox) {
     begin.next_outgoing_id = windows.next_outgoing_id().value();
     begin.incoming_window = windows.incoming_window();
     begin.outgoing_window = SessionWindows::outgoing_window;
-    begin.handle_max = context_.options.limits.handle_max;
+    begin.handle_max = context_.limits.handle_max;
     begin.properties = options_.properties;
     if (!outbox.append_frame(channel_, begin, context_.frame_size_max())) {
         if (!context_.remote_frame_size_max) return;

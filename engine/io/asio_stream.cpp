@@ -1,5 +1,4 @@
-#include <algorithm>
-#include <array>
+#include <iterator>
 
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
@@ -9,7 +8,38 @@
 namespace aprotic::engine::io {
 namespace {
 
-constexpr std::size_t gather_max = 64;  // what Asio hands to one writev
+/// A gather list as Asio wants to see it. It refers to the list.
+class AsioBuffers {
+public:
+    class const_iterator {
+    public:
+        using iterator_category = std::bidirectional_iterator_tag;
+        using value_type = asio::const_buffer;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const value_type*;
+        using reference = value_type;
+
+        const_iterator() = default;
+        explicit const_iterator(const codec::ConstBuffer* at) noexcept : at_(at) {}
+        reference operator*() const noexcept { return {at_->data, at_->size}; }
+        const_iterator& operator++() noexcept { return ++at_, *this; }
+        const_iterator operator++(int) noexcept { return const_iterator(at_++); }
+        const_iterator& operator--() noexcept { return --at_, *this; }
+        const_iterator operator--(int) noexcept { return const_iterator(at_--); }
+        bool operator==(const const_iterator&) const = default;
+
+    private:
+        const codec::ConstBuffer* at_ = nullptr;
+    };
+    using value_type = asio::const_buffer;
+
+    explicit AsioBuffers(std::span<const codec::ConstBuffer> list) noexcept : list_(list) {}
+    const_iterator begin() const noexcept { return const_iterator(list_.data()); }
+    const_iterator end() const noexcept { return const_iterator(list_.data() + list_.size()); }
+
+private:
+    std::span<const codec::ConstBuffer> list_;
+};
 
 /// Asio tries the system call before it waits and always completes through its queue, which is what Stream asks for.
 /// The handlers capture one pointer, so that they fit the memory Asio recycles.
@@ -34,13 +64,10 @@ public:
     void write(std::span<const codec::ConstBuffer> from, Completion done) override {
         APROTIC_ASSERT(!core_->write_done);
         core_->write_done = std::move(done);
-        const std::size_t count = std::min(from.size(), gather_max);
-        for (std::size_t i = 0; i < count; ++i) core_->gather[i] = asio::const_buffer(from[i].data, from[i].size);
-        core_->socket.async_write_some(std::span<const asio::const_buffer>(core_->gather.data(), count),
-                                       [core = core_](const std::error_code& error, std::size_t n) {
-                                           auto write_done = std::exchange(core->write_done, nullptr);
-                                           if (write_done) write_done(error, n);
-                                       });
+        core_->socket.async_write_some(AsioBuffers(from), [core = core_](const std::error_code& error, std::size_t n) {
+            auto write_done = std::exchange(core->write_done, nullptr);
+            if (write_done) write_done(error, n);
+        });
     }
 
     void shutdown_write() override {
@@ -64,7 +91,6 @@ private:
         asio::generic::stream_protocol::socket socket;
         Completion read_done;
         Completion write_done;
-        std::array<asio::const_buffer, gather_max> gather;
     };
 
     std::shared_ptr<Core> core_;

@@ -41,7 +41,7 @@ public:
 private:
     void reserve(std::size_t wanted) {
         if (wanted <= memory_.size()) return;
-        std::vector<std::byte> larger(std::min(capacity_, std::max({wanted, memory_.size() * 2, std::size_t{4096}})));
+        std::vector<std::byte> larger(std::min(capacity_, std::max({wanted, memory_.size() * 2, std::size_t{512}})));
         const std::size_t kept = size_;
         get(larger);
         memory_ = std::move(larger);

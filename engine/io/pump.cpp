@@ -65,10 +65,10 @@ void Pump::turn() {
 void Pump::write() {
     if (writing_ || write_closed_) return;
     const Instant now = reactor_.now();
-    const std::size_t count = engine_.prepare_write(gather_, now);
-    if (count == 0) return;
+    const auto pieces = gather(now);
+    if (pieces.empty()) return;
     writing_ = true;
-    stream_->write(std::span(gather_).first(count), [this](std::error_code error, std::size_t n) {
+    stream_->write(pieces, [this](std::error_code error, std::size_t n) {
         writing_ = false;
         const Instant then = reactor_.now();
         if (n > 0) engine_.commit_write(n, then);
@@ -78,6 +78,15 @@ void Pump::write() {
         }
         turn();
     });
+}
+
+std::span<codec::ConstBuffer> Pump::gather(Instant now) {
+    if (!many_) {
+        const std::size_t count = engine_.prepare_write(few_, now);
+        if (count < few_.size()) return std::span(few_).first(count);
+        many_ = std::make_unique<std::array<codec::ConstBuffer, 64>>();
+    }
+    return std::span(*many_).first(engine_.prepare_write(*many_, now));
 }
 
 void Pump::read() {

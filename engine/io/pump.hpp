@@ -3,6 +3,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <span>
 #include <system_error>
 
 #include <aprotic/engine/engine.hpp>
@@ -47,6 +48,7 @@ public:
 private:
     void turn();
     void write();
+    std::span<codec::ConstBuffer> gather(Instant now);
     void read();
     void arm();
     void finish(Client& client);
@@ -54,7 +56,9 @@ private:
     Reactor& reactor_;
     Engine engine_;
     std::weak_ptr<Client> client_;
-    std::array<codec::ConstBuffer, 64> gather_;
+    // What is being written: few pieces on a connection on which little is said, and most have no need of more.
+    std::array<codec::ConstBuffer, 4> few_;
+    std::unique_ptr<std::array<codec::ConstBuffer, 64>> many_;
     Reactor::TimerId timer_ = 0;
     std::optional<Instant> armed_;
     bool scheduled_ = false;

@@ -13,46 +13,40 @@
 
 namespace aprotic::engine::stack {
 
-namespace {
-
-/// For those who need to know no secrets.
-ConnectionOptions without_secrets(ConnectionOptions copy) {
-    wipe_secrets(copy);
-    return copy;
-}
-
-}  // namespace
-
 ProtocolStack::ProtocolStack(EngineRole role, ConnectionOptions options, Instant now, std::uint64_t seed,
                              bool private_stream)
     : role_(role),
-      options_(std::move(options)),
+      handshake_(std::make_unique<Handshake>(std::move(options))),
       seed_(seed),
-      private_stream_(private_stream && options_.proxy.host.empty()),
-      open_deadline_(now + options_.connect_timeout),
-      endpoint_(role, without_secrets(options_), now, seed),
+      private_stream_(private_stream && handshake_->options.proxy.host.empty()),
+      open_deadline_(now + handshake_->options.connect_timeout),
+      endpoint_(role, handshake_->options, now, seed),
+      own_trace_(handshake_->options.trace),
+      close_timeout_(handshake_->options.close_timeout),
       now_(now) {
     if (role_ == EngineRole::client) make_first_layers();
-    policy_ = first_policy(tls_ != nullptr);
-    if (options_.trace) set_trace(options_.trace.get());
+    handshake_->policy = first_policy(tls_ != nullptr);
+    if (own_trace_) set_trace(own_trace_.get());
 }
 
-ProtocolStack::~ProtocolStack() { wipe_secrets(options_); }
+ProtocolStack::~ProtocolStack() = default;
+
+ProtocolStack::Handshake::~Handshake() { wipe_secrets(options); }
 
 /// Which headers are agreed to at first, and again on a stream that TLS has made.
 HeaderPolicy ProtocolStack::first_policy(bool encrypted) const {
-    const bool tls_first = options_.tls.context && !encrypted;
+    const bool tls_first = options().tls.context && !encrypted;
     HeaderPolicy policy;
     policy.role = role_;
     policy.encrypted = encrypted;
     policy.tls = tls_first;
     if (role_ == EngineRole::server) {
-        policy.web_socket_first = options_.web_socket.enabled && options_.web_socket.required && !in_web_socket_;
-        const bool clear = !tls_first || !options_.tls.required;
-        policy.amqp = clear && !options_.sasl_server.required;
-        policy.sasl = clear && options_.sasl_server.offer;
+        policy.web_socket_first = options().web_socket.enabled && options().web_socket.required && !in_web_socket_;
+        const bool clear = !tls_first || !options().tls.required;
+        policy.amqp = clear && !options().sasl_server.required;
+        policy.sasl = clear && options().sasl_server.offer;
     } else {
-        const SaslClientOptions& sasl = options_.sasl;
+        const SaslClientOptions& sasl = options().sasl;
         const bool uses_sasl = sasl.enabled || !sasl.username.empty() || sasl.token || !sasl.own_mechanisms.empty();
         policy.amqp = !tls_first && !uses_sasl;
         policy.sasl = !tls_first && uses_sasl;
@@ -78,13 +72,14 @@ void ProtocolStack::commit_read(std::size_t n, Instant now) {
         recv_plain(n, now);
     }
     if (in_handshake) bound_handshake(n, now);
+    if (handshake_ && endpoint_.remote_open() != nullptr) handshake_.reset();
 }
 
 void ProtocolStack::bound_handshake(std::size_t n, Instant now) {
-    handshake_octets_ += n;
+    handshake_->octets += n;
     if (stage_ == Stage::amqp || endpoint_.ended()) return;
-    const std::size_t max = options_.limits.handshake_bytes_max;
-    if (handshake_octets_ <= max) return;
+    const std::size_t max = options().limits.handshake_bytes_max;
+    if (handshake_->octets <= max) return;
     end_early(Errc::protocol_violation, Initiator::us,
               fmt::format("the peer sent more than limits.handshake_bytes_max ({})", max), now);
 }
@@ -106,7 +101,7 @@ void ProtocolStack::end_input(std::error_code why, Instant now) {
         const auto unread = endpoint_.inbox().unread();
         if (stage_ == Stage::header && !unread.empty()) {
             // For example the alert of a TLS server: shorter than a header.
-            abort({Errc::header_mismatch, Initiator::us, {}, judge_header(policy_, unread, true).text}, now);
+            abort({Errc::header_mismatch, Initiator::us, {}, judge_header(handshake_->policy, unread, true).text}, now);
         } else {
             end_early(Errc::connection_lost, Initiator::transport,
                       why ? fmt::format("the connection broke ({})", why.message()) : "the peer ended the connection",
@@ -169,7 +164,7 @@ void ProtocolStack::handle_timeout(Instant now) {
     now_ = now;
     if (last_write_ && now >= *last_write_) write_closed_ = true;
     if (now >= open_deadline_ && waits_for_open()) {
-        const std::chrono::duration<double> limit = options_.connect_timeout;
+        const std::chrono::duration<double> limit = options().connect_timeout;
         end_early(Errc::connect_timed_out, Initiator::us,
                   fmt::format("connect_timeout ({:.3g} s) passed", limit.count()), now);
     }
@@ -179,7 +174,8 @@ void ProtocolStack::handle_timeout(Instant now) {
 void ProtocolStack::poll_event(std::optional<Event>& event) {
     while (true) {
         if (authenticated_) {
-            event.emplace(*std::exchange(authenticated_, std::nullopt));
+            event.emplace(std::move(*authenticated_));
+            authenticated_.reset();
             return;
         }
         endpoint_.poll_event(event);
@@ -195,7 +191,7 @@ void ProtocolStack::close(std::optional<codec::ErrorCondition> error) {
 
 void ProtocolStack::set_trace(TraceSink* sink) {
     trace_ = sink;
-    if (sasl_) sasl_->set_trace(sink);
+    if (handshake_ && handshake_->sasl) handshake_->sasl->set_trace(sink);
     endpoint_.set_trace(sink);
 }
 
@@ -211,11 +207,11 @@ void ProtocolStack::start(Instant now) {
 
 /// [2.2-b] The client speaks at once. Behind an AMQP header it need not wait for the answer either. [2.4.2]
 void ProtocolStack::say_first_header(Instant now) {
-    send_header(policy_.tls    ? codec::ProtocolId::tls
-                : policy_.sasl ? codec::ProtocolId::sasl
-                               : codec::ProtocolId::amqp);
+    send_header(handshake_->policy.tls    ? codec::ProtocolId::tls
+                : handshake_->policy.sasl ? codec::ProtocolId::sasl
+                                          : codec::ProtocolId::amqp);
     flush_output();
-    if (policy_.amqp) endpoint_.start_output(now);
+    if (handshake_->policy.amqp) endpoint_.start_output(now);
 }
 
 void ProtocolStack::advance_handshake(Instant now) {
@@ -236,12 +232,12 @@ void ProtocolStack::advance_handshake(Instant now) {
 /// [5.2-f] A server knows by the first octet that TLS begins without a header, and WebSocket too.
 bool ProtocolStack::take_first_octets() {
     const auto unread = endpoint_.inbox().unread();
-    if (role_ != EngineRole::server || stage_ != Stage::header || sasl_) return false;
-    if (policy_.tls && is_tls_record(unread)) {
+    if (role_ != EngineRole::server || stage_ != Stage::header || handshake_->sasl) return false;
+    if (handshake_->policy.tls && is_tls_record(unread)) {
         start_tls(now_);
-    } else if (options_.web_socket.enabled && !in_web_socket_ && is_http_request(unread)) {
+    } else if (options().web_socket.enabled && !in_web_socket_ && is_http_request(unread)) {
         start_layer(make_web_socket(), now_);
-        policy_.web_socket_first = false;
+        handshake_->policy.web_socket_first = false;
     } else {
         return false;
     }
@@ -250,13 +246,13 @@ bool ProtocolStack::take_first_octets() {
 }
 
 bool ProtocolStack::take_header(Instant now) {
-    HeaderStep step = judge_header(policy_, endpoint_.inbox().unread());
+    HeaderStep step = judge_header(handshake_->policy, endpoint_.inbox().unread());
     if (step.status == HeaderStep::Status::need_more) return false;
     if (trace_ != nullptr) trace_->frame(false, endpoint_.inbox().unread().first(codec::ProtocolHeader::size));
     endpoint_.inbox().consume(codec::ProtocolHeader::size);
     // [2.2-d, -e, -g, -h] The server answers with what it agreed to, or with what it would have agreed to before it
     // closes. There is none for whoever should have come by WebSocket.
-    if (role_ == EngineRole::server && !policy_.web_socket_first) send_header(step.header);
+    if (role_ == EngineRole::server && !handshake_->policy.web_socket_first) send_header(step.header);
     if (step.status == HeaderStep::Status::refused) {
         flush_output();
         abort({Errc::header_mismatch, Initiator::us, {}, std::move(step.text)}, now);
@@ -273,44 +269,45 @@ bool ProtocolStack::take_header(Instant now) {
         return false;
     }
     if (step.header.is(codec::ProtocolId::amqp)) {
-        if (!sasl_) authenticated_ = Authenticated{{.tls = surroundings().tls}};
+        if (!handshake_->sasl) authenticated_ = Authenticated{{.tls = surroundings().tls}};
         stage_ = Stage::amqp;
         return true;
     }
     if (role_ == EngineRole::client) {
         // As large as a frame gets: growing would leave half of a secret behind.
-        output_ = codec::Encoder(options_.sasl.cyrus.frame_size_max);
-        sasl_ = std::make_unique<SaslClient>(options_.sasl, options_.hostname, surroundings(), output_);
+        handshake_->output = codec::Encoder(options().sasl.cyrus.frame_size_max);
+        handshake_->sasl =
+            std::make_unique<SaslClient>(options().sasl, options().hostname, surroundings(), handshake_->output);
     } else {
-        sasl_ = std::make_unique<SaslServer>(options_.sasl_server, surroundings(), output_);
+        handshake_->sasl = std::make_unique<SaslServer>(options().sasl_server, surroundings(), handshake_->output);
     }
-    sasl_->set_trace(trace_);
-    sasl_->start();
+    handshake_->sasl->set_trace(trace_);
+    handshake_->sasl->start();
     stage_ = Stage::sasl;
     return true;
 }
 
 bool ProtocolStack::take_sasl_frames(Instant now) {
     const auto unread = endpoint_.inbox().unread();
-    const std::size_t taken = sasl_->feed(unread);
+    const std::size_t taken = handshake_->sasl->feed(unread);
     wipe(unread.first(taken));
     endpoint_.inbox().consume(taken);
-    if (sasl_->status() != SaslLayer::Status::going_on) wipe(options_.sasl.password);
-    switch (sasl_->status()) {
+    if (handshake_->sasl->status() != SaslLayer::Status::going_on) wipe(options().sasl.password);
+    switch (handshake_->sasl->status()) {
         case SaslLayer::Status::going_on: return false;
         case SaslLayer::Status::failed:
             flush_output();
-            abort(sasl_->failure(), now);
+            abort(handshake_->sasl->failure(), now);
             return false;
         case SaslLayer::Status::succeeded: break;
     }
-    authenticated_ = Authenticated{sasl_->identity()};
+    authenticated_ = Authenticated{handshake_->sasl->identity()};
     // [5.3.3-e] New headers follow, and now only AMQP's will do.
-    policy_.amqp = true;
-    policy_.sasl = policy_.tls = false;
+    handshake_->policy.amqp = true;
+    handshake_->policy.sasl = handshake_->policy.tls = false;
     stage_ = Stage::header;
     flush_output();
-    auto security_layer = sasl_->take_security_layer();
+    auto security_layer = handshake_->sasl->take_security_layer();
     const bool wraps = security_layer != nullptr;
     if (wraps) start_layer(std::make_unique<SaslWrapLayer>(std::move(security_layer)), now);
     if (role_ == EngineRole::client) {
@@ -324,15 +321,15 @@ bool ProtocolStack::take_sasl_frames(Instant now) {
 
 void ProtocolStack::send_header(const codec::ProtocolHeader& header) {
     const auto octets = header.serialise();
-    output_.append_raw(octets);
+    handshake_->output.append_raw(octets);
     if (trace_ != nullptr) trace_->frame(true, octets);
 }
 
 void ProtocolStack::flush_output() {
-    endpoint_.outbox().append(output_.written());
+    endpoint_.outbox().append(handshake_->output.written());
     if (stage_ == Stage::sasl) secrets_end_ = endpoint_.outbox().end_position();
-    wipe(output_.written());
-    output_.truncate(0);
+    wipe(handshake_->output.written());
+    handshake_->output.truncate(0);
 }
 
 // --- ends ----------------------------------------------------------------------------------------------------------
@@ -354,30 +351,31 @@ bool ProtocolStack::waits_for_open() const {
 /// servers drop the stream without a word for what the user could change.
 std::string ProtocolStack::progress() const {
     if (!layers_.empty() && layers_.status() == ByteLayer::Status::handshaking) return layers_.progress();
-    if (stage_ == Stage::sasl) return sasl_->progress();
+    if (stage_ == Stage::sasl) return handshake_->sasl->progress();
     if (role_ == EngineRole::server) {
         return stage_ == Stage::header ? "before the client's protocol header came" : "before the client's open came";
     }
-    if (stage_ == Stage::header && !sasl_ && (policy_.tls || policy_.encrypted)) {
-        return policy_.tls ? "before the server answered our TLS header: it may only do TLS without it (tls.by_header)"
-                           : "before the server answered our protocol header: it may have refused our certificate, or "
-                             "not be an AMQP 1.0 server";
+    if (stage_ == Stage::header && !handshake_->sasl && (handshake_->policy.tls || handshake_->policy.encrypted)) {
+        return handshake_->policy.tls
+                   ? "before the server answered our TLS header: it may only do TLS without it (tls.by_header)"
+                   : "before the server answered our protocol header: it may have refused our certificate, or "
+                     "not be an AMQP 1.0 server";
     }
-    if (stage_ == Stage::header && !sasl_) {
-        return policy_.sasl
+    if (stage_ == Stage::header && !handshake_->sasl) {
+        return handshake_->policy.sasl
                    ? "before the server answered our SASL header: it may expect TLS, or not be an AMQP 1.0 server"
                    : "before the server answered our protocol header: it may insist on SASL (sasl.username or "
                      "sasl.enabled), expect TLS, or not be an AMQP 1.0 server";
     }
     std::string causes =
-        options_.hostname ? fmt::format("the virtual host '{}'", *options_.hostname) : "the missing virtual host";
-    causes += sasl_ ? fmt::format(", the rights of {}", options_.sasl.username.empty()
-                                                            ? "anonymous users"
-                                                            : "user '" + options_.sasl.username + "'")
-                    : std::string(", missing credentials (sasl.username)");
-    causes += fmt::format(", limits.frame_size_max {}", options_.limits.frame_size_max);
-    if (options_.idle_timeout) {
-        causes += fmt::format(", idle_timeout {:g} s", std::chrono::duration<double>(*options_.idle_timeout).count());
+        options().hostname ? fmt::format("the virtual host '{}'", *options().hostname) : "the missing virtual host";
+    causes += handshake_->sasl ? fmt::format(", the rights of {}", options().sasl.username.empty()
+                                                                       ? "anonymous users"
+                                                                       : "user '" + options().sasl.username + "'")
+                               : std::string(", missing credentials (sasl.username)");
+    causes += fmt::format(", limits.frame_size_max {}", options().limits.frame_size_max);
+    if (options().idle_timeout) {
+        causes += fmt::format(", idle_timeout {:g} s", std::chrono::duration<double>(*options().idle_timeout).count());
     }
     return fmt::format("before the server answered our open; likely causes: {}", causes);
 }

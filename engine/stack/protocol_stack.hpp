@@ -10,6 +10,7 @@
 
 #include <aprotic/codec/encoder.hpp>
 #include <aprotic/engine/core/connection_endpoint.hpp>
+#include <aprotic/engine/core/rare.hpp>
 #include <aprotic/engine/stack/header_exchange.hpp>
 #include <aprotic/engine/stack/layer_chain.hpp>
 #include <aprotic/engine/stack/sasl_layer.hpp>
@@ -84,22 +85,35 @@ private:
     SaslSurroundings surroundings() const;
     void trace_tls();
 
+    /// What is of use until the peer's open has come, and goes then: most of a connection's options, and what SASL
+    /// took.
+    struct Handshake {
+        explicit Handshake(ConnectionOptions its_options) : options(std::move(its_options)) {}
+        ~Handshake();
+
+        ConnectionOptions options;
+        HeaderPolicy policy;
+        std::size_t octets = 0;           // what has come before the first AMQP frame
+        codec::Encoder output;            // on its way to the outbox
+        std::unique_ptr<SaslLayer> sasl;  // once both SASL headers were exchanged
+    };
+
+    /// Only as long as there is a handshake.
+    ConnectionOptions& options() const noexcept { return handshake_->options; }
+
     EngineRole role_;
-    ConnectionOptions options_;
+    std::unique_ptr<Handshake> handshake_;
     std::uint64_t seed_;
     bool private_stream_;
     Instant open_deadline_;
     core::ConnectionEndpoint endpoint_;
 
     Stage stage_ = Stage::header;
-    HeaderPolicy policy_;
     bool started_ = false;
     bool closing_ = false;
-    std::size_t handshake_octets_ = 0;  // what has come before the first AMQP frame
-    codec::Encoder output_;             // of the handshake, on its way to the outbox
-    std::uint64_t secrets_end_ = 0;     // position in the outbox up to which SASL frames may be
-    std::unique_ptr<SaslLayer> sasl_;   // once both SASL headers were exchanged; kept for its identity
-    std::optional<Authenticated> authenticated_;
+    std::uint64_t secrets_end_ = 0;  // position in the outbox up to which SASL frames may be
+    core::Rare<Authenticated> authenticated_;
+    std::shared_ptr<TraceSink> own_trace_;  // the options'
     TraceSink* trace_ = nullptr;
     bool tls_traced_ = false;
 
@@ -108,6 +122,7 @@ private:
     bool in_web_socket_ = false;  // the chain has one
     std::size_t clear_left_ = 0;  // octets at the front of the outbox that go before the first layer
     bool write_closed_ = false;
+    Duration close_timeout_;
     Instant now_;                        // of the latest call that told the time
     std::optional<Instant> last_write_;  // when what the layers still have to say is given up
 };

@@ -8,25 +8,25 @@
 namespace aprotic::engine::stack {
 
 std::unique_ptr<TlsLayer> ProtocolStack::make_tls() {
-    std::string name = options_.tls.server_name;
-    if (name.empty()) name = options_.hostname.value_or("");
+    std::string name = options().tls.server_name;
+    if (name.empty()) name = options().hostname.value_or("");
     if (role_ == EngineRole::server) name.clear();
-    const bool carries_http = options_.web_socket.enabled && !in_web_socket_;
-    auto made = std::make_unique<TlsLayer>(options_.tls.context, name, carries_http);
+    const bool carries_http = options().web_socket.enabled && !in_web_socket_;
+    auto made = std::make_unique<TlsLayer>(options().tls.context, name, carries_http);
     tls_ = made.get();
     return made;
 }
 
 std::unique_ptr<WebSocketLayer> ProtocolStack::make_web_socket() {
     in_web_socket_ = true;
-    std::string host = options_.web_socket.host.empty() ? options_.hostname.value_or("") : options_.web_socket.host;
-    return std::make_unique<WebSocketLayer>(role_, options_.web_socket, std::move(host), seed_);
+    std::string host = options().web_socket.host.empty() ? options().hostname.value_or("") : options().web_socket.host;
+    return std::make_unique<WebSocketLayer>(role_, options().web_socket, std::move(host), seed_);
 }
 
 void ProtocolStack::make_first_layers() {
-    if (!options_.proxy.host.empty()) layers_.push(std::make_unique<ProxyLayer>(options_.proxy));
-    if (options_.tls.context && !options_.tls.by_header) layers_.push(make_tls());
-    if (options_.web_socket.enabled) layers_.push(make_web_socket());
+    if (!options().proxy.host.empty()) layers_.push(std::make_unique<ProxyLayer>(options().proxy));
+    if (options().tls.context && !options().tls.by_header) layers_.push(make_tls());
+    if (options().web_socket.enabled) layers_.push(make_web_socket());
 }
 
 void ProtocolStack::start_layer(std::unique_ptr<ByteLayer> layer, Instant now) {
@@ -44,7 +44,7 @@ void ProtocolStack::start_layer(std::unique_ptr<ByteLayer> layer, Instant now) {
 
 void ProtocolStack::start_tls(Instant now) {
     start_layer(make_tls(), now);
-    policy_ = first_policy(true);
+    handshake_->policy = first_policy(true);
 }
 
 bool ProtocolStack::pump_input(Instant now) {
@@ -98,7 +98,7 @@ std::size_t ProtocolStack::prepare_wrapped(std::span<codec::ConstBuffer> out, In
     const std::span<const std::byte> output = layers_.output();
     if (output.empty()) return 0;
     // Nobody waits for ever for a peer who does not read our last words.
-    if (endpoint_.wants_close() && !last_write_) last_write_ = now + options_.close_timeout;
+    if (endpoint_.wants_close() && !last_write_) last_write_ = now + close_timeout_;
     out[0] = {output.data(), output.size()};
     return 1;
 }
@@ -119,7 +119,7 @@ SaslSurroundings ProtocolStack::surroundings() const {
         around.tls = tls_->agreed();
         around.has_certificate = role_ == EngineRole::client && tls_->has_certificate();
     }
-    around.host = options_.hostname.value_or("");
+    around.host = options().hostname.value_or("");
     return around;
 }
 

@@ -24,7 +24,10 @@ void ConnectionState::on_events_done() {
     }
 }
 
-void ConnectionState::handle(Authenticated& event) { identity = std::move(event.identity); }
+void ConnectionState::handle(Authenticated& event) {
+    const PeerIdentity& proved = event.identity;
+    if (!proved.mechanism.empty() || !proved.user.empty() || proved.tls) identity = std::move(event.identity);
+}
 
 void ConnectionState::handle(ConnectionOpened&) {
     if (role == EngineRole::server) static_cast<void>(pump_->engine().open());

@@ -19,13 +19,14 @@ ConnectionState::ConnectionState(const std::shared_ptr<ContainerState>& its_cont
       container(its_container),
       role(its_role),
       commons(std::make_shared<LinkCommons>(loop, std::move(peer))),
-      options(std::move(its_options)),
+      close_timeout(its_options.close_timeout),
       handler_(std::move(its_handler)),
+      options_(std::make_unique<ConnectionOptions>(std::move(its_options))),
       name_seed_(loop->reactor.random()) {}
 
 /// Only when the reactor went first are there links left: nobody can be told any more, but nothing may point here.
 ConnectionState::~ConnectionState() {
-    stack::wipe_secrets(options);
+    if (options_) stack::wipe_secrets(*options_);
     links_.for_each([](const auto& link) { link->connection = nullptr; });
     for (auto& link : waiting_) link->connection = nullptr;
 }
@@ -47,7 +48,7 @@ codec::Result<void, Failure> ConnectionState::wait_open(Duration timeout) {
             return Failure{
                 .code = Errc::would_deadlock, .condition = {}, .text = "wait_open() on the reactor's own thread"};
         }
-        if (!changed_.wait_for(lock, bounded(timeout), decided)) {
+        if (!changed_.wait_for(lock, timeout, decided)) {
             return Failure{.code = Errc::timed_out,
                            .condition = {},
                            .text = fmt::format("{} has not opened the connection in time", peer_name)};
@@ -64,7 +65,7 @@ codec::Result<void, Failure> ConnectionState::wait_closed(Duration timeout) {
         return Failure{
             .code = Errc::would_deadlock, .condition = {}, .text = "wait_closed() on the reactor's own thread"};
     }
-    if (!changed_.wait_for(lock, bounded(timeout), [this] { return ended_.has_value(); })) {
+    if (!changed_.wait_for(lock, timeout, [this] { return static_cast<bool>(ended_); })) {
         return Failure{.code = Errc::timed_out,
                        .condition = {},
                        .text = fmt::format("the connection to {} is still there", peer_name)};
@@ -97,7 +98,7 @@ Async<void> ConnectionState::async_close(Duration timeout, std::stop_token cance
 
 std::optional<Failure> ConnectionState::ended() {
     const std::lock_guard lock(mutex_);
-    return ended_;
+    return ended_.copy();
 }
 
 bool ConnectionState::is_open() {
@@ -110,7 +111,7 @@ bool ConnectionState::is_open() {
 void ConnectionState::connect(const Address& to) {
     if (over_ || closing_) return;
     Reactor& reactor = loop->reactor;
-    connect_deadline_ = reactor.now() + options.connect_timeout;
+    connect_deadline_ = reactor.now() + options_->connect_timeout;
     connecting_ = reactor.connect(to, connect_deadline_,
                                   [weak = weak_from_this()](codec::Result<std::unique_ptr<Stream>, Failure> result) {
                                       if (const auto self = weak.lock()) self->connected(std::move(result));
@@ -126,14 +127,16 @@ void ConnectionState::connected(codec::Result<std::unique_ptr<Stream>, Failure> 
         return end_without_stream(std::move(why));
     }
     // The engine watches over the rest of the time to open.
-    options.connect_timeout = std::max<Duration>(connect_deadline_ - loop->reactor.now(), std::chrono::milliseconds(1));
+    options_->connect_timeout =
+        std::max<Duration>(connect_deadline_ - loop->reactor.now(), std::chrono::milliseconds(1));
     start(std::move(*result));
 }
 
 void ConnectionState::start(std::unique_ptr<Stream> stream) {
     Reactor& reactor = loop->reactor;
-    Engine engine(role, options, reactor.now(), reactor.random(), stream->is_private());
-    stack::wipe_secrets(options);  // the engine has its own, and a connection has no second one
+    Engine engine(role, *options_, reactor.now(), reactor.random(), stream->is_private());
+    stack::wipe_secrets(*options_);  // the engine has its own, and a connection has no second one
+    options_.reset();
     pump_ = std::make_shared<io::Pump>(reactor, std::move(engine), std::move(stream),
                                        std::weak_ptr<io::Pump::Client>(shared_from_this()));
     // A server waits for the peer's open, so that a handler can still refuse it.
@@ -184,7 +187,7 @@ void ConnectionState::end_without_stream(std::optional<Failure> why) {
 
 void ConnectionState::end(std::optional<Failure> why) {
     if (over_) return;
-    if (threw_) why = threw_;
+    if (threw_) why = *threw_;
     std::vector<std::shared_ptr<LinkState>> links = std::exchange(waiting_, {});
     links_.for_each([&](const auto& link) { links.push_back(link); });
     for (const auto& [link, event] : std::exchange(cut_off_, {})) links.push_back(link);
@@ -285,7 +288,7 @@ void ConnectionState::add_link(const std::shared_ptr<LinkState>& link) {
     if (link->holds) ++handled_links_;
     if (over_) {
         const std::lock_guard lock(mutex_);
-        return link->end_later(ended_);
+        return link->end_later(ended_.copy());
     }
     if (!pump_) {
         waiting_.push_back(link);

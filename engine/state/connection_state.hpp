@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <exception>
 #include <map>
 #include <memory>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include <aprotic/engine/connection.hpp>
+#include <aprotic/engine/core/rare.hpp>
 #include <aprotic/engine/engine.hpp>
 #include <aprotic/engine/io/pump.hpp>
 #include <aprotic/engine/state/completer.hpp>
@@ -18,6 +18,7 @@
 #include <aprotic/engine/state/link_table.hpp>
 #include <aprotic/engine/state/loop.hpp>
 #include <aprotic/engine/state/session_state.hpp>
+#include <aprotic/engine/state/signal.hpp>
 
 namespace aprotic::engine {
 
@@ -124,8 +125,8 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
     /// A request is answered: hands the link to the engine under the id the peer's attach has.
     void accept_link(const std::shared_ptr<LinkState>& link, LinkId id);
 
-    PeerIdentity identity;
-    ConnectionOptions options;
+    core::Rare<PeerIdentity> identity;  ///< of a peer who has proved something
+    const Duration close_timeout;
     std::uint64_t number = 0;  ///< the container's
 
 private:
@@ -162,6 +163,7 @@ private:
     void handler_threw(const char* what);
 
     std::shared_ptr<ConnectionHandler> handler_;
+    std::unique_ptr<ConnectionOptions> options_;  ///< until there is a stream, whose engine goes by them
     std::shared_ptr<io::Pump> pump_;
     Reactor::ConnectId connecting_ = 0;
     Instant connect_deadline_{};
@@ -176,7 +178,7 @@ private:
     std::vector<Function<void()>> later_;
     std::vector<std::shared_ptr<SenderState>> rechecks_;
     Receiver receiving_;  ///< of the link that the latest message came on
-    std::optional<Failure> threw_;
+    core::Rare<Failure> threw_;
     Waiters<void> opening_;
     Waiters<void> ending_;
     std::size_t handled_links_ = 0;
@@ -186,9 +188,9 @@ private:
     bool finished_ = false;
 
     std::mutex mutex_;  // for what follows
-    std::condition_variable changed_;
+    Signal changed_;
     bool opened_ = false;
-    std::optional<Failure> ended_;
+    core::Rare<Failure> ended_;
     const std::uint64_t name_seed_;
     mutable std::atomic<std::uint64_t> link_names_ = 0;
 };

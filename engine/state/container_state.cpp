@@ -46,7 +46,7 @@ void ContainerState::shut_down() {
     Duration longest = Duration::zero();
     const auto connections = connections_;
     for (const auto& [number, connection] : connections) {
-        longest = std::max(longest, connection->options.close_timeout);
+        longest = std::max(longest, connection->close_timeout);
         connection->close({});
     }
     // The engine gives a silent peer up after close_timeout; this is for what the engine cannot see, and it keeps us
