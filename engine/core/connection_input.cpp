@@ -52,7 +52,10 @@ Fault ConnectionEndpoint::recv_frame(const codec::FrameView& frame) {
             codec::condition::framing_error, "2.7.1-l",
             fmt::format("channel {} is above our channel-max {}", frame.channel, context_.limits.channel_max));
     }
-    if (frame.empty()) return {};  // traffic, and nothing else [2.3.2-c]
+    if (frame.empty()) {
+        inbox_.rest();
+        return {};  // traffic, and nothing else [2.3.2-c]
+    }
     if (frame.is(descriptor::open)) return recv_open(frame);
     if (frame.is(descriptor::close)) return recv_close(frame);
     if (!next(state_, ConnectionInput::recv_frame)) {

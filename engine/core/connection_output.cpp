@@ -35,7 +35,10 @@ void ConnectionEndpoint::build(std::size_t entries_max) {
     }
     if (empty_frame_due_) {
         // [2.4.5-j] None before our open, none after our close.
-        if (context_.outbox.empty() && next(state_, ConnectionInput::send_frame)) context_.outbox.append_empty_frame();
+        if (context_.outbox.empty() && next(state_, ConnectionInput::send_frame)) {
+            context_.outbox.rest();
+            context_.outbox.append_empty_frame();
+        }
         empty_frame_due_ = false;
     }
     finish_if_done();

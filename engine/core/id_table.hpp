@@ -79,8 +79,8 @@ private:
         places_[at] = place;
     }
     void grow() {
-        std::vector<Place> smaller(places_.empty() ? 16 : places_.size() * 2);  // a power of two, for the mask
-        smaller.swap(places_);                                                  // from here on it is the smaller one
+        std::vector<Place> smaller(places_.empty() ? 4 : places_.size() * 2);  // a power of two, for the mask
+        smaller.swap(places_);                                                 // from here on it is the smaller one
         for (const Place& place : smaller) {
             if (place.object != nullptr) put(place);
         }

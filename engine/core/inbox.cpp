@@ -65,6 +65,8 @@ void Inbox::consume(std::size_t n) {
     frame_size_ = 0;
 }
 
+void Inbox::rest() noexcept { small_reads_ = small_reads_max; }
+
 codec::FrameParser::Step Inbox::next() {
     codec::FrameParser::Step step = parser_.next(unread());
     switch (step.status) {

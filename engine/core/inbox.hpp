@@ -30,6 +30,9 @@ public:
     /// Drops the first `n` unread bytes: a protocol header.
     void consume(std::size_t n);
 
+    /// Little comes: what is read next goes into small memory again, if nobody shares the present one.
+    void rest() noexcept;
+
     /// Takes the next frame off the front. Its views live until the next prepare_read.
     codec::FrameParser::Step next();
     /// The frame's payload, sharing the memory it was received in.

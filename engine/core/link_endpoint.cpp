@@ -87,7 +87,7 @@ Fault LinkEndpoint::take_over(const codec::Attach& remote) {
             return link_fault(codec::condition::invalid_field, "2.7.3-j",
                               "a sender's attach has no initial-delivery-count");
         }
-        receiver_credit_.recv_attach(SerialNumber(*remote.initial_delivery_count));
+        receiving_.credit.recv_attach(SerialNumber(*remote.initial_delivery_count));
     }
     if (!remote.unsettled && !remote.incomplete_unsettled) return {};
     remote_unsettled_ = std::make_unique<UnsettledMap>();
@@ -109,13 +109,13 @@ void LinkEndpoint::prepare_attach(const LinkOptions& options) {
             default_outcome_ = context_.share(std::visit(
                 [](const auto& outcome) { return codec::DeliveryState(outcome); }, *options.source->default_outcome));
         }
-        attach.initial_delivery_count = sender_credit_.delivery_count().value();  // [2.7.3-j]
+        attach.initial_delivery_count = sending_.credit.delivery_count().value();  // [2.7.3-j]
     } else {
         rcv_settle_mode_ = options.rcv_settle_mode;
-        stream_window_ = options.stream_window;
+        receiving_.stream_window = options.stream_window;
         if (in_parts()) session_.add_stream(*this);
-        message_size_max_ = options.message_size_max.value_or(context_.limits.message_size_max);
-        if (message_size_max_ != 0) attach.max_message_size = message_size_max_;
+        receiving_.message_size_max = options.message_size_max.value_or(context_.limits.message_size_max);
+        if (receiving_.message_size_max != 0) attach.max_message_size = receiving_.message_size_max;
     }
     attach.offered_capabilities = options.offered_capabilities;
     attach.desired_capabilities = options.desired_capabilities;
@@ -140,7 +140,7 @@ void LinkEndpoint::prepare_refusal() {
     attach.rcv_settle_mode = theirs.rcv_settle_mode;
     if (is_sender()) {
         attach.target = theirs.target;
-        attach.initial_delivery_count = sender_credit_.delivery_count().value();
+        attach.initial_delivery_count = sending_.credit.delivery_count().value();
     } else {
         attach.source = theirs.source;
     }
@@ -313,11 +313,11 @@ bool LinkEndpoint::needs_output() const noexcept {
 
 LinkStatus LinkEndpoint::status() const {
     LinkStatus status;
-    status.credit = is_sender() ? sender_credit_.available() : credit_lent_ ? 0 : receiver_credit_.credit();
+    status.credit = is_sender() ? sending_.credit.available() : credit_lent_ ? 0 : receiving_.credit.credit();
     status.queued = waiting_.size();
     status.unsettled = unsettled_;
-    status.draining = is_sender() ? sender_credit_.draining() : receiver_credit_.draining();
-    status.available = is_sender() ? available_ : receiver_credit_.available();
+    status.draining = is_sender() ? sending_.credit.draining() : receiving_.credit.draining();
+    status.available = is_sender() ? sending_.available : receiving_.credit.available();
     status.peer_message_size_max = remote_message_size_max_;
     return status;
 }

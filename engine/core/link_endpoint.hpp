@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,7 +39,13 @@ class LinkEndpoint {
 public:
     /// `role`: ours.
     LinkEndpoint(EndpointContext& context, SessionEndpoint& session, codec::Role role, std::string name)
-        : context_(context), session_(session), name_(std::move(name)), role_(role) {}
+        : context_(context), session_(session), name_(std::move(name)), role_(role) {
+        if (role == codec::Role::sender) {
+            ::new (static_cast<void*>(&sending_)) Sending();
+        } else {
+            ::new (static_cast<void*>(&receiving_)) Receiving();
+        }
+    }
     LinkEndpoint(const LinkEndpoint&) = delete;
     LinkEndpoint& operator=(const LinkEndpoint&) = delete;
 
@@ -82,7 +89,7 @@ public:
     LinkStatus status() const;
     /// Sending: deliveries that may start beyond those that wait.
     std::uint32_t spare_credit() const noexcept {
-        const std::uint32_t credit = is_sender() ? sender_credit_.available() : 0;
+        const std::uint32_t credit = is_sender() ? sending_.credit.available() : 0;
         return waiting_.size() < credit ? credit - static_cast<std::uint32_t>(waiting_.size()) : 0;
     }
     codec::Result<DeliveryId> find_delivery(const codec::DeliveryTag& tag) const;
@@ -143,7 +150,7 @@ public:
     }
     bool is_sender() const noexcept { return role_ == codec::Role::sender; }
     /// Deliveries are told part by part.
-    bool in_parts() const noexcept { return stream_window_ != 0; }
+    bool in_parts() const noexcept { return !is_sender() && receiving_.stream_window != 0; }
     /// Transfer frames the peer may send without the parts that wait here becoming more than the stream window.
     std::uint32_t frames_wanted() const noexcept;
 
@@ -168,6 +175,22 @@ private:
     struct Ending {
         std::optional<codec::Detach> remote;         // theirs, while ours is not written
         std::optional<codec::ErrorCondition> fault;  // what we detached with
+    };
+
+    /// What only a link has that sends.
+    struct Sending {
+        SenderCredit credit;
+        std::uint32_t available = 0;
+        std::uint64_t next_tag = 0;
+    };
+
+    /// What only a link has that receives.
+    struct Receiving {
+        ReceiverCredit credit;
+        std::uint32_t to_resume = 0;         // deliveries in both unsettled maps that the peer has not resumed
+        std::uint64_t message_size_max = 0;  // bytes, 0 = no limit
+        std::size_t stream_window = 0;       // bytes of parts that may wait; 0 = whole messages only
+        std::size_t waiting_bytes = 0;       // of parts
     };
 
     void move(LinkInput input);
@@ -261,24 +284,19 @@ private:
 
     std::unique_ptr<UnsettledMap> remote_unsettled_;  // theirs, until both attaches are known
 
-    std::uint64_t message_size_max_ = 0;         // ours, for what comes. Bytes, 0 = no limit
-    std::uint64_t remote_message_size_max_ = 0;  // theirs
-    std::size_t stream_window_ = 0;              // receiver: bytes of parts that may wait; 0 = whole messages only
-    std::size_t waiting_bytes_ = 0;              // receiver: bytes of parts that wait
+    std::uint64_t remote_message_size_max_ = 0;  // bytes, 0 = no limit
+    Shared<ToldState> default_outcome_;          // sender: of our source
 
-    Shared<ToldState> default_outcome_;  // sender: of our source
-
-    SenderCredit sender_credit_;
-    ReceiverCredit receiver_credit_;
-    std::uint32_t to_resume_ = 0;       // receiver: deliveries in both unsettled maps that the peer has not resumed
-    std::uint32_t reductions_due_ = 0;  // deliveries to settle before the link is suspended again
-    std::uint32_t available_ = 0;
-    std::uint64_t next_tag_ = 0;
+    union {  // by role_
+        Sending sending_;
+        Receiving receiving_;
+    };
 
     IntrusiveList<Delivery, &Delivery::of_link> deliveries_;
     IntrusiveList<Delivery, &Delivery::waiting> waiting_;
-    std::size_t unsettled_ = 0;
-    Delivery* partial_ = nullptr;  // incoming, its last frame is still to come
+    std::uint32_t unsettled_ = 0;
+    std::uint32_t reductions_due_ = 0;  // deliveries to settle before the link is suspended again
+    Delivery* partial_ = nullptr;       // incoming, its last frame is still to come
 };
 
 }  // namespace aprotic::engine::core

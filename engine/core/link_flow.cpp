@@ -19,15 +19,15 @@ codec::Result<void> LinkEndpoint::set_credit(std::uint32_t credit) {
 /// Without credit nothing could be resumed either, and a receiver whose application holds all that it has room for
 /// would never learn what has become of it: then one is lent until the last delivery is resumed. [2.6.13]
 void LinkEndpoint::grant(std::uint32_t credit) {
-    credit_lent_ = credit == 0 && to_resume_ > 0;
-    receiver_credit_.set(credit_lent_ ? 1 : credit);
+    credit_lent_ = credit == 0 && receiving_.to_resume > 0;
+    receiving_.credit.set(credit_lent_ ? 1 : credit);
     flow_due_ = true;
     mark_dirty();
 }
 
 codec::Result<void> LinkEndpoint::drain() {
     if (is_sender() || !alive() || is_unanswered()) return make_error_code(Errc::wrong_state);
-    if (receiver_credit_.start_drain()) {
+    if (receiving_.credit.start_drain()) {
         flow_due_ = true;
         mark_dirty();
     } else {
@@ -54,16 +54,16 @@ Fault LinkEndpoint::recv_flow(const codec::Flow& flow) {
     if (is_sender()) {
         std::optional<SerialNumber> count;
         if (flow.delivery_count) count = SerialNumber(*flow.delivery_count);
-        sender_credit_.recv_flow({count, flow.link_credit.value_or(0), flow.drain});
+        sending_.credit.recv_flow({count, flow.link_credit.value_or(0), flow.drain});
         context_.scheduler.consider(*this);
         // With no credit to give back there is nothing to wait for. [2.6.7-k]
-        if (flow.drain && sender_credit_.available() == 0) flow_due_ = true;
+        if (flow.drain && sending_.credit.available() == 0) flow_due_ = true;
         queue_flowed();
     } else {
         std::optional<SerialNumber> count;
         if (flow.delivery_count) count = SerialNumber(*flow.delivery_count);
-        receiver_credit_.recv_flow(count, flow.available);
-        if (receiver_credit_.take_drained()) queue_flowed();
+        receiving_.credit.recv_flow(count, flow.available);
+        if (receiving_.credit.take_drained()) queue_flowed();
     }
     if (answered) queue_flowed();
     if (flow.echo) flow_due_ = true;  // [2.6.7-p]
@@ -85,31 +85,31 @@ void LinkEndpoint::flow_polled() {
 /// The rest of the credit goes back once everything is sent, and not before the application has heard that the receiver
 /// drains: it may have messages to send. [2.6.7-i]
 bool LinkEndpoint::may_drain_now() const noexcept {
-    return is_sender() && state_ == LinkState::attached && sender_credit_.draining() &&
-           sender_credit_.available() > 0 && waiting_.empty() && !flowed_queued_ && !detach_;
+    return is_sender() && state_ == LinkState::attached && sending_.credit.draining() &&
+           sending_.credit.available() > 0 && waiting_.empty() && !flowed_queued_ && !detach_;
 }
 
 void LinkEndpoint::write_receiver_flow(Outbox& outbox) {
     if (is_sender() || !flow_due_ || (state_ != LinkState::attach_sent && state_ != LinkState::attached)) return;
     codec::Flow flow;
     flow.handle = handle_;
-    if (const auto count = receiver_credit_.delivery_count()) flow.delivery_count = count->value();  // [2.6.7-o]
-    flow.link_credit = receiver_credit_.credit();
-    flow.drain = receiver_credit_.draining();
+    if (const auto count = receiving_.credit.delivery_count()) flow.delivery_count = count->value();  // [2.6.7-o]
+    flow.link_credit = receiving_.credit.credit();
+    flow.drain = receiving_.credit.draining();
     write_flow(outbox, flow);
 }
 
 void LinkEndpoint::write_sender_flow(Outbox& outbox) {
     if (!is_sender() || (state_ != LinkState::attach_sent && state_ != LinkState::attached)) return;
-    if (may_drain_now() && sender_credit_.finish_drain()) flow_due_ = true;
+    if (may_drain_now() && sending_.credit.finish_drain()) flow_due_ = true;
     if (!flow_due_) return;
     codec::Flow flow;
     flow.handle = handle_;
-    flow.delivery_count = sender_credit_.delivery_count().value();
-    flow.link_credit = sender_credit_.available();
+    flow.delivery_count = sending_.credit.delivery_count().value();
+    flow.link_credit = sending_.credit.available();
     flow.available =
-        std::max(available_, static_cast<std::uint32_t>(std::min<std::size_t>(waiting_.size(), UINT32_MAX)));
-    flow.drain = sender_credit_.draining();
+        std::max(sending_.available, static_cast<std::uint32_t>(std::min<std::size_t>(waiting_.size(), UINT32_MAX)));
+    flow.drain = sending_.credit.draining();
     write_flow(outbox, flow);
 }
 

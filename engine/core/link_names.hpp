@@ -2,8 +2,7 @@
 
 #include <cstddef>
 #include <string_view>
-#include <unordered_set>
-#include <utility>
+#include <vector>
 
 #include <aprotic/codec/definitions.hpp>
 
@@ -12,7 +11,7 @@ namespace aprotic::engine::core {
 class LinkEndpoint;
 
 /// The links of a connection by our role and their name, for as long as they own the name. [2.6.1] Owns nothing; the
-/// names are the links' own.
+/// names are the links' own. Open addressing: a link takes a pointer or two.
 class LinkNames {
 public:
     /// Null when no link of this role has the name.
@@ -23,26 +22,15 @@ public:
     void erase(LinkEndpoint& link);
 
 private:
-    using Key = std::pair<codec::Role, std::string_view>;
-    static Key key_of(const LinkEndpoint* link) noexcept;
-    static const Key& key_of(const Key& key) noexcept { return key; }
+    std::size_t mask() const noexcept { return places_.size() - 1; }
+    std::size_t home(codec::Role role, std::string_view name) const noexcept;
+    std::size_t home(const LinkEndpoint& link) const noexcept;
+    /// Where the link of this role and name is, or could be. Only while there are places.
+    std::size_t place_of(codec::Role role, std::string_view name) const noexcept;
+    void grow();
 
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(const LinkEndpoint* link) const noexcept { return (*this)(key_of(link)); }
-        std::size_t operator()(const Key& key) const noexcept {
-            return std::hash<std::string_view>()(key.second) ^ static_cast<std::size_t>(key.first);
-        }
-    };
-    struct Equal {
-        using is_transparent = void;
-        template <class A, class B>
-        bool operator()(const A& a, const B& b) const noexcept {
-            return key_of(a) == key_of(b);
-        }
-    };
-
-    std::unordered_set<LinkEndpoint*, Hash, Equal> links_;
+    std::vector<LinkEndpoint*> places_;  // a power of two, or none
+    std::size_t size_ = 0;
 };
 
 }  // namespace aprotic::engine::core

@@ -61,9 +61,9 @@ Fault LinkEndpoint::add_payload(Delivery& delivery, codec::Bytes payload, bool m
     delivery.cost += cost;
     delivery.total += payload.size();
     counter(delivery) += cost;
-    if (delivery.in_parts) waiting_bytes_ += cost;
+    if (delivery.in_parts) receiving_.waiting_bytes += cost;
     delivery.payload.append(std::move(payload));
-    if (message_size_max_ != 0 && delivery.total > message_size_max_) {
+    if (receiving_.message_size_max != 0 && delivery.total > receiving_.message_size_max) {
         return link_fault(codec::condition::message_size_exceeded, "2.7.3-l",
                           "a message is larger than our max-message-size");
     }
@@ -83,7 +83,7 @@ Fault LinkEndpoint::add_payload(Delivery& delivery, codec::Bytes payload, bool m
     counter(delivery) += delivery.cost;
     partial_ = nullptr;
     queue_receipt(delivery);
-    if (receiver_credit_.take_drained()) queue_flowed();
+    if (receiving_.credit.take_drained()) queue_flowed();
     return {};
 }
 
@@ -103,11 +103,11 @@ bool LinkEndpoint::receipt_polled(Delivery& delivery) {
 /// A delivery that brings the application no message has used credit that the application still counts on: the sender
 /// gets it once more, or a link with little credit would stand still for good. In a drain it is on its way back anyway.
 void LinkEndpoint::renew_credit() {
-    if (receiver_credit_.draining()) {
-        if (receiver_credit_.take_drained()) queue_flowed();
+    if (receiving_.credit.draining()) {
+        if (receiving_.credit.take_drained()) queue_flowed();
         return;
     }
-    receiver_credit_.set(receiver_credit_.credit() + 1);
+    receiving_.credit.set(receiving_.credit.credit() + 1);
     flow_due_ = true;
     mark_dirty();
 }
@@ -124,10 +124,10 @@ void LinkEndpoint::take_back(Delivery& delivery) {
 }
 
 std::uint32_t LinkEndpoint::frames_wanted() const noexcept {
-    const std::size_t room = stream_window_ - std::min(stream_window_, waiting_bytes_);
+    const std::size_t room = receiving_.stream_window - std::min(receiving_.stream_window, receiving_.waiting_bytes);
     const std::size_t frames = room / context_.limits.frame_size_max;
     // One frame always comes through, however small the window was asked for.
-    if (frames == 0 && waiting_bytes_ == 0) return 1;
+    if (frames == 0 && receiving_.waiting_bytes == 0) return 1;
     return static_cast<std::uint32_t>(std::min<std::size_t>(UINT32_MAX, frames));
 }
 
@@ -137,14 +137,14 @@ Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
                           "the first transfer of a delivery has no id or no tag");
     }
     if (Fault fault = session_.recv_delivery_id(*transfer.delivery_id)) return fault;
-    if (!receiver_credit_.begin_delivery()) {
+    if (!receiving_.credit.begin_delivery()) {
         return link_fault(codec::condition::transfer_limit_exceeded, "2.6.7-n", "a delivery came without credit");
     }
     if (transfer.resume) {
         Delivery* const resumed = find_resumed(*transfer.delivery_tag);
-        if (resumed != nullptr) --to_resume_;
+        if (resumed != nullptr) --receiving_.to_resume;
         // The application has had it, or never will.
-        if (credit_lent_ && to_resume_ == 0) {
+        if (credit_lent_ && receiving_.to_resume == 0) {
             credit_lent_ = false;
         } else {
             renew_credit();
@@ -182,7 +182,7 @@ Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
     delivery->in_parts = in_parts();
     delivery->cost = delivery_cost;
     counter(*delivery) += delivery_cost;
-    if (delivery->in_parts) waiting_bytes_ += delivery_cost;
+    if (delivery->in_parts) receiving_.waiting_bytes += delivery_cost;
     deliveries_.push_back(*delivery);
     session_.incoming.insert(*delivery);
     ++unsettled_;

@@ -126,12 +126,12 @@ void LinkEndpoint::resume() {
         deliveries_.for_each([&](Delivery& delivery) {
             if (!delivery.memory || !delivery.memory->restored || delivery.remote_settled) return;
             if (theirs.find(delivery.tag) != nullptr) {
-                ++to_resume_;
+                ++receiving_.to_resume;
             } else if (!reducing_) {
                 tell_settled(delivery);  // [2.6.13-c]
             }
         });
-        if (to_resume_ > 0 && receiver_credit_.credit() == 0 && !receiver_credit_.draining()) grant(0);
+        if (receiving_.to_resume > 0 && receiving_.credit.credit() == 0 && !receiving_.credit.draining()) grant(0);
     }
     remote_unsettled_.reset();
     suspend_if_reduced();

@@ -42,7 +42,7 @@ codec::Result<Delivery*> LinkEndpoint::add_outgoing(const SendOptions& options) 
     }
     const auto [id, delivery] = context_.deliveries.emplace(this);
     delivery->id = id;
-    delivery->tag = options.tag ? *options.tag : codec::DeliveryTag::from_number(next_tag_++);
+    delivery->tag = options.tag ? *options.tag : codec::DeliveryTag::from_number(sending_.next_tag++);
     delivery->message_format = options.message_format;
     // The mode agreed for the link goes before the wish for one message. [2.7.5-i, -j]
     delivery->settled = snd_settle_mode_ == codec::SenderSettleMode::settled ||
@@ -142,7 +142,7 @@ std::vector<DeliveryId> LinkEndpoint::unsent() const {
 
 codec::Result<void> LinkEndpoint::set_available(std::uint32_t available) {
     if (!is_sender() || !alive()) return make_error_code(Errc::wrong_state);
-    available_ = available;
+    sending_.available = available;
     return {};
 }
 
@@ -153,7 +153,7 @@ bool LinkEndpoint::sendable() const noexcept {
     if (delivery.open && delivery.sent == delivery.payload.size()) return false;  // the next part is still to come
     const bool is_new = !delivery.numbered && !(delivery.memory && delivery.memory->restored);
     if (reducing_ && is_new) return false;
-    return delivery.numbered || sender_credit_.available() > 0;  // [2.6.7-a]
+    return delivery.numbered || sending_.credit.available() > 0;  // [2.6.7-a]
 }
 
 void LinkEndpoint::write_transfer(Outbox& outbox) {
@@ -208,7 +208,7 @@ void LinkEndpoint::write_full_transfer(Outbox& outbox, Delivery& delivery) {
 
 /// Its first frame is about to be written.
 void LinkEndpoint::begin_transfer(Delivery& delivery) {
-    const bool has_credit = sender_credit_.begin_delivery();
+    const bool has_credit = sending_.credit.begin_delivery();
     APROTIC_ASSERT(has_credit);
     delivery.number = session_.next_delivery_id();
     delivery.numbered = true;

@@ -152,7 +152,7 @@ void LinkEndpoint::erase(Delivery& delivery) {
 void LinkEndpoint::release_cost(Delivery& delivery) noexcept {
     counter(delivery) -= delivery.cost;
     if (delivery.in_parts && !is_sender()) {
-        waiting_bytes_ -= delivery.cost;
+        receiving_.waiting_bytes -= delivery.cost;
         session_.reopen_window();
     }
     delivery.cost = 0;

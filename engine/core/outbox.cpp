@@ -104,6 +104,14 @@ void Outbox::clear() {
     size_ = 0;
 }
 
+void Outbox::rest() noexcept {
+    APROTIC_ASSERT(empty());
+    arena_.reset();
+    arena_used_ = 0;
+    pool_.reset();
+    entries_ = {};
+}
+
 std::span<std::byte> Outbox::arena_room(std::size_t size_min) {
     if (entries_.empty() && arena_.unique()) arena_used_ = 0;
     if (arena_.capacity() - arena_used_ < size_min) {

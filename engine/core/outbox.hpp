@@ -40,6 +40,8 @@ public:
     /// The first `n` bytes were written.
     void commit(std::size_t n);
     void clear();
+    /// Little is written: gives back what memory more has taken. Only while it is empty.
+    void rest() noexcept;
 
     bool empty() const noexcept { return size_ == 0; }
     std::size_t size() const noexcept { return size_; }
