@@ -32,13 +32,13 @@ std::span<std::byte> Inbox::prepare_read() {
             begin_ = end_ = 0;
             fit();
         } else if (read_end() < end_ + room_min) {
-            move_to_new_slab(0);
+            move_to(large(0));
         }
     } else if (slab_.capacity() - begin_ < std::max(frame_size_, codec::FrameHeader::size_min)) {
-        move_to_new_slab(frame_size_);
+        move_to(larger(frame_size_));
     } else if (end_ == slab_.capacity()) {
         // Whole frames lie here that nobody has asked for.
-        move_to_new_slab(2 * (end_ - begin_));
+        move_to(large(2 * (end_ - begin_)));
     }
     return {slab_.data() + end_, std::max(read_end(), end_ + 1) - end_};
 }
@@ -93,8 +93,13 @@ void Inbox::fit() {
         pool_.reset();
         largest_frame_ = 0;
     } else if (filled_ && size < codec::SlabPool::slab_size_default) {
-        slab_ = growth * size < codec::SlabPool::slab_size_default ? codec::Slab(growth * size) : large(0);
+        slab_ = larger(0);
     }
+}
+
+codec::Slab Inbox::larger(std::size_t size_min) {
+    const std::size_t wanted = std::max(growth * slab_.capacity(), size_min);
+    return wanted < codec::SlabPool::slab_size_default ? codec::Slab(wanted) : large(size_min);
 }
 
 codec::Slab Inbox::large(std::size_t size_min) {
@@ -105,12 +110,11 @@ codec::Slab Inbox::large(std::size_t size_min) {
     return pool_->acquire(size_min);
 }
 
-void Inbox::move_to_new_slab(std::size_t size_min) {
+void Inbox::move_to(codec::Slab slab) {
     // Only the part of a frame that has come already is moved.
-    codec::Slab larger = large(size_min);
     const std::span<const std::byte> kept = unread();
-    codec::copy_bytes(larger.span().first(kept.size()), kept);
-    slab_ = std::move(larger);
+    codec::copy_bytes(slab.span().first(kept.size()), kept);
+    slab_ = std::move(slab);
     begin_ = 0;
     end_ = kept.size();
 }

@@ -39,10 +39,12 @@ public:
     codec::Bytes share(std::span<const std::byte> part) const noexcept;
 
 private:
-    void move_to_new_slab(std::size_t size_min);
+    void move_to(codec::Slab slab);
     void fit();
     /// Where reading into the slab stops.
     std::size_t read_end() const noexcept;
+    /// By a step larger than the present one.
+    codec::Slab larger(std::size_t size_min);
     codec::Slab large(std::size_t size_min);
 
     std::optional<codec::SlabPool> pool_;  // of large slabs, while there is use for them

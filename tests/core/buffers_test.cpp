@@ -1,6 +1,7 @@
 #include <aprotic/engine/core/inbox.hpp>
 #include <aprotic/engine/core/outbox.hpp>
 
+#include "support/alloc_counter.hpp"
 #include "support/prng.hpp"
 
 #include <catch2/catch.hpp>
@@ -146,13 +147,22 @@ TEST_CASE("a connection on which little comes has little to read into", "[core]"
         put(inbox, bytes);
         return frames();
     };
-    CHECK(inbox.prepare_read().size() == 2048);
+    CHECK(inbox.prepare_read().size() == 512);
     CHECK(read(frame_with(100)) == 1);
-    CHECK(inbox.prepare_read().size() == 2048);
+    CHECK(inbox.prepare_read().size() == 512);
     CHECK(read(frame_with(30'000)) == 1);  // more than fits
     CHECK(inbox.prepare_read().size() == 64 * 1024);
     for (int i = 0; i < 64; ++i) CHECK(read(frame_with(100)) == 1);
-    CHECK(inbox.prepare_read().size() == 2048);
+    CHECK(inbox.prepare_read().size() == 512);
+    // Reads that are filled bring more room, step by step; a word that little comes takes it back at once.
+    const std::size_t header = frame_with(0).size();
+    for (const std::size_t room : {512u, 2048u, 8192u, 32'768u}) {
+        REQUIRE(inbox.prepare_read().size() == room);
+        CHECK(read(frame_with(room - header)) == 1);
+    }
+    CHECK(inbox.prepare_read().size() == 64 * 1024);
+    inbox.rest();
+    CHECK(inbox.prepare_read().size() == 512);
     // A message that somebody keeps.
     put(inbox, frame_with(100));
     const codec::Bytes kept = inbox.share(inbox.next().frame.payload);
@@ -203,6 +213,19 @@ TEST_CASE("small frames share one entry and large payloads are not copied", "[co
     CHECK(large.use_count() > 1);
     outbox.commit(outbox.size());
     CHECK(large.use_count() == 1);
+}
+
+TEST_CASE("what is written next needs none of the memory that much has taken", "[core]") {
+    Outbox outbox;
+    codec::Transfer transfer;
+    const codec::ByteChain text(codec::Bytes::copy_of(std::string(200, 'x')));
+    for (int i = 0; i < 100; ++i) outbox.append_transfer(0, transfer, text, 0, 200);
+    const std::string all = drain(outbox, 100'000);
+    const std::uint64_t before = test::live_octets();
+    outbox.rest();
+    CHECK(before - test::live_octets() > 8 * 1024);
+    for (int i = 0; i < 100; ++i) outbox.append_transfer(0, transfer, text, 0, 200);
+    CHECK(drain(outbox, 100'000) == all);
 }
 
 TEST_CASE("what was lent stays where it is while more is put behind it", "[core]") {

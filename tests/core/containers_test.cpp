@@ -5,6 +5,7 @@
 #include <aprotic/engine/core/timer_table.hpp>
 #include <aprotic/engine/ids.hpp>
 
+#include "support/alloc_counter.hpp"
 #include "support/prng.hpp"
 
 #include <catch2/catch.hpp>
@@ -61,6 +62,25 @@ TEST_CASE("objects of a slot map stay where they are while others come", "[core]
     int count = 0;
     map.for_each([&](Item& item) { count += item.value == 1 ? 1 : 0; });
     CHECK(count == 2);
+}
+
+TEST_CASE("a slot map without objects has no memory, and a steady population asks for no more", "[core]") {
+    const test::AllocationScope empty;
+    SlotMap<Item, ItemId> map;
+    CHECK(empty.count() == 0);
+    std::deque<ItemId> ids;
+    for (int i = 0; i < 100; ++i) ids.push_back(map.emplace(i).first);
+    const auto turn = [&] {
+        for (int i = 0; i < 100; ++i) {
+            map.erase(ids.front());
+            ids.pop_front();
+            ids.push_back(map.emplace(i).first);
+        }
+    };
+    turn();
+    std::uint64_t before = test::live_octets();
+    turn();
+    CHECK(test::live_octets() == before);
 }
 
 TEST_CASE("a list keeps its order while members come and go", "[core]") {

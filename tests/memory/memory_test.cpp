@@ -21,8 +21,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t connection_max = 16 * 1024;
-constexpr std::size_t link_max = 1024;
+constexpr std::size_t engine_max = 3 * 1024;
+constexpr std::size_t connection_max = 5 * 1024;
+constexpr std::size_t engine_link_max = 512;
+constexpr std::size_t link_max = 920;
 
 ConnectionOptions options() {
     ConnectionOptions made;
@@ -96,17 +98,17 @@ LinkOptions link(int number) {
 
 }  // namespace
 
-TEST_CASE("an idle connection takes at most 16 KiB in its engine") {
+TEST_CASE("an idle connection takes at most 3 KiB in its engine") {
     { const Two once; }
     const std::uint64_t before = test::live_octets();
     const auto pair = std::make_unique<Two>();
     const std::uint64_t each = (test::live_octets() - before) / 2;
     UNSCOPED_INFO("an engine takes " << each << " octets");
-    CHECK(each <= connection_max);
+    CHECK(each <= engine_max);
     REQUIRE(pair->client.remote_open() != nullptr);
 }
 
-TEST_CASE("a link takes at most 1 KiB in its engine") {
+TEST_CASE("a link takes at most 512 octets in its engine") {
     Two pair;
     const SessionId session = pair.client.begin().value();
     pair.settle();
@@ -117,10 +119,10 @@ TEST_CASE("a link takes at most 1 KiB in its engine") {
     REQUIRE(pair.accepted == links);
     const std::uint64_t each = (test::live_octets() - before) / (2 * links);
     UNSCOPED_INFO("a link takes " << each << " octets at each end");
-    CHECK(each <= link_max);
+    CHECK(each <= engine_link_max);
 }
 
-TEST_CASE("an idle connection takes at most 16 KiB with all that is above the engine") {
+TEST_CASE("an idle connection takes at most 5 KiB with all that is above the engine") {
     sim::SimReactor reactor;
     Container container(reactor, "container");
     const auto connect = [&] {
@@ -138,12 +140,11 @@ TEST_CASE("an idle connection takes at most 16 KiB with all that is above the en
     REQUIRE(connections.back().first.is_open());
     const std::uint64_t each = (test::live_octets() - before) / 100;
     UNSCOPED_INFO("a connection takes " << each << " octets");
-    // The streams in memory are counted too, each with at least this: what waits in a socket is the kernel's.
-    constexpr std::size_t stream = 4096;
-    CHECK(each <= connection_max + stream);
+    // Its stream in memory is counted too, with some 800 octets.
+    CHECK(each <= connection_max);
 }
 
-TEST_CASE("a link takes at most 1 KiB with all that is above the engine") {
+TEST_CASE("a link takes at most 920 octets with all that is above the engine") {
     struct Taker final : ReceiverHandler {
         void on_message(Receiver&, Delivery& delivery) override { delivery.accept(); }
     };

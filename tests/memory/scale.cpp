@@ -1,6 +1,13 @@
 // aprotic-scale: what many connections and long times cost. Figures for docs/benchmarks.md.
 
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -35,19 +42,20 @@ std::size_t resident() {
 /// Takes every link and every message.
 struct Acceptor final : ConnectionHandler {
     struct Sink final : ReceiverHandler {
-        explicit Sink(std::size_t& counter) : received(counter) {}
+        explicit Sink(std::atomic<std::size_t>& counter) : received(counter) {}
         void on_message(Receiver&, Delivery& delivery) override {
             ++received;
             delivery.accept();
         }
-        std::size_t& received;
+        std::atomic<std::size_t>& received;
     };
     void on_receiver_requested(Connection&, LinkRequest request) override {
-        static_cast<void>(request.accept_receiver({.credit = 10}, std::make_shared<Sink>(received)));
+        static_cast<void>(request.accept_receiver({.credit = 10}, sink));
         ++links;
     }
-    std::size_t links = 0;
-    std::size_t received = 0;
+    std::atomic<std::size_t> links = 0;
+    std::atomic<std::size_t> received = 0;
+    const std::shared_ptr<Sink> sink = std::make_shared<Sink>(received);
 };
 
 struct World {
@@ -92,6 +100,87 @@ int connections() {
     return world.acceptor->links == pairs * links && world.acceptor->received == pairs ? 0 : 1;
 }
 
+/// A word to the other process, or from it.
+void tell(int to, std::uint64_t word) {
+    if (write(to, &word, sizeof(word)) != sizeof(word)) _exit(1);
+}
+std::uint64_t hear(int from) {
+    std::uint64_t word = 0;
+    if (read(from, &word, sizeof(word)) != sizeof(word)) _exit(1);
+    return word;
+}
+
+/// Tells its port, then how much memory it has and how many links whenever it is asked.
+[[noreturn]] void serve(int parent) {
+    const auto acceptor = std::make_shared<Acceptor>();
+    Container container("servers");
+    const auto listener = container.listen({.host = "127.0.0.1", .port = 0}, {}, [&] { return acceptor; });
+    if (!listener) _exit(1);
+    tell(parent, listener->address().port);
+    while (hear(parent) != 0) {
+        tell(parent, resident());
+        tell(parent, acceptor->links);
+    }
+    _exit(0);
+}
+
+/// What people have: over TCP, the other end in a process of its own.
+int sockets() {
+    constexpr std::size_t links = 10;
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    const std::size_t count = std::min<std::size_t>(10'000, limit.rlim_cur - 100);
+    std::array<int, 2> ends{};
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0) return 1;
+    const pid_t child = fork();  // before there are threads
+    if (child < 0) return 1;
+    if (child == 0) {
+        close(ends[0]);
+        serve(ends[1]);
+    }
+    close(ends[1]);
+    const int server = ends[0];
+    const std::string url = fmt::format("amqp://127.0.0.1:{}", hear(server));
+    Container container("clients");
+    std::vector<Connection> connections;
+    std::vector<Sender> senders;
+    connections.reserve(count);
+    senders.reserve(count * links);
+    const auto measure = [&] {
+        tell(server, 1);
+        const std::size_t theirs = hear(server);
+        static_cast<void>(hear(server));
+        return std::array{resident(), theirs};
+    };
+    const auto before = measure();
+    bool open = true;
+    for (std::size_t i = 0; i < count; ++i) {
+        connections.push_back(container.connect(url));
+        if (i % 50 == 49 || i + 1 == count) {
+            for (std::size_t j = i / 50 * 50; j <= i; ++j) open = open && connections[j].wait_open(10s);
+        }
+    }
+    const auto connected = measure();
+    for (const Connection& connection : connections) {
+        for (std::size_t j = 0; j < links; ++j) senders.push_back(connection.open_sender(fmt::format("node {}", j)));
+        open = open && senders.back().wait_open(10s);
+    }
+    const auto linked = measure();
+    tell(server, 1);
+    static_cast<void>(hear(server));
+    const bool complete = open && hear(server) == count * links;
+    for (const std::size_t side : {0U, 1U}) {
+        fmt::print("{}: {} connections {} MiB, {} octets each; {} links {} MiB more, {} octets each\n",
+                   side == 0 ? "client" : "server", count, (connected[side] - before[side]) >> 20U,
+                   (connected[side] - before[side]) / count, count * links, (linked[side] - connected[side]) >> 20U,
+                   (linked[side] - connected[side]) / (count * links));
+    }
+    tell(server, 0);
+    waitpid(child, nullptr, 0);
+    std::fflush(stdout);
+    _exit(complete ? 0 : 1);  // without closing them all one after the other
+}
+
 int hours() {
     constexpr auto span = 1000h;
     World world;
@@ -118,7 +207,8 @@ int hours() {
 int main(int count, char** words) {
     const std::string_view what = count == 2 ? words[1] : "";
     if (what == "connections") return connections();
+    if (what == "sockets") return sockets();
     if (what == "hours") return hours();
-    std::fputs("aprotic-scale connections|hours\n", stderr);
+    std::fputs("aprotic-scale connections|sockets|hours\n", stderr);
     return 2;
 }
