@@ -24,10 +24,9 @@ void Outbox::append(std::span<const std::byte> bytes) {
 
 void Outbox::append_transfer(std::uint16_t channel, const codec::Transfer& transfer, const codec::ByteChain& message,
                              std::size_t offset, std::size_t length) {
-    const std::span<std::byte> room = arena_room(transfer_header_max);
-    if (const auto written = codec::write_frame(room, channel, transfer, length)) {
-        show(room.first(*written), &message, offset, length);
-        push_arena(*written);
+    if (const auto written = write_frame(channel, transfer, length); !written.empty()) {
+        show(written, &message, offset, length);
+        push_arena(written.size());
     } else {
         codec::Encoder header;
         codec::append_frame(header, channel, transfer, length);

@@ -62,6 +62,9 @@ private:
     };
 
     std::span<std::byte> arena_room(std::size_t size_min);
+    /// Into the arena, where it has not been pushed yet; empty when the frame is larger than what there is room for.
+    template <class T>
+    std::span<const std::byte> write_frame(std::uint16_t channel, const T& performative, std::size_t payload);
     codec::Slab larger_arena(std::size_t size_min);
     void push_arena(std::size_t size);
     void push_shared(codec::Bytes bytes);
@@ -78,25 +81,28 @@ private:
     TraceSink* trace_ = nullptr;
 
     static constexpr std::size_t arena_chunk = 8 * 1024;
-    // Most frames without a payload.
-    static constexpr std::size_t frame_usual = 256;
+    // Flows, dispositions and the like; what is larger is tried once more where there is more room.
+    static constexpr std::size_t frame_usual = 64;
     // Frame header, handle, delivery-id, a tag of 32, format and flags are under 80; a transactional state with its id
     // comes on top.
     static constexpr std::size_t transfer_header_max = 1024;
 };
 
 template <class T>
-bool Outbox::append_frame(std::uint16_t channel, const T& performative, std::uint32_t size_max) {
-    std::span<std::byte> room = arena_room(frame_usual);
-    auto written = codec::write_frame(room, channel, performative);
-    if (!written && room.size() < transfer_header_max) {
-        room = arena_room(transfer_header_max);
-        written = codec::write_frame(room, channel, performative);
+std::span<const std::byte> Outbox::write_frame(std::uint16_t channel, const T& performative, std::size_t payload) {
+    for (const std::size_t size_min : {frame_usual, transfer_header_max}) {
+        const std::span<std::byte> room = arena_room(size_min);
+        if (const auto written = codec::write_frame(room, channel, performative, payload)) return room.first(*written);
     }
-    if (written) {
-        if (*written > size_max) return false;
-        show(room.first(*written), nullptr, 0, 0);
-        push_arena(*written);
+    return {};
+}
+
+template <class T>
+bool Outbox::append_frame(std::uint16_t channel, const T& performative, std::uint32_t size_max) {
+    if (const auto written = write_frame(channel, performative, 0); !written.empty()) {
+        if (written.size() > size_max) return false;
+        show(written, nullptr, 0, 0);
+        push_arena(written.size());
         return true;
     }
     // Larger than what is left of the arena: memory of its own.

@@ -1,4 +1,6 @@
 #include <iterator>
+#include <memory>
+#include <new>
 
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
@@ -41,8 +43,49 @@ private:
     std::span<const codec::ConstBuffer> list_;
 };
 
+/// Memory of one operation of Asio's at a time, kept for the next of its kind. What Asio itself keeps for a thread is
+/// enough for two operations, and one connection may have three under way.
+class OperationMemory {
+public:
+    void* take(std::size_t bytes) {
+        if (taken_) return ::operator new(bytes);
+        if (size_ < bytes) {
+            block_ = std::make_unique<std::byte[]>(bytes);
+            size_ = bytes;
+        }
+        taken_ = true;
+        return block_.get();
+    }
+    void give_back(void* block) noexcept {
+        if (block != block_.get()) return ::operator delete(block);
+        taken_ = false;
+    }
+
+private:
+    std::unique_ptr<std::byte[]> block_;
+    std::size_t size_ = 0;
+    bool taken_ = false;
+};
+
+template <class T>
+struct OperationAllocator {
+    using value_type = T;
+
+    explicit OperationAllocator(OperationMemory& from) noexcept : memory(&from) {}
+    template <class U>
+    OperationAllocator(const OperationAllocator<U>& other) noexcept : memory(other.memory) {}
+
+    T* allocate(std::size_t count) {
+        static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+        return static_cast<T*>(memory->take(count * sizeof(T)));
+    }
+    void deallocate(T* block, std::size_t) noexcept { memory->give_back(block); }
+    friend bool operator==(const OperationAllocator&, const OperationAllocator&) noexcept = default;
+
+    OperationMemory* memory;
+};
+
 /// Asio tries the system call before it waits and always completes through its queue, which is what Stream asks for.
-/// The handlers capture one pointer, so that they fit the memory Asio recycles.
 class AsioStream final : public Stream {
 public:
     AsioStream(asio::generic::stream_protocol::socket socket, std::string peer_name, bool is_private)
@@ -52,22 +95,13 @@ public:
     void read(std::span<std::byte> into, Completion done) override {
         APROTIC_ASSERT(!core_->read_done);
         core_->read_done = std::move(done);
-        core_->socket.async_read_some(asio::buffer(into.data(), into.size()),
-                                      [core = core_](const std::error_code& error, std::size_t n) {
-                                          auto read_done = std::exchange(core->read_done, nullptr);
-                                          if (!read_done) return;
-                                          if (error == asio::error::eof) return read_done({}, 0);
-                                          read_done(error, n);
-                                      });
+        core_->socket.async_read_some(asio::buffer(into.data(), into.size()), Reading{core_});
     }
 
     void write(std::span<const codec::ConstBuffer> from, Completion done) override {
         APROTIC_ASSERT(!core_->write_done);
         core_->write_done = std::move(done);
-        core_->socket.async_write_some(AsioBuffers(from), [core = core_](const std::error_code& error, std::size_t n) {
-            auto write_done = std::exchange(core->write_done, nullptr);
-            if (write_done) write_done(error, n);
-        });
+        core_->socket.async_write_some(AsioBuffers(from), Writing{core_});
     }
 
     void shutdown_write() override {
@@ -91,6 +125,30 @@ private:
         asio::generic::stream_protocol::socket socket;
         Completion read_done;
         Completion write_done;
+        OperationMemory read_memory;
+        OperationMemory write_memory;
+    };
+
+    struct Reading {
+        using allocator_type = OperationAllocator<void>;
+        allocator_type get_allocator() const noexcept { return allocator_type(core->read_memory); }
+        void operator()(const std::error_code& error, std::size_t n) const {
+            auto done = std::exchange(core->read_done, nullptr);
+            if (!done) return;
+            if (error == asio::error::eof) return done({}, 0);
+            done(error, n);
+        }
+        std::shared_ptr<Core> core;
+    };
+
+    struct Writing {
+        using allocator_type = OperationAllocator<void>;
+        allocator_type get_allocator() const noexcept { return allocator_type(core->write_memory); }
+        void operator()(const std::error_code& error, std::size_t n) const {
+            auto done = std::exchange(core->write_done, nullptr);
+            if (done) done(error, n);
+        }
+        std::shared_ptr<Core> core;
     };
 
     std::shared_ptr<Core> core_;

@@ -155,10 +155,11 @@ TEST_CASE("a connection on which little comes has little to read into", "[core]"
     for (int i = 0; i < 64; ++i) CHECK(read(frame_with(100)) == 1);
     CHECK(inbox.prepare_read().size() == 512);
     // Reads that are filled bring more room, step by step; a word that little comes takes it back at once.
-    const std::size_t header = frame_with(0).size();
     for (const std::size_t room : {512u, 2048u, 8192u, 32'768u}) {
         REQUIRE(inbox.prepare_read().size() == room);
-        CHECK(read(frame_with(room - header)) == 1);
+        const std::size_t payload = room - (frame_with(room).size() - room);
+        REQUIRE(frame_with(payload).size() == room);
+        CHECK(read(frame_with(payload)) == 1);
     }
     CHECK(inbox.prepare_read().size() == 64 * 1024);
     inbox.rest();
@@ -202,7 +203,7 @@ TEST_CASE("small frames share one entry and large payloads are not copied", "[co
     Outbox outbox;
     codec::Transfer transfer;
     const codec::ByteChain small(codec::Bytes::copy_of("hello"));
-    for (int i = 0; i < 20; ++i) outbox.append_transfer(0, transfer, small, 0, 5);
+    for (int i = 0; i < 10; ++i) outbox.append_transfer(0, transfer, small, 0, 5);
     CHECK(outbox.entries() == 1);
     const codec::Bytes large = codec::Bytes::copy_of(std::string(1000, 'x'));
     outbox.append_transfer(0, transfer, large, 0, 1000);
