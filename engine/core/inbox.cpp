@@ -38,7 +38,7 @@ std::span<std::byte> Inbox::prepare_read() {
         move_to(larger(frame_size_));
     } else if (end_ == slab_.capacity()) {
         // Whole frames lie here that nobody has asked for.
-        move_to(large(2 * (end_ - begin_)));
+        move_to(larger(2 * (end_ - begin_)));
     }
     return {slab_.data() + end_, std::max(read_end(), end_ + 1) - end_};
 }

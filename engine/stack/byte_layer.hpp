@@ -67,8 +67,10 @@ public:
 
 /// Above this a layer takes nothing more to be written.
 constexpr std::size_t layer_output_max = 128 * 1024;
-/// What a layer reads at once.
-constexpr std::size_t layer_input_size = 32 * 1024;
+/// What a layer reads at once: little at first and on an idle connection; a read that fills its room brings more for
+/// the next.
+constexpr std::size_t layer_input_min = 1024;
+constexpr std::size_t layer_input_max = 32 * 1024;
 
 /// A layer's bytes on their way out. What was shown stays where it is until it is committed.
 class LayerOutput {
@@ -127,10 +129,20 @@ public:
     std::span<std::byte> prepare() {
         std::copy(octets_.begin() + offset(begin_), octets_.begin() + offset(end_), octets_.begin());
         end_ -= std::exchange(begin_, 0);
-        if (octets_.size() < end_ + layer_input_size) octets_.resize(end_ + layer_input_size);
+        if (end_ == 0 && small_reads_ >= small_reads_max && room_ > layer_input_min) {
+            room_ = layer_input_min;
+            octets_ = std::vector<std::byte>();
+        }
+        if (octets_.size() < end_ + room_) octets_.resize(end_ + room_);
         return std::span(octets_).subspan(end_);
     }
-    void commit(std::size_t n) { end_ += n; }
+    void commit(std::size_t n) {
+        if (end_ + n == octets_.size()) room_ = std::min(4 * room_, layer_input_max);
+        small_reads_ = n < layer_input_min ? small_reads_ + 1 : 0;
+        end_ += n;
+    }
+    /// Little comes: memory is small again once what has come is consumed.
+    void rest() noexcept { small_reads_ = small_reads_max; }
     void feed(std::span<const std::byte> octets) {
         octets_.resize(end_);
         octets_.insert(octets_.end(), octets.begin(), octets.end());
@@ -147,9 +159,13 @@ public:
 private:
     static std::ptrdiff_t offset(std::size_t at) { return static_cast<std::ptrdiff_t>(at); }
 
+    static constexpr unsigned small_reads_max = 64;
+
     std::vector<std::byte> octets_;
     std::size_t begin_ = 0;  // unread are [begin_, end_)
     std::size_t end_ = 0;
+    std::size_t room_ = layer_input_min;  // for one read
+    unsigned small_reads_ = 0;            // in a row
 };
 
 }  // namespace aprotic::engine::stack

@@ -40,6 +40,7 @@ void ProtocolStack::start_layer(std::unique_ptr<ByteLayer> layer, Instant now) {
     // [5.2-h] None of it is taken for anything but the layer's.
     layers_.feed(unread);
     endpoint_.inbox().consume(unread.size());
+    endpoint_.inbox().rest();
 }
 
 void ProtocolStack::start_tls(Instant now) {

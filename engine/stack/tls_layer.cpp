@@ -167,6 +167,7 @@ bool TlsLayer::Impl::shake_hands() {
         return false;
     }
     status = Status::open;
+    input.rest();
     return true;
 }
 

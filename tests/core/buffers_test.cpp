@@ -171,6 +171,15 @@ TEST_CASE("a connection on which little comes has little to read into", "[core]"
     CHECK(kept.text() == std::string(100, 'x'));
 }
 
+TEST_CASE("octets that wait to be understood bring no more room than they need", "[core]") {
+    Inbox inbox(64 * 1024);
+    put(inbox, std::string(600, 'x'));  // as of a handshake that is not AMQP's
+    CHECK(inbox.prepare_read().size() == 2048 - 600);
+    inbox.consume(600);
+    inbox.rest();
+    CHECK(inbox.prepare_read().size() == 512);
+}
+
 TEST_CASE("bytes leave in the order in which they were put, whatever is written at once", "[2.3-a]") {
     test::Prng prng(4);
     codec::ByteChain message;
