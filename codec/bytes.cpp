@@ -179,6 +179,7 @@ std::size_t SlabPool::idle() const noexcept {
 // ByteChain
 
 void ByteChain::append(const ByteChain& chain) {
+    if (chain.count_ == 1) return append(Bytes(*chain.first()));
     // The chain may be this one.
     for (std::uint32_t i = 0, count = chain.count_; i < count; ++i) append(Bytes(chain.first()[i]));
 }

@@ -37,6 +37,11 @@ std::optional<Event> Engine::poll_event() {
     impl_->stack.poll_event(event);
     return event;
 }
+bool Engine::poll_event(std::optional<Event>& into) {
+    into.reset();
+    impl_->stack.poll_event(into);
+    return into.has_value();
+}
 
 codec::Result<void> Engine::open() { return impl_->connection().open(); }
 void Engine::close(std::optional<codec::ErrorCondition> error) { impl_->stack.close(std::move(error)); }
@@ -85,6 +90,9 @@ codec::Result<void> Engine::take(DeliveryId delivery, IncomingDelivery& into) {
 }
 codec::Result<void> Engine::settle(DeliveryId delivery, std::optional<codec::DeliveryState> state) {
     return impl_->connection().settle(delivery, std::move(state));
+}
+codec::Result<void> Engine::settle(DeliveryId delivery, codec::Accepted outcome) {
+    return impl_->connection().settle(delivery, outcome);
 }
 codec::Result<void> Engine::update(DeliveryId delivery, codec::DeliveryState state) {
     return impl_->connection().update(delivery, std::move(state));

@@ -66,6 +66,9 @@ public:
 
     /// The next event, oldest first. ConnectionEnded is always the last.
     std::optional<Event> poll_event();
+    /// The same into what is there already, for an event is some 600 octets and a message has two of them. False: there
+    /// was none.
+    bool poll_event(std::optional<Event>& into);
 
     // --- commands ---------------------------------------------------------------------------------------------------
 
@@ -125,6 +128,8 @@ public:
     /// Settles a delivery, either direction; `state` is the outcome we tell (receiving). Neighbours leave in one frame.
     /// What is still to come of a delivery that is told in parts is dropped. [2.6.12]
     codec::Result<void> settle(DeliveryId delivery, std::optional<codec::DeliveryState> state = {});
+    /// The same with the usual outcome, which is then moved nowhere.
+    codec::Result<void> settle(DeliveryId delivery, codec::Accepted outcome);
     /// Tells a state without settling.
     codec::Result<void> update(DeliveryId delivery, codec::DeliveryState state);
 

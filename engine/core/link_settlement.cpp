@@ -120,7 +120,14 @@ void LinkEndpoint::news_polled(Delivery& delivery, DeliveryUpdated& event) {
     event.link = id_;
     event.delivery = delivery.id;
     event.context = delivery.context;
-    if (delivery.remote_state) event.state = delivery.remote_state->state;
+    if (delivery.remote_state) {
+        // Nearly always this one, which is made sooner than copied.
+        if (std::holds_alternative<codec::Accepted>(delivery.remote_state->state)) {
+            event.state.emplace(codec::Accepted{});
+        } else {
+            event.state = delivery.remote_state->state;
+        }
+    }
     if (!delivery.remote_outcome) delivery.remote_state.reset();  // an outcome is told again with the settlement
     event.settled = delivery.remote_settled || delivery.written;
     event.aborted = delivery.aborted;

@@ -44,11 +44,12 @@ void Pump::turn() {
     const auto client = client_.lock();
     if (!client || in_turn_ || finished_) return;
     in_turn_ = true;
+    std::optional<Event> event;
     do {
         dirty_ = false;
         const Instant now = reactor_.now();
         if (const auto due = engine_.poll_timeout(); due && *due <= now) engine_.handle_timeout(now);
-        for (unsigned told = 1; auto event = engine_.poll_event(); ++told) {
+        for (unsigned told = 1; engine_.poll_event(event); ++told) {
             client->on_event(*event);
             // The peer begins with what is ready while we go on.
             if (told % events_per_write == 0) write();

@@ -90,8 +90,11 @@ void ReceiverState::settle(DeliveryId delivery, std::size_t bytes, codec::Delive
 
 void ReceiverState::settle(DeliveryId delivery, std::size_t bytes, Short outcome) {
     run([this, delivery, bytes, outcome] {
-        if (outcome == Short::accepted) return settle_now(delivery, bytes, codec::Accepted{});
-        settle_now(delivery, bytes, codec::Released{});
+        if (outcome == Short::released) return settle_now(delivery, bytes, codec::Released{});
+        Engine* engine = attached_engine();
+        if (engine == nullptr) return settle_now(delivery, bytes, codec::Accepted{});
+        static_cast<void>(engine->settle(delivery, codec::Accepted{}));
+        settled(delivery, bytes);
     });
 }
 
@@ -135,6 +138,11 @@ void ReceiverState::settle_now(DeliveryId delivery, std::size_t bytes, codec::De
     }
     // The peer may have settled it first; there is nothing to tell it then.
     static_cast<void>(engine->settle(delivery, std::move(outcome)));
+    settled(delivery, bytes);
+}
+
+/// The engine has been told.
+void ReceiverState::settled(DeliveryId delivery, std::size_t bytes) {
     under_way_.erase(delivery);
     forget(delivery, bytes);
     connection->wake();

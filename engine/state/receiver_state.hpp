@@ -142,6 +142,7 @@ private:
     /// To who waits, or into the inbox.
     void hand_out(Delivery delivery);
     void settle_now(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome);
+    void settled(DeliveryId delivery, std::size_t bytes);
     /// The link is not attached: leaves the outcome where the next attach finds it.
     void settle_suspended(const codec::DeliveryTag& tag, codec::DeliveryState outcome);
     void no_longer_held(std::size_t bytes);
