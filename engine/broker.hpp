@@ -38,7 +38,7 @@ struct BrokerOptions {
     /// Nodes there may be, dynamic ones and those made by a pattern included. Beyond it the attach is refused.
     std::size_t nodes_max = 10'000;
     /// Credit a sender to a queue or topic has at most. Deliveries.
-    std::uint32_t sender_credit = 500;
+    std::uint32_t sender_credit = 1000;
     /// Transactions a connection may have declared and not discharged. Beyond it a declare is rejected.
     std::size_t transactions_max = 1000;
     /// Messages with durable=true are kept in memory like all others and do not outlive the broker. Off, they are

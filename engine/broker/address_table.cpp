@@ -124,7 +124,8 @@ std::vector<NodeStatus> AddressTable::status() const {
 std::shared_ptr<Node> AddressTable::make(Node::Identity identity) {
     std::string address = identity.address;
     const NodeLimits limits{options_.node_messages_max, options_.node_bytes_max, options_.sender_credit};
-    auto node = std::make_shared<Node>(reactor_, std::move(identity), limits, [this](Node& unused) { drop(unused); });
+    auto node =
+        std::make_shared<Node>(reactor_, std::move(identity), limits, spares_, [this](Node& unused) { drop(unused); });
     nodes_.insert_or_assign(std::move(address), node);
     return node;
 }

@@ -45,6 +45,7 @@ private:
 
     Reactor& reactor_;
     const BrokerOptions& options_;
+    const std::shared_ptr<Spares> spares_ = std::make_shared<Spares>();
     std::map<std::string, std::shared_ptr<Node>, std::less<>> nodes_;
 };
 

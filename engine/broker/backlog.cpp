@@ -9,7 +9,19 @@ namespace aprotic::engine::broker {
 
 bool Stored::unwanted(ConsumerId by) const noexcept { return std::ranges::find(unwanted_by, by) != unwanted_by.end(); }
 
+void Spares::give_back(StoredPtr gone) {
+    constexpr std::size_t kept_max = 1024;  // as many as a consumer with much credit holds, in 200 KiB
+    if (spares_.size() >= kept_max) return;
+    gone->message = {};
+    gone->expires.reset();
+    gone->failures = 0;
+    gone->unwanted_by.clear();
+    gone->claim.reset();
+    spares_.push_back(std::move(gone));
+}
+
 codec::EncodedMessage outgoing(const Stored& stored, Instant now) {
+    if (stored.failures == 0 && !stored.expires) return stored.message;
     const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(now - stored.arrived).count();
     const bool shorten = stored.expires && spent > 0;
     if (stored.failures == 0 && !shorten) return stored.message;
@@ -22,10 +34,15 @@ codec::EncodedMessage outgoing(const Stored& stored, Instant now) {
 }
 
 void Backlog::append(StoredPtr stored) {
-    stored->sequence = ++last_sequence_;
-    ++messages_;
-    bytes_ += stored->message.size();
+    append_acquired(*stored);
     fresh_.push_back(std::move(stored));
+}
+
+void Backlog::append_acquired(Stored& stored) {
+    stored.sequence = ++last_sequence_;
+    ++messages_;
+    bytes_ += stored.message.size();
+    expiring_ += stored.expires ? 1 : 0;
 }
 
 StoredPtr Backlog::acquire(ConsumerId by, Instant now) {
@@ -58,6 +75,7 @@ void Backlog::put_back(StoredPtr stored) {
 void Backlog::retire(const Stored& stored) {
     --messages_;
     bytes_ -= stored.message.size();
+    expiring_ -= stored.expires ? 1 : 0;
 }
 
 const Stored* Backlog::next_after(std::uint64_t sequence, Instant now) const {

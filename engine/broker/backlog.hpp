@@ -22,8 +22,8 @@ struct Claim;
 /// them.
 struct Stored {
     codec::EncodedMessage message;
-    std::uint64_t sequence = 0;  ///< its place; given by the backlog
-    Instant arrived{};
+    std::uint64_t sequence = 0;      ///< its place; given by the backlog
+    Instant arrived{};               ///< counts for what expires
     std::optional<Instant> expires;  ///< arrival plus header.ttl [3.2.1-e]
     std::uint32_t failures = 0;      ///< unsuccessful deliveries here, on top of the header's delivery-count [3.4.5]
     std::vector<ConsumerId> unwanted_by;  ///< said undeliverable-here [3.4.5]
@@ -33,6 +33,22 @@ struct Stored {
     bool unwanted(ConsumerId by) const noexcept;
 };
 using StoredPtr = std::unique_ptr<Stored>;
+
+/// What messages that have gone were kept in, for those that come. One for all nodes of a broker.
+class Spares {
+public:
+    /// An empty one.
+    StoredPtr take() {
+        if (spares_.empty()) return std::make_unique<Stored>();
+        StoredPtr taken = std::move(spares_.back());
+        spares_.pop_back();
+        return taken;
+    }
+    void give_back(StoredPtr gone);
+
+private:
+    std::vector<StoredPtr> spares_;
+};
 
 /// What goes to a consumer now: the message itself, or the same with a header that counts failed deliveries and takes
 /// the time spent here off the ttl. [3.2.1-f], [3.4.5-a]
@@ -44,6 +60,8 @@ class Backlog {
 public:
     /// Takes a new message in at the end.
     void append(StoredPtr stored);
+    /// The same for one that is acquired at once; while nothing is available, or it would go before what is.
+    void append_acquired(Stored& stored);
     /// The oldest available message that lives and that `by` has not refused; null when there is none. Expired ones
     /// found on the way are dropped.
     StoredPtr acquire(ConsumerId by, Instant now);
@@ -62,6 +80,7 @@ public:
     std::size_t available() const noexcept { return fresh_.size() + returned_.size(); }
     std::size_t messages() const noexcept { return messages_; }  ///< available and acquired
     std::size_t bytes() const noexcept { return bytes_; }        ///< of these messages
+    bool can_expire() const noexcept { return expiring_ != 0; }  ///< some of them; else time makes no difference
 
 private:
     // fresh_ has never been acquired; every message of returned_ is older than its front. Both ascend by sequence.
@@ -70,6 +89,7 @@ private:
     std::uint64_t last_sequence_ = 0;
     std::size_t messages_ = 0;
     std::size_t bytes_ = 0;
+    std::size_t expiring_ = 0;
 };
 
 }  // namespace aprotic::engine::broker

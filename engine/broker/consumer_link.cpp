@@ -63,7 +63,7 @@ public:
             kept->claim->acquired = true;
         }
         ++context_->totals.delivered;
-        auto tracker = sender_.send(outgoing(*stored, context_->reactor.now()), parameters);
+        auto tracker = sender_.send(outgoing(*stored, now_for(*stored)), parameters);
         if (kept->claim) kept->claim->tracker = tracker;
         tracker.on_done([self = shared_from_this(), kept = std::move(stored)](const Outcome& outcome) mutable {
             self->finish(std::move(kept), outcome);
@@ -72,7 +72,7 @@ public:
 
     void show(const Stored& stored) override {
         ++context_->totals.delivered;
-        sender_.send(outgoing(stored, context_->reactor.now()), {.settled = settled_});
+        sender_.send(outgoing(stored, now_for(stored)), {.settled = settled_});
     }
 
     void node_deleted() override { sender_.close(gone(*node_)); }
@@ -131,6 +131,8 @@ public:
     }
 
 private:
+    /// Only what expires asks the clock.
+    Instant now_for(const Stored& stored) const { return stored.expires ? context_->reactor.now() : Instant(); }
     /// What this link cannot take nobody will: replies that come too late would pile up at their dynamic node until it
     /// is full. [3.4.5-c]
     bool is_all_there_is() const { return node_->identity().dynamic && node_->consumers() == 1; }

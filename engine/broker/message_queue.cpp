@@ -11,8 +11,8 @@ namespace {
 constexpr Duration sweep_pause = std::chrono::seconds(1);
 }  // namespace
 
-MessageQueue::MessageQueue(Reactor& reactor, Function<void()> on_less)
-    : reactor_(reactor), on_less_(std::move(on_less)) {}
+MessageQueue::MessageQueue(Reactor& reactor, std::shared_ptr<Spares> spares, Function<void()> on_less)
+    : reactor_(reactor), spares_(std::move(spares)), on_less_(std::move(on_less)) {}
 
 MessageQueue::~MessageQueue() {
     if (timer_ != 0) reactor_.cancel_timer(timer_);
@@ -25,9 +25,19 @@ void MessageQueue::push(StoredPtr stored) {
     if (expires && backlog_.available() != 0) arm(*expires);
 }
 
+void MessageQueue::push_through(StoredPtr stored) {
+    // Browsers come first, and others than the first in turn want a choice.
+    if (turns_.size() != 1 || !browsers_.empty() || dispatching_ || stored->expires) return push(std::move(stored));
+    backlog_.append_acquired(*stored);
+    dispatching_ = true;
+    turns_.front()->deliver(std::move(stored));
+    dispatching_ = false;
+    if (backlog_.available() != 0) dispatch();  // it has come back
+}
+
 void MessageQueue::retire(StoredPtr stored) {
     backlog_.retire(*stored);
-    stored.reset();
+    spares_->give_back(std::move(stored));
     tell_less();
 }
 
@@ -93,7 +103,7 @@ void MessageQueue::dispatch() {
     if (dispatching_) return;
     dispatching_ = true;
     const auto before = backlog_.messages();
-    const Instant now = reactor_.now();
+    const Instant now = this->now();
     for (auto* browser : browsers_) show(*browser);
     std::size_t refusals = 0;
     while (backlog_.available() != 0 && refusals < turns_.size()) {
@@ -117,7 +127,7 @@ void MessageQueue::dispatch() {
 }
 
 void MessageQueue::show(Consumer& consumer) {
-    const Instant now = reactor_.now();
+    const Instant now = this->now();
     while (consumer.room() != 0) {
         const Stored* next = backlog_.next_after(consumer.shown_, now);
         if (next == nullptr) return;

@@ -36,10 +36,12 @@ private:
 class MessageQueue : public std::enable_shared_from_this<MessageQueue> {
 public:
     /// `on_less` is called whenever messages have gone.
-    MessageQueue(Reactor& reactor, Function<void()> on_less);
+    MessageQueue(Reactor& reactor, std::shared_ptr<Spares> spares, Function<void()> on_less);
     ~MessageQueue();
 
     void push(StoredPtr stored);
+    /// The same while it passes_through().
+    void push_through(StoredPtr stored);
     void retire(StoredPtr stored);
     void put_back(StoredPtr stored);
     bool drop_oldest();
@@ -60,6 +62,8 @@ public:
     void dispatch();
 
 private:
+    /// What messages expire by; the clock is not asked when none does.
+    Instant now() const { return backlog_.can_expire() ? reactor_.now() : Instant(); }
     void dispatch_soon();
     void show(Consumer& consumer);
     void arm(Instant expires);
@@ -69,6 +73,7 @@ private:
     }
 
     Reactor& reactor_;
+    const std::shared_ptr<Spares> spares_;
     Function<void()> on_less_;
     Backlog backlog_;
     std::vector<Consumer*> consumers_;

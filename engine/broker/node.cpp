@@ -21,9 +21,14 @@ void leave_slab(Stored& stored) {
 
 }  // namespace
 
-Node::Node(Reactor& reactor, Identity identity, NodeLimits limits, Function<void(Node&)> on_unused)
-    : reactor_(reactor), identity_(std::move(identity)), limits_(limits), on_unused_(std::move(on_unused)) {
-    if (!is_topic()) queue_ = std::make_shared<MessageQueue>(reactor_, [this] { on_less(); });
+Node::Node(Reactor& reactor, Identity identity, NodeLimits limits, std::shared_ptr<Spares> spares,
+           Function<void(Node&)> on_unused)
+    : reactor_(reactor),
+      identity_(std::move(identity)),
+      limits_(limits),
+      spares_(std::move(spares)),
+      on_unused_(std::move(on_unused)) {
+    if (!is_topic()) queue_ = std::make_shared<MessageQueue>(reactor_, spares_, [this] { on_less(); });
 }
 
 Node::~Node() {
@@ -80,10 +85,10 @@ void Node::cancel(const Stored& stored) {
 
 void Node::store(StoredPtr stored) {
     if (!is_topic()) {
-        if (!identity_.keeps && !queue_->passes_through()) return;
-        if (!queue_->passes_through()) leave_slab(*stored);
-        queue_->push(std::move(stored));
-        return;
+        if (queue_->passes_through()) return queue_->push_through(std::move(stored));
+        if (!identity_.keeps) return;
+        leave_slab(*stored);
+        return queue_->push(std::move(stored));
     }
     if (std::ranges::any_of(consumers_, [](const NodeConsumer* c) { return !c->queue->passes_through(); }))
         leave_slab(*stored);
@@ -93,7 +98,9 @@ void Node::store(StoredPtr stored) {
         while ((backlog.messages() >= limits_.messages_max || backlog.bytes() >= limits_.bytes_max) &&
                queue.drop_oldest()) {
         }
-        queue.push(std::make_unique<Stored>(*stored));
+        StoredPtr copy = spares_->take();
+        *copy = *stored;
+        queue.passes_through() ? queue.push_through(std::move(copy)) : queue.push(std::move(copy));
     }
 }
 
@@ -111,7 +118,7 @@ void Node::remove(Producer& producer) {
 
 void Node::add(NodeConsumer& consumer) {
     consumers_.push_back(&consumer);
-    consumer.queue = is_topic() ? std::make_shared<MessageQueue>(reactor_, [this] { on_less(); }) : queue_;
+    consumer.queue = is_topic() ? std::make_shared<MessageQueue>(reactor_, spares_, [this] { on_less(); }) : queue_;
     consumer.queue->add(consumer);
 }
 

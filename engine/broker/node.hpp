@@ -67,11 +67,15 @@ public:
     };
 
     /// `on_unused` is called when the node's lifetime may be over; the node may be dropped inside it.
-    Node(Reactor& reactor, Identity identity, NodeLimits limits, Function<void(Node&)> on_unused);
+    Node(Reactor& reactor, Identity identity, NodeLimits limits, std::shared_ptr<Spares> spares,
+         Function<void(Node&)> on_unused);
     ~Node();
 
     const Identity& identity() const noexcept { return identity_; }
     bool is_topic() const noexcept { return identity_.kind == NodeKind::topic; }
+
+    /// What the next message is put into.
+    StoredPtr blank() { return spares_->take(); }
 
     enum class Verdict { stored, full };
     /// From a producer whose credit it uses. Small messages that have to wait are copied out of the receive buffer they
@@ -121,6 +125,7 @@ private:
     Reactor& reactor_;
     const Identity identity_;
     const NodeLimits limits_;
+    const std::shared_ptr<Spares> spares_;
     Function<void(Node&)> on_unused_;
     std::shared_ptr<MessageQueue> queue_;  // of a queue; a topic has one per consumer
     std::vector<Producer*> producers_;

@@ -34,10 +34,9 @@ protected:
     }
 
     /// The message as it is kept, or null: then the delivery has been answered.
-    StoredPtr read(Delivery& delivery) const {
-        auto stored = std::make_unique<Stored>();
+    StoredPtr read(Node& node, Delivery& delivery) const {
+        auto stored = node.blank();
         stored->message = codec::EncodedMessage(delivery.payload(), delivery.message_format());
-        stored->arrived = context_->reactor.now();
         context_->totals.octets_in += stored->message.size();
         // [3.2.16-b] Other formats pass as they are, and so does the content of this one.
         if (delivery.message_format() != codec::protocol::message_format) return stored;
@@ -58,7 +57,10 @@ protected:
         }
         // Zero is what many clients send for "no limit". absolute-expiry-time is not looked at: it names the sender's
         // clock, and oslo.messaging fills it with a monotonic one.
-        if (header.ttl && *header.ttl != 0) stored->expires = stored->arrived + std::chrono::milliseconds(*header.ttl);
+        if (header.ttl && *header.ttl != 0) {
+            stored->arrived = context_->reactor.now();
+            stored->expires = stored->arrived + std::chrono::milliseconds(*header.ttl);
+        }
         return stored;
     }
 
@@ -71,7 +73,7 @@ protected:
             ++context_->totals.rejected;
             return delivery.settle(codec::Rejected{std::move(why)});
         }
-        auto stored = read(delivery);
+        auto stored = read(*node, delivery);
         const bool taken = stored != nullptr && node->reserve(*stored) == Node::Verdict::stored;
         if (taken) {
             transaction->post(node, std::move(stored));
@@ -136,7 +138,7 @@ public:
             post(node_->shared_from_this(), delivery);
             return node_->use_credit(*this);
         }
-        auto stored = read(delivery);
+        auto stored = read(*node_, delivery);
         if (stored == nullptr) return node_->use_credit(*this);
         answer(delivery, node_->take(*this, std::move(stored)));
     }
@@ -175,7 +177,7 @@ public:
             post(*node, delivery);
             return (*node)->review();
         }
-        auto stored = read(delivery);
+        auto stored = read(**node, delivery);
         if (stored != nullptr) answer(delivery, (*node)->take(std::move(stored)));
         (*node)->review();
     }

@@ -125,3 +125,43 @@ TEST_CASE("what goes out counts failed deliveries and has its ttl shortened", "[
     // The rest of the message is shared as it was. [3.2-a]
     REQUIRE(codec::MessageView(outgoing(*stored, start)).body_text().value_or("") == "x");
 }
+
+TEST_CASE("time makes a difference while something in it expires, wherever that is") {
+    Backlog backlog;
+    backlog.append(message("ever"));
+    REQUIRE_FALSE(backlog.can_expire());
+    backlog.append(message("short", 100ms));
+    auto at_once = message("at once", 1s);
+    backlog.append_acquired(*at_once);
+    REQUIRE(backlog.messages() == 3);
+    REQUIRE(backlog.available() == 2);
+    REQUIRE(text(backlog.acquire(me, start + 100ms)) == "ever");
+    REQUIRE(backlog.acquire(me, start + 100ms) == nullptr);
+    REQUIRE(backlog.can_expire());
+    backlog.put_back(std::move(at_once));
+    REQUIRE(text(backlog.acquire(me, start + 100ms)) == "at once");
+    backlog.put_back(message("at once", 1s));
+    REQUIRE(backlog.expire(start + 1s) == std::nullopt);
+    REQUIRE_FALSE(backlog.can_expire());
+}
+
+TEST_CASE("what a message was kept in is used again as if it were new") {
+    Spares spares;
+    auto first = spares.take();
+    const Stored* const place = first.get();
+    first->message = codec::encode(codec::Message("x"));
+    first->expires = start;
+    first->failures = 3;
+    first->unwanted_by.push_back(me);
+    const auto octets = first->message.segments().front();
+    REQUIRE(octets.use_count() == 2);
+    spares.give_back(std::move(first));
+    REQUIRE(octets.use_count() == 1);  // nothing of the message is held up
+    const auto again = spares.take();
+    REQUIRE(again.get() == place);
+    REQUIRE(again->message.empty());
+    REQUIRE_FALSE(again->expires);
+    REQUIRE(again->failures == 0);
+    REQUIRE(again->unwanted_by.empty());
+    REQUIRE(spares.take().get() != place);
+}

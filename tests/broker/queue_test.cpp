@@ -221,6 +221,27 @@ TEST_CASE("the room of a queue is shared among its senders and none is locked ou
     REQUIRE(busy.credit() == 1);
 }
 
+TEST_CASE("what passes a queue through keeps its order when some of it comes back", "[3.4.4-a]") {
+    World world;
+    struct Fussy final : ReceiverHandler {
+        void on_message(Receiver&, Delivery& delivery) override {
+            texts.emplace_back(delivery.message().body_text().value_or("?"));
+            texts.size() == 2 ? delivery.release() : delivery.accept();
+        }
+        Texts texts;
+    };
+    const auto inbox = std::make_shared<Fussy>();
+    const auto receiver = world.settle(world.common().open_receiver("unicast.t", with_credit(2), inbox));
+    auto tx = world.sender("unicast.t");
+    for (const char* text : {"1", "2", "3", "4"}) {
+        world.send_all(tx, {text});
+        world.settle();
+    }
+    REQUIRE(inbox->texts == Texts{"1", "2", "2", "3", "4"});
+    REQUIRE(world.node("unicast.t")->messages == 0);
+    REQUIRE(world.node("unicast.t")->bytes == 0);
+}
+
 TEST_CASE("a queue full of bytes withholds credit and releases what exceeds twice its bound") {
     BrokerOptions options;
     options.node_bytes_max = 10'000;
