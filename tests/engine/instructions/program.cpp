@@ -2,9 +2,6 @@
 // outcomes back, a window at a time, after two windows that do not count. Both ends are in the one thread, so a count
 // is that of sender and receiver together. check.py of the codec's instructions runs it.
 #include <array>
-#include <cstdio>
-#include <cstdlib>
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,36 +11,16 @@
 #include <aprotic/engine/memory_stream.hpp>
 
 #include "sim/sim_reactor.hpp"
-
-#if __has_include(<valgrind/callgrind.h>)
-#include <valgrind/callgrind.h>
-#else
-#define CALLGRIND_TOGGLE_COLLECT
-#define CALLGRIND_DUMP_STATS_AT(name)
-#endif
+#include "support/instruction_count.hpp"
 
 using namespace aprotic;
 using namespace aprotic::engine;
+using test::fail;
+using test::window;
 
 namespace {
 
-constexpr int window = 500;
 constexpr std::uint32_t credit = 1000;
-
-[[noreturn]] void fail(const char* why) {
-    std::fprintf(stderr, "%s\n", why);
-    std::exit(1);
-}
-
-void count(const char* name, const std::function<void()>& send_window) {
-    constexpr int windows = 4;
-    for (int i = 0; i < 2; ++i) send_window();
-    CALLGRIND_TOGGLE_COLLECT;
-    for (int i = 0; i < windows; ++i) send_window();
-    CALLGRIND_TOGGLE_COLLECT;
-    CALLGRIND_DUMP_STATS_AT(name);
-    std::printf("%s %d\n", name, windows * window);
-}
 
 codec::EncodedMessage message() {
     static const std::string body(100, 'x');
@@ -66,7 +43,7 @@ public:
     }
 
     void run(const char* name, bool settled) {
-        count(name, [&] {
+        test::count_instructions(name, [&] {
             const std::uint64_t end = outcomes_ + window;
             for (int i = 0; i < window; ++i) client_.send(link_, message(), {.settled = settled}).value();
             while (outcomes_ < end) exchange();
@@ -147,7 +124,7 @@ public:
     }
 
     void run(const char* name, bool settled) {
-        count(name, [&] {
+        test::count_instructions(name, [&] {
             const std::uint64_t end = outcomes_ + window;
             reactor_.post([this, settled] {
                 for (int i = 0; i < window; ++i) {
