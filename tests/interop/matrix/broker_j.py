@@ -10,7 +10,7 @@ from intermediary import PASSWORD, USER, Intermediary, home_of, need_command
 
 ALIASES = [{"name": name, "type": name} for name in ("nameAlias", "defaultAlias", "hostnameAlias")]
 # Python's servers take fanouts from a node of that name, and an exchange that nobody publishes to yet is not made for them.
-EXCHANGES = ["broadcast.openstack.matrix-%d%s.all" % (number, last) for number in range(50) for last in ("", "-theirs")]
+EXCHANGES = ["broadcast.openstack.matrix-%d%s.all" % (number, last) for number in range(200) for last in ("", "-theirs")]
 # Made for who publishes and never for who consumes: "must have a nodeType which implements MessageSource".
 TOPICS = {"pattern": r"broadcast\..*", "createdOnPublish": "true", "createdOnConsume": "false", "nodeType": "Exchange",
           "attributes": {"type": "fanout"}}
