@@ -21,6 +21,7 @@ struct BrokerState {
           links(std::make_shared<broker::LinkContext>(owner.reactor(), std::move(options))) {}
 
     void shut_down() {
+        links->over = true;
         listeners.clear();
         const codec::ErrorCondition why{codec::Symbol(codec::condition::connection_forced), "the broker ends", {}};
         for (const auto& connection : std::exchange(connections, {})) connection.close(why);

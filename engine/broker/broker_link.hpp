@@ -24,6 +24,7 @@ struct LinkContext {
     AddressTable table{reactor, options};
     ConsumerId last_consumer = 0;
     BrokerTotals totals{};
+    bool over = false;  ///< the broker has ended: what still comes goes back, because nobody would find it here
     std::unique_ptr<RabbitPersonality> rabbit{};  ///< null for a broker that is itself
 };
 

@@ -98,6 +98,11 @@ protected:
     Receiver receiver_;
 
 private:
+    virtual void take(Delivery& delivery) = 0;
+
+    void on_message(Receiver&, Delivery& delivery) final {
+        if (!context_->over) take(delivery);
+    }
     void reject(Delivery& delivery, codec::ErrorCondition why) const {
         ++context_->totals.rejected;
         delivery.reject(std::move(why));
@@ -133,7 +138,7 @@ public:
     void grant(std::uint32_t more) override { receiver_.add_credit(more); }
     void node_deleted() override { receiver_.close(gone(*node_)); }
 
-    void on_message(Receiver&, Delivery& delivery) override {
+    void take(Delivery& delivery) override {
         if (delivery.txn_id() != nullptr) {
             post(node_->shared_from_this(), delivery);
             return node_->use_credit(*this);
@@ -163,7 +168,7 @@ public:
         receiver_.add_credit(context_->options.sender_credit);
     }
 
-    void on_message(Receiver&, Delivery& delivery) override {
+    void take(Delivery& delivery) override {
         if (++used_ >= (context_->options.sender_credit + 1) / 2) receiver_.add_credit(std::exchange(used_, 0));
         const auto to = delivery.message().to();
         if (!to) {

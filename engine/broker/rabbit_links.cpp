@@ -39,6 +39,7 @@ public:
     }
 
     void on_message(Receiver&, Delivery& delivery) override {
+        if (context_->over) return;
         context_->totals.octets_in += delivery.payload().size();
         const auto& view = delivery.message();
         if (!view.ok())
