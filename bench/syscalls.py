@@ -52,7 +52,7 @@ class Counter(object):
         """Two runs of different length, so that what a start and an end cost is not divided among the messages."""
         if self.tool is None or row.work not in ("messages", "calls") or peer.name == "qpid-tools":
             return None
-        short = max(50, count // 10)
+        short = min(max(50, count // 10), count // 2)
         few, many = self.count(row, peer, short), self.count(row, peer, count)
         return [max(0.0, (b - a) / (count - short)) for a, b in zip(few, many)]
 

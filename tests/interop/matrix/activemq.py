@@ -20,7 +20,7 @@ BROKER = """<beans xmlns="http://www.springframework.org/schema/beans" xmlns:xsi
     <sslContext><sslContext keyStore="file:%(keys)s" keyStorePassword="changeit" keyStoreType="PKCS12"/></sslContext>
     <transportConnectors>
       %(connector)s
-      <transportConnector name="amqps" uri="amqp+ssl://%(tls_at)s?transport.transformer=native"/>
+      <transportConnector name="amqps" uri="amqp+ssl://%(tls_at)s?transport.transformer=native&amp;transport.tcpNoDelay=true"/>
     </transportConnectors>
   </broker>
 </beans>
