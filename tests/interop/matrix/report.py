@@ -49,16 +49,16 @@ class Report(object):
         return "\n".join(out) + "\n"
 
     def summary(self):
-        """What passed of what can be done, a line for each intermediary."""
-        out = ["| through | %s |" % " | ".join("ours with ours" if name == "ours" else "with " + name for name in self.pairings),
-               "|---|%s" % ("---|" * len(self.pairings))]
-        for title, version in self.intermediaries.items():
+        """What passed of what can be done, a column for each intermediary."""
+        out = ["| through | %s |" % " | ".join("%s %s" % pair for pair in self.intermediaries.items()),
+               "|---|%s" % ("---|" * len(self.intermediaries))]
+        for pairing in self.pairings:
             cells = []
-            for pairing in self.pairings:
+            for title in self.intermediaries:
                 states = [result.state for result in self.results if (result.intermediary, result.pairing) == (title, pairing)]
-                cells.append("%d of %d" % (states.count(PASSED), len(states) - states.count(SKIPPED)) if any(
-                    state != SKIPPED for state in states) else "-")
-            out.append("| %s %s | %s |" % (title, version, " | ".join(cells)))
+                tried = len(states) - states.count(SKIPPED)
+                cells.append("%d of %d" % (states.count(PASSED), tried) if tried else "-")
+            out.append("| %s | %s |" % ("ours with ours" if pairing == "ours" else "with " + pairing, " | ".join(cells)))
         return out
 
     @staticmethod
