@@ -44,7 +44,7 @@ public:
     }
 
     void run(const char* name, bool wait) {
-        test::count_instructions(name, [&] {
+        test::count_instructions(name, test::windows, test::window, [&] {
             const std::uint64_t end = outcomes_ + window;
             reactor_.post([this] { send(); });
             until([&] { return outcomes_ >= end; });

@@ -8,12 +8,7 @@
 #include <string>
 #include <vector>
 
-#if __has_include(<valgrind/callgrind.h>)
-#include <valgrind/callgrind.h>
-#else
-#define CALLGRIND_TOGGLE_COLLECT
-#define CALLGRIND_DUMP_STATS_AT(name)
-#endif
+#include "support/instruction_count.hpp"
 
 using namespace aprotic::codec;
 
@@ -26,13 +21,7 @@ void keep(const T& v) {
 
 template <class F>
 void count(const char* name, const F& operation) {
-    constexpr int times = 100;
-    for (int i = 0; i < 2; ++i) operation();
-    CALLGRIND_TOGGLE_COLLECT;
-    for (int i = 0; i < times; ++i) operation();
-    CALLGRIND_TOGGLE_COLLECT;
-    CALLGRIND_DUMP_STATS_AT(name);
-    std::printf("%s %d\n", name, times);
+    aprotic::test::count_instructions(name, 100, 1, operation);
 }
 
 Message message_of(std::size_t body_size) {

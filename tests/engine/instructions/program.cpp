@@ -43,7 +43,7 @@ public:
     }
 
     void run(const char* name, bool settled) {
-        test::count_instructions(name, [&] {
+        test::count_instructions(name, test::windows, test::window, [&] {
             const std::uint64_t end = outcomes_ + window;
             for (int i = 0; i < window; ++i) client_.send(link_, message(), {.settled = settled}).value();
             while (outcomes_ < end) exchange();
@@ -124,7 +124,7 @@ public:
     }
 
     void run(const char* name, bool settled) {
-        test::count_instructions(name, [&] {
+        test::count_instructions(name, test::windows, test::window, [&] {
             const std::uint64_t end = outcomes_ + window;
             reactor_.post([this, settled] {
                 for (int i = 0; i < window; ++i) {
