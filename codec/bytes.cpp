@@ -1,6 +1,7 @@
 #include <aprotic/codec/bytes.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -23,17 +24,83 @@ struct HoldingBlock : detail::Block {
 /// A block with its octets right behind it, in one allocation.
 struct SlabBlock : detail::Block {
     explicit SlabBlock(std::size_t size) noexcept : Block(&SlabBlock::destroy_self), capacity(size) {}
-    static SlabBlock* make(std::size_t size) { return new (::operator new(sizeof(SlabBlock) + size)) SlabBlock(size); }
-    static void free(SlabBlock* block) noexcept {
-        block->~SlabBlock();
-        ::operator delete(block);
-    }
+    static SlabBlock* make(std::size_t size);
+    static void free(SlabBlock* block) noexcept;
     static void destroy_self(Block* block) noexcept;
     std::byte* octets() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
 
     std::size_t capacity;
     SlabPool::Core* pool = nullptr;  // a reference; null while idle, or when it belongs to none
 };
+
+/// Small blocks that a thread has freed, for the next ones it makes. Each message of a few octets has one, and a window
+/// of them is more than the allocator keeps at hand for a thread.
+class SmallBlocks {
+public:
+    ~SmallBlocks() {
+        release();
+        gone = true;
+    }
+
+    static void* take(std::size_t octets) {
+        if (!is_small(octets)) return ::operator new(octets);
+        const std::size_t kind = kind_of(octets);
+        // As wide as its kind in any case: whoever frees it may keep it.
+        if (gone || mine.first_[kind] == nullptr) return ::operator new((kind + 1) * step);
+        mine.kept_ -= (kind + 1) * step;
+        return std::exchange(mine.first_[kind], mine.first_[kind]->next);
+    }
+    static void give_back(void* block, std::size_t octets) noexcept {
+        const std::size_t kind = kind_of(octets);
+        if (!is_small(octets) || gone || mine.kept_ >= kept_max) return ::operator delete(block);
+        mine.kept_ += (kind + 1) * step;
+        mine.first_[kind] = ::new (block) Free{mine.first_[kind]};
+    }
+    static void release_mine() noexcept {
+        if (!gone) mine.release();
+    }
+
+private:
+    struct Free {
+        Free* next;
+    };
+
+// What looks for memory that is used after its end is to see each block come and go.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    static constexpr std::size_t largest = 0;
+#else
+    static constexpr std::size_t largest = 512;  // octets, the block's head included
+#endif
+    static constexpr std::size_t step = 64;
+    static constexpr std::size_t kept_max = 256 * std::size_t{1024};  // octets
+
+    static constexpr bool is_small(std::size_t octets) noexcept { return octets <= largest; }
+    static constexpr std::size_t kind_of(std::size_t octets) noexcept { return (octets - 1) / step; }
+    void release() noexcept {
+        for (Free*& first : first_) {
+            while (first != nullptr) ::operator delete(std::exchange(first, first->next));
+        }
+        kept_ = 0;
+    }
+
+    std::array<Free*, 512 / step> first_{};
+    std::size_t kept_ = 0;
+
+    static thread_local SmallBlocks mine;
+    static thread_local bool gone;  // the thread ends: what is freed from here on is not kept
+};
+thread_local SmallBlocks SmallBlocks::mine;
+thread_local bool SmallBlocks::gone = false;
+
+SlabBlock* SlabBlock::make(std::size_t size) {
+    return ::new (SmallBlocks::take(sizeof(SlabBlock) + size)) SlabBlock(size);
+}
+
+void SlabBlock::free(SlabBlock* block) noexcept {
+    const std::size_t octets = sizeof(SlabBlock) + block->capacity;
+    block->~SlabBlock();
+    SmallBlocks::give_back(block, octets);
+}
 
 }  // namespace
 
@@ -47,6 +114,8 @@ void copy_bytes(std::span<std::byte> to, std::span<const std::byte> from) noexce
 
 CopyCount copy_count() noexcept { return copies; }
 void reset_copy_count() noexcept { copies = {}; }
+
+void release_kept_memory() noexcept { SmallBlocks::release_mine(); }
 
 // Bytes
 

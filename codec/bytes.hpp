@@ -72,6 +72,10 @@ struct CopyCount {
 CopyCount copy_count() noexcept;
 void reset_copy_count() noexcept;
 
+/// The calling thread gives back what it keeps of blocks of up to 512 octets for the next ones, at most 256 KiB. A
+/// thread that ends does so by itself; for who counts what is allocated, or has no more to send for long.
+void release_kept_memory() noexcept;
+
 namespace detail {
 
 /// A reference-counted block of memory. Last release calls `destroy`.
@@ -79,7 +83,9 @@ struct Block {
     explicit Block(void (*d)(Block*) noexcept) noexcept : destroy(d) {}
     void retain() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
     void release() noexcept {
-        if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(this);
+        // Who alone refers to it needs no arbiter: nobody is left who could retain it.
+        if (refs.load(std::memory_order_acquire) == 1 || refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            destroy(this);
     }
 
     std::atomic<std::uint32_t> refs{1};

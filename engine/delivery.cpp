@@ -38,6 +38,7 @@ std::string Outcome::message() const {
 // --- Tracker ---------------------------------------------------------------------------------------------------------
 
 Tracker::Tracker(const TrackerRef& state) noexcept : state_(TrackerRef(state).leave()) {}
+Tracker::Tracker(TrackerRef&& state) noexcept : state_(state.leave()) {}
 Tracker::Tracker(const Tracker& other) noexcept : state_(other.ref().leave()) {}
 Tracker::~Tracker() {
     if (state_ != nullptr) state_->release();

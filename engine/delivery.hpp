@@ -96,6 +96,7 @@ private:
     friend class TrackerRef;
     struct State;
     explicit Tracker(const TrackerRef& state) noexcept;
+    explicit Tracker(TrackerRef&& state) noexcept;
     TrackerRef ref() const noexcept;
     State* state_ = nullptr;  // counted
 };

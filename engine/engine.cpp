@@ -71,8 +71,11 @@ codec::Result<void> Engine::set_available(LinkId link, std::uint32_t available) 
 codec::Result<void> Engine::send_flow(LinkId link, bool echo, codec::Map properties) {
     return impl_->connection().send_flow(link, echo, std::move(properties));
 }
-codec::Result<DeliveryId> Engine::send(LinkId link, codec::EncodedMessage message, const SendOptions& options) {
+codec::Result<DeliveryId> Engine::send(LinkId link, codec::EncodedMessage&& message, const SendOptions& options) {
     return impl_->connection().send(link, std::move(message), options);
+}
+codec::Result<DeliveryId> Engine::send(LinkId link, const codec::EncodedMessage& message, const SendOptions& options) {
+    return impl_->connection().send(link, message, options);
 }
 codec::Result<DeliveryId> Engine::begin_send(LinkId link, const SendOptions& options) {
     return impl_->connection().begin_send(link, options);
@@ -112,5 +115,6 @@ const codec::DeliveryState* Engine::partial_state(LinkId link) const {
 }
 const codec::Open* Engine::remote_open() const { return std::as_const(impl_->stack).connection().remote_open(); }
 void Engine::set_trace(TraceSink* sink) { impl_->stack.set_trace(sink); }
+void Engine::tell_accepted_together() { impl_->stack.tell_accepted_together(); }
 
 }  // namespace aprotic::engine

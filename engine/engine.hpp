@@ -100,9 +100,10 @@ public:
     /// have symbol keys and are left out where they do not fit into a frame. [2.7.4]
     codec::Result<void> send_flow(LinkId link, bool echo, codec::Map properties = {});
 
-    /// Queues a message. The bytes are kept by reference until settled. Errc::message_too_large beyond the peer's
-    /// limit.
-    codec::Result<DeliveryId> send(LinkId link, codec::EncodedMessage message, const SendOptions& options = {});
+    /// Queues a message. The bytes are kept by reference until they are written; of a resumable link, until settled.
+    /// Errc::message_too_large beyond the peer's limit.
+    codec::Result<DeliveryId> send(LinkId link, codec::EncodedMessage&& message, const SendOptions& options = {});
+    codec::Result<DeliveryId> send(LinkId link, const codec::EncodedMessage& message, const SendOptions& options = {});
     /// Begins a message that is handed over in parts, which are framed as they come and not kept; deliveries that are
     /// sent on the link later go after it. Nothing goes out before the first part or the end.
     codec::Result<DeliveryId> begin_send(LinkId link, const SendOptions& options = {});
@@ -148,6 +149,8 @@ public:
 
     /// `sink` must outlive the engine or be replaced by nullptr first.
     void set_trace(TraceSink* sink);
+    /// From now on, outcomes that are nothing but accepted and settled come together: DeliveriesAccepted.
+    void tell_accepted_together();
 
 private:
     struct Impl;

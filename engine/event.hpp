@@ -1,7 +1,11 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -105,8 +109,26 @@ struct DeliveryUpdated {
     void* context = nullptr;  ///< outgoing: SendOptions::context; null once `settled` has been told
 };
 
+/// Deliveries of a sending link that the peer has accepted and settled, all of them sent whole and unsettled: what a
+/// DeliveryUpdated would say of each, oldest first. The engine has forgotten them. Only if
+/// Engine::tell_accepted_together was called.
+struct DeliveriesAccepted {
+    struct One {
+        DeliveryId delivery;
+        void* context;  ///< SendOptions::context
+    };
+    static constexpr std::size_t count_max = 32;
+
+    std::span<const One> deliveries() const noexcept { return std::span(all).first(count); }
+
+    LinkId link;
+    std::size_t count = 0;
+    std::array<One, count_max> all;  ///< of which `count` are there
+};
+
 using Event =
     std::variant<Authenticated, ConnectionOpened, ConnectionClosedByPeer, ConnectionEnded, SessionOpened, SessionEnded,
-                 LinkRequested, LinkOpened, LinkDetaching, LinkDetached, LinkFlowed, DeliveryReceived, DeliveryUpdated>;
+                 LinkRequested, LinkOpened, LinkDetaching, LinkDetached, LinkFlowed, DeliveryReceived, DeliveryUpdated,
+                 DeliveriesAccepted>;
 
 }  // namespace aprotic::engine

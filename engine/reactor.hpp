@@ -42,6 +42,9 @@ public:
     /// Writes as much of `from` as goes now, at least one byte. The memory must stay valid until `done`, and so must
     /// the list.
     virtual void write(std::span<const codec::ConstBuffer> from, Completion done) = 0;
+    /// Writes what goes at once; returns how many bytes. 0: none does now, or this stream cannot tell, or there is an
+    /// error, which write() tells. Not while a write is under way.
+    virtual std::size_t try_write(std::span<const codec::ConstBuffer> from);
     /// Tells the peer that nothing more will be written; reading goes on.
     virtual void shutdown_write() = 0;
     virtual void close() = 0;

@@ -239,6 +239,7 @@ void ConnectionEndpoint::materialise(EventQueue::Entry entry, std::optional<Even
         event.emplace(LinkFlowed{entry.link});
         return;
     }
+    if (entry.kind == Kind::accepted) return tell_accepted(entry, event);
     Delivery* const delivery = context_.deliveries.find(entry.delivery);
     if (delivery == nullptr) return;
     if (entry.kind == Kind::news) {
@@ -247,6 +248,20 @@ void ConnectionEndpoint::materialise(EventQueue::Entry entry, std::optional<Even
     } else if (delivery->link->receipt_polled(*delivery)) {
         event.emplace(DeliveryReceived{entry.link, entry.delivery});
     }
+}
+
+void ConnectionEndpoint::tell_accepted(const EventQueue::Entry& entry, std::optional<Event>& event) {
+    event.emplace(std::in_place_type<DeliveriesAccepted>);
+    auto& accepted = *std::get_if<DeliveriesAccepted>(&*event);
+    accepted.link = entry.link;
+    for (std::uint32_t i = 0; i < entry.count; ++i) {
+        const DeliveryId id = context_.events.pop_accepted();
+        Delivery* const delivery = context_.deliveries.find(id);
+        if (delivery == nullptr) continue;
+        accepted.all[accepted.count++] = {id, delivery->context};
+        delivery->link->accepted_polled(*delivery);
+    }
+    if (accepted.count == 0) event.reset();
 }
 
 void ConnectionEndpoint::deliver(Event event, std::optional<Event>& into) {

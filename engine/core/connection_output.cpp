@@ -55,8 +55,7 @@ void ConnectionEndpoint::write_sessions(std::size_t entries_max) {
     auto& outbox = context_.outbox;
     auto& dirty = context_.dirty_sessions;
     dirty.for_each([&](SessionEndpoint& session) { session.write_opening(outbox); });
-    while (context_.scheduler.has_work() && outbox.size() < build_ahead && outbox.entries() < entries_max) {
-        context_.scheduler.write_next(outbox);
+    while (outbox.size() < build_ahead && outbox.entries() < entries_max && context_.scheduler.write_next(outbox)) {
     }
     dirty.for_each([&](SessionEndpoint& session) {
         session.write_closing(outbox);

@@ -67,6 +67,8 @@ public:
     Fault recv_detach(codec::Detach detach);
     /// The peer's word about one delivery of this link, either direction.
     void recv_state(Delivery& delivery, bool settled, const Shared<ToldState>& state);
+    /// The same for one that was accepted and settled. False: there is more to it, and nothing has happened.
+    bool recv_accepted(Delivery& delivery);
 
     // --- commands --------------------------------------------------------------------------------------------------
 
@@ -121,6 +123,8 @@ public:
     bool receipt_polled(Delivery& delivery);
     /// The application hears of the delivery's news.
     void news_polled(Delivery& delivery, DeliveryUpdated& event);
+    /// The application hears that the delivery is accepted and settled.
+    void accepted_polled(Delivery& delivery);
     /// The last frame of a delivery sent settled was written.
     void sent_settled(Delivery& delivery);
     /// What the application needs to attach the link again; null if it is not resumable.
@@ -230,7 +234,7 @@ private:
     Delivery* find_resumed(const codec::DeliveryTag& tag) noexcept;
     void finish_resumed(Delivery& delivery);
     void suspend_if_reduced();
-    codec::Result<Delivery*> add_outgoing(const SendOptions& options);
+    codec::Result<Delivery*> add_outgoing(const SendOptions& options, codec::EncodedMessage&& message);
     void write_abort(Outbox& outbox, Delivery& delivery);
     void begin_transfer(Delivery& delivery);
     void enter_unsettled(Delivery& delivery);

@@ -24,34 +24,28 @@ codec::Result<DeliveryId> LinkEndpoint::send(codec::EncodedMessage&& message, co
     if (remote_message_size_max_ != 0 && message.size() > remote_message_size_max_) {
         return make_error_code(Errc::message_too_large);  // [2.7.3-m]
     }
-    const auto added = add_outgoing(options);
+    const auto added = add_outgoing(options, std::move(message));
     if (!added) return added.error();
-    Delivery& delivery = **added;
-    if (delivery.message_format == 0) delivery.message_format = message.message_format();
-    delivery.payload = std::move(message).octets();
-    delivery.total = delivery.payload.size();
     context_.scheduler.consider(*this);
-    return delivery.id;
+    return (*added)->id;
 }
 
-codec::Result<Delivery*> LinkEndpoint::add_outgoing(const SendOptions& options) {
+codec::Result<Delivery*> LinkEndpoint::add_outgoing(const SendOptions& options, codec::EncodedMessage&& message) {
     std::size_t state_size = 0;
     if (options.state) {
         state_size = codec::encode_as(*options.state).size();
         if (state_size > sent_state_max) return make_error_code(Errc::invalid_option);
     }
-    const auto [id, delivery] = context_.deliveries.emplace(this);
+    const std::uint32_t format = options.message_format != 0 ? options.message_format : message.message_format();
+    const auto [id, delivery] = context_.deliveries.emplace(this, std::move(message));
     delivery->id = id;
     delivery->tag = options.tag ? *options.tag : codec::DeliveryTag::from_number(sending_.next_tag++);
-    delivery->message_format = options.message_format;
+    delivery->message_format = format;
     // The mode agreed for the link goes before the wish for one message. [2.7.5-i, -j]
     delivery->settled = snd_settle_mode_ == codec::SenderSettleMode::settled ||
                         (snd_settle_mode_ == codec::SenderSettleMode::mixed && options.settled);
     delivery->context = options.context;
-    if (options.state) {
-        delivery->sent_state = options.state;
-        delivery->sent_state_size = state_size;
-    }
+    if (options.state) delivery->sent_state = std::make_unique<SentState>(SentState{options.state, state_size});
     deliveries_.push_back(*delivery);
     waiting_.push_back(*delivery);
     return delivery;
@@ -59,7 +53,7 @@ codec::Result<Delivery*> LinkEndpoint::add_outgoing(const SendOptions& options) 
 
 codec::Result<DeliveryId> LinkEndpoint::begin_send(const SendOptions& options) {
     if (!is_sender() || !alive() || is_unanswered()) return make_error_code(Errc::wrong_state);
-    const auto added = add_outgoing(options);
+    const auto added = add_outgoing(options, {});
     if (!added) return added.error();
     Delivery& delivery = **added;
     delivery.in_parts = delivery.open = true;
@@ -110,7 +104,7 @@ void LinkEndpoint::write_abort(Outbox& outbox, Delivery& delivery) {
     transfer.delivery_id = delivery.number;
     transfer.settled = delivery.settled;
     transfer.aborted = true;  // and not `more` [2.7.5-l]
-    if (delivery.sent_state) transfer.state = *delivery.sent_state;
+    if (delivery.sent_state) transfer.state = *delivery.sent_state->state;
     outbox.append_transfer(session_.channel(), transfer, {}, 0, 0);
     session_.windows.send_transfer();
     waiting_.remove(delivery);
@@ -192,7 +186,7 @@ void LinkEndpoint::write_full_transfer(Outbox& outbox, Delivery& delivery) {
     }
     transfer.delivery_id = delivery.number;
     transfer.settled = delivery.settled;
-    if (delivery.sent_state && !transfer.state) transfer.state = *delivery.sent_state;  // [4.4.1-c]
+    if (delivery.sent_state && !transfer.state) transfer.state = *delivery.sent_state->state;  // [4.4.1-c]
     const std::size_t length = std::min(frame_room(delivery, first), delivery.payload.size() - delivery.sent);
     transfer.more = delivery.open || delivery.sent + length < delivery.payload.size();
     outbox.append_transfer(session_.channel(), transfer, delivery.payload, delivery.sent, length);
@@ -224,7 +218,8 @@ void LinkEndpoint::enter_unsettled(Delivery& delivery) {
 std::size_t LinkEndpoint::frame_room(const Delivery& delivery, bool first) const noexcept {
     const std::size_t frame_size = std::min(
         context_.frame_size_max(), std::max(context_.limits.frame_size_max, codec::protocol::min_max_frame_size));
-    return frame_size - delivery.sent_state_size - (first ? first_transfer_overhead : next_transfer_overhead);
+    const std::size_t state_size = delivery.sent_state ? delivery.sent_state->size : 0;
+    return frame_size - state_size - (first ? first_transfer_overhead : next_transfer_overhead);
 }
 
 void LinkEndpoint::frame_written(Delivery& delivery, std::size_t length) {
@@ -240,8 +235,8 @@ void LinkEndpoint::frame_written(Delivery& delivery, std::size_t length) {
 void LinkEndpoint::last_frame_written(Outbox& outbox, Delivery& delivery) {
     delivery.framed = true;
     waiting_.remove(delivery);
+    if (delivery.settled || !resumable_) delivery.payload.clear();  // nobody asks for it any more
     if (delivery.settled) {
-        delivery.payload.clear();
         context_.sent_settled.push_back({outbox.end_position(), delivery.id});
     } else if (delivery.remote_settled && !delivery.news_queued) {
         erase(delivery);

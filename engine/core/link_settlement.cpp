@@ -96,6 +96,23 @@ void LinkEndpoint::recv_state(Delivery& delivery, bool settled, const Shared<Tol
     if (has_news) queue_news(delivery);
 }
 
+/// A delivery that was sent whole and of which nothing was heard before: as nearly all are.
+bool LinkEndpoint::recv_accepted(Delivery& delivery) {
+    const bool plain = is_sender() && delivery.framed && !delivery.news_queued && !delivery.remote_outcome &&
+                       !delivery.local_settled && !delivery.in_parts && !delivery.memory && !delivery.sent_state;
+    if (!plain) return false;
+    mark_remote_settled(delivery);
+    delivery.remote_outcome = delivery.news_queued = true;
+    context_.events.push_accepted(id_, delivery.id);
+    return true;
+}
+
+/// Nobody has use for it: it is on no list but that of the link's deliveries.
+void LinkEndpoint::accepted_polled(Delivery& delivery) {
+    deliveries_.remove(delivery);
+    context_.deliveries.erase(delivery.id);
+}
+
 /// No disposition will name it any more. [2.6.12-b]
 void LinkEndpoint::mark_remote_settled(Delivery& delivery) noexcept {
     if (delivery.remote_settled) return;

@@ -147,17 +147,16 @@ void Outbox::push_shared(codec::Bytes bytes) {
     entries_.push_back({std::move(bytes), data, size, false});
 }
 
-void Outbox::show(std::span<const std::byte> header, const codec::ByteChain* message, std::size_t offset,
-                  std::size_t length) const {
-    if (trace_ == nullptr) return;
+void Outbox::show_to(TraceSink& trace, std::span<const std::byte> header, const codec::ByteChain* message,
+                     std::size_t offset, std::size_t length) {
     if (message == nullptr) {
-        trace_->frame(true, header);
+        trace.frame(true, header);
         return;
     }
     std::vector<std::byte> whole(header.size() + length);
     codec::copy_bytes(std::span(whole).first(header.size()), header);
     message->copy_to(offset, std::span(whole).subspan(header.size()));
-    trace_->frame(true, whole);
+    trace.frame(true, whole);
 }
 
 }  // namespace aprotic::engine::core

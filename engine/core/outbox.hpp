@@ -70,7 +70,11 @@ private:
     void push_shared(codec::Bytes bytes);
     void append_payload(const codec::ByteChain& message, std::size_t offset, std::size_t length);
     void show(std::span<const std::byte> header, const codec::ByteChain* message, std::size_t offset,
-              std::size_t length) const;
+              std::size_t length) const {
+        if (trace_ != nullptr) show_to(*trace_, header, message, offset, length);
+    }
+    static void show_to(TraceSink& trace, std::span<const std::byte> header, const codec::ByteChain* message,
+                        std::size_t offset, std::size_t length);
 
     Ring<Entry> entries_;
     std::size_t size_ = 0;

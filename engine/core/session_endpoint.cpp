@@ -305,7 +305,12 @@ void SessionEndpoint::recv_disposition(codec::Disposition& disposition) {
     if (found_.empty()) return;
     Shared<ToldState> state;
     if (disposition.state) state = context_.share(std::move(*disposition.state));
-    for (Delivery* const delivery : found_) delivery->link->recv_state(*delivery, disposition.settled, state);
+    const bool accepted = context_.tells_accepted_together && disposition.settled && state &&
+                          std::holds_alternative<codec::Accepted>(state->state);
+    for (Delivery* const delivery : found_) {
+        if (accepted && delivery->link->recv_accepted(*delivery)) continue;
+        delivery->link->recv_state(*delivery, disposition.settled, state);
+    }
 }
 
 void SessionEndpoint::tell_suspended(const codec::Disposition& disposition) {

@@ -11,7 +11,7 @@ class TransferScheduler {
 public:
     /// Something changed that may let the link send: a message, credit, the session's window.
     void consider(LinkEndpoint& link) {
-        if (link.sendable()) ready_.push_back(link);
+        if (!ready_.contains(link) && link.sendable()) ready_.push_back(link);
     }
     void remove(LinkEndpoint& link) noexcept { ready_.remove(link); }
 
@@ -20,11 +20,13 @@ public:
         while (!ready_.empty() && !ready_.front()->sendable()) ready_.pop_front();
         return !ready_.empty();
     }
-    /// Writes the next frame into `outbox`. Only while has_work().
-    void write_next(Outbox& outbox) {
+    /// Writes the next frame into `outbox`; false when there is none.
+    bool write_next(Outbox& outbox) {
+        if (!has_work()) return false;
         LinkEndpoint& link = ready_.pop_front();
         link.write_transfer(outbox);
-        consider(link);
+        ready_.push_back(link);  // whether it has more to send is asked when its turn comes
+        return true;
     }
 
 private:

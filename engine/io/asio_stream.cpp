@@ -104,6 +104,14 @@ public:
         core_->socket.async_write_some(AsioBuffers(from), Writing{core_});
     }
 
+    std::size_t try_write(std::span<const codec::ConstBuffer> from) override {
+        APROTIC_ASSERT(!core_->write_done);
+        std::error_code error;
+        auto& socket = core_->socket;
+        if (!socket.non_blocking()) socket.non_blocking(true, error);
+        return error ? 0 : socket.write_some(AsioBuffers(from), error);
+    }
+
     void shutdown_write() override {
         std::error_code ignored;  // the peer may have gone; the reader will learn it
         core_->socket.shutdown(asio::socket_base::shutdown_send, ignored);

@@ -1,10 +1,17 @@
 #include <aprotic/engine/io/pump.hpp>
 
+#include <algorithm>
+
 namespace aprotic::engine::io {
 namespace {
 
-/// Events that are told before what they led to is written.
-constexpr unsigned events_per_write = 16;
+/// The peer begins with what is ready while we go on, as soon as that is worth a system call and waking it. Bytes, of
+/// which an event, and a command, counts for some. With half of it both sides take more time for each message, with
+/// twice as much one waits for the other: see docs/performance.md.
+constexpr std::size_t worth_a_write = 48 * std::size_t{1024};
+constexpr std::size_t step_bytes = 96;
+/// Bytes that are written without a look at what else there is to do.
+constexpr std::size_t at_once_max = 256 * std::size_t{1024};
 
 }  // namespace
 
@@ -15,10 +22,10 @@ Pump::~Pump() {
     if (timer_ != 0) reactor_.cancel_timer(timer_);
 }
 
-void Pump::wake() {
+void Pump::wake(std::size_t bytes) {
     if (in_turn_) {
         dirty_ = true;
-        return;
+        return worked(bytes);
     }
     if (finished_ || std::exchange(scheduled_, true)) return;
     reactor_.post([weak = weak_from_this()] {
@@ -49,10 +56,9 @@ void Pump::turn() {
         dirty_ = false;
         const Instant now = reactor_.now();
         if (const auto due = engine_.poll_timeout(); due && *due <= now) engine_.handle_timeout(now);
-        for (unsigned told = 1; engine_.poll_event(event); ++told) {
+        while (engine_.poll_event(event)) {
             client->on_event(*event);
-            // The peer begins with what is ready while we go on.
-            if (told % events_per_write == 0) write();
+            worked(0);
         }
         client->on_events_done();
         write();
@@ -63,10 +69,22 @@ void Pump::turn() {
     arm();
 }
 
+void Pump::worked(std::size_t bytes) {
+    work_ += step_bytes + bytes;
+    if (work_ >= worth_a_write) write();
+}
+
 void Pump::write() {
+    work_ = 0;
     if (writing_ || write_closed_) return;
     const Instant now = reactor_.now();
-    const auto pieces = gather(now);
+    auto pieces = gather(now);
+    for (std::size_t left = at_once_max; !pieces.empty() && left > 0; pieces = gather(now)) {
+        const std::size_t n = stream_->try_write(pieces);
+        if (n == 0) break;
+        engine_.commit_write(n, now);
+        left -= std::min(left, n);
+    }
     if (pieces.empty()) return;
     writing_ = true;
     stream_->write(pieces, [this](std::error_code error, std::size_t n) {

@@ -18,7 +18,8 @@ namespace aprotic::engine::io {
 ///
 /// A turn is time-out, events, write, until nothing changes any more. Events come before the write so that what
 /// handlers answer to everything one read has brought leaves together, and so that a sender asked to drain can still
-/// send before its credit goes back. [2.6.7]
+/// send before its credit goes back [2.6.7]. Where that is much, it leaves in several writes, also from inside of a
+/// handler that sends one message after the other.
 class Pump : public std::enable_shared_from_this<Pump> {
 public:
     class Client {
@@ -40,13 +41,14 @@ public:
 
     Engine& engine() noexcept { return engine_; }
     const Engine& engine() const noexcept { return engine_; }
-    /// A command was given: goes round soon.
-    void wake();
+    /// A command was given, with so many bytes to be sent: goes round soon.
+    void wake(std::size_t bytes = 0);
     /// Cuts the stream now; the engine ends with `why`. Its last events come with the next turn.
     void cut(std::error_code why);
 
 private:
     void turn();
+    void worked(std::size_t bytes);
     void write();
     std::span<codec::ConstBuffer> gather(Instant now);
     void read();
@@ -61,6 +63,7 @@ private:
     std::unique_ptr<std::array<codec::ConstBuffer, 64>> many_;
     Reactor::TimerId timer_ = 0;
     std::optional<Instant> armed_;
+    std::size_t work_ = 0;  // since the last write, in bytes
     bool scheduled_ = false;
     bool in_turn_ = false;
     bool dirty_ = false;

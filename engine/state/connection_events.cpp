@@ -152,6 +152,10 @@ void ConnectionState::handle(DeliveryUpdated& event) {
     if (LinkState* const link = links_.at(event.link)) link->delivery_updated(event);
 }
 
+void ConnectionState::handle(DeliveriesAccepted& event) {
+    if (LinkState* const link = links_.at(event.link)) link->deliveries_accepted(event);
+}
+
 Receiver& ConnectionState::receiver_at_hand(ReceiverState& link) {
     // A handler may have moved it away, or put another into its place.
     if (receiving_.state_.get() != &link) receiving_ = ReceiverState::plain_handle(link);

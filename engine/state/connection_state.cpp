@@ -135,6 +135,7 @@ void ConnectionState::connected(codec::Result<std::unique_ptr<Stream>, Failure> 
 void ConnectionState::start(std::unique_ptr<Stream> stream) {
     Reactor& reactor = loop->reactor;
     Engine engine(role, *options_, reactor.now(), reactor.random(), stream->is_private());
+    engine.tell_accepted_together();
     stack::wipe_secrets(*options_);  // the engine has its own, and a connection has no second one
     options_.reset();
     pump_ = std::make_shared<io::Pump>(reactor, std::move(engine), std::move(stream),
@@ -237,8 +238,8 @@ void ConnectionState::later(Function<void()> task) {
     pump_->wake();
 }
 
-void ConnectionState::wake() {
-    if (pump_) pump_->wake();
+void ConnectionState::wake(std::size_t bytes) {
+    if (pump_) pump_->wake(bytes);
 }
 
 void ConnectionState::close_unheld() {

@@ -102,8 +102,8 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
     }
     /// Runs `task` from the pump, after the present callback or command has returned.
     void later(Function<void()> task);
-    /// The pump must go round: a command was given to the engine.
-    void wake();
+    /// The pump must go round: a command was given to the engine, with so many bytes of a message.
+    void wake(std::size_t bytes = 0);
     /// Null before there is a stream, and when the connection is over.
     Engine* engine() noexcept { return pump_ && !over_ ? &pump_->engine() : nullptr; }
     const codec::Open* remote_open() const { return pump_ ? pump_->engine().remote_open() : nullptr; }
@@ -149,6 +149,7 @@ private:
     void handle(LinkFlowed& event);
     void handle(DeliveryReceived& event);
     void handle(DeliveryUpdated& event);
+    void handle(DeliveriesAccepted& event);
 
     void connected(codec::Result<std::unique_ptr<Stream>, Failure> result);
     void attach(const std::shared_ptr<LinkState>& link);

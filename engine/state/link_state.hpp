@@ -131,6 +131,7 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     virtual void flow_properties(const codec::Map&) {}
     virtual void delivery_received(DeliveryId) {}
     virtual void delivery_updated(const DeliveryUpdated&) {}
+    virtual void deliveries_accepted(const DeliveriesAccepted&) {}
     /// The engine gives these up without having sent anything of them.
     virtual void never_sent(const std::vector<DeliveryId>&) {}
     /// The link goes away: gives back what can be given back while the engine still knows it.

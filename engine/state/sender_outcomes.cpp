@@ -35,9 +35,7 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
     if (event.context == nullptr) return;
     auto& state = *static_cast<Tracker::State*>(event.context);
     if (event.settled && !event.aborted && !event.wants_more && !state.transaction && !state.parts) {
-        if (state.options.settled) return finish_plainly(messages_->unfinished.remove(state), Outcome::Kind::sent);
-        if (event.state && std::holds_alternative<codec::Accepted>(*event.state))
-            return finish_plainly(messages_->unfinished.remove(state), Outcome::Kind::accepted);
+        if (state.options.settled) return finish_plainly(messages_->unfinished.remove_ended(state), Outcome::Kind::sent);
     }
     const TrackerState tracker(&state);
     if (event.wants_more) add_part(tracker, {});  // what waits is counted anew
@@ -78,6 +76,22 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
         connection->wake();
     }
     finish(tracker, std::move(*outcome), Callback::now);
+}
+
+/// All of them are taken off the lists before the first callback, which may do with any of them what it likes.
+void SenderState::deliveries_accepted(const DeliveriesAccepted& event) {
+    TrackerList answered;
+    std::size_t bytes = 0;
+    for (const auto& one : event.deliveries()) {
+        if (one.context == nullptr) continue;
+        auto& tracker = *static_cast<Tracker::State*>(one.context);
+        tracker.stage = Tracker::State::Stage::finished;
+        forget_deadline(tracker);
+        if (std::exchange(tracker.counted, false)) bytes += tracker.bytes;
+        answered.push_back(messages_->unfinished.remove_ended(tracker));
+    }
+    if (bytes != 0) budget_.give_back(bytes);
+    while (!answered.empty()) tell(answered.pop_front_ended(), Outcome::Kind::accepted);
 }
 
 void SenderState::answered_within(const TrackerState& tracker, const codec::TransactionalState& state, bool settled) {
@@ -140,6 +154,10 @@ void SenderState::leave(Tracker::State& tracker) {
 /// As nearly all of them end: nothing else is known of it, and the engine has forgotten it.
 void SenderState::finish_plainly(TrackerState tracker, Outcome::Kind kind) {
     leave(*tracker);
+    tell(std::move(tracker), kind);
+}
+
+void SenderState::tell(TrackerState tracker, Outcome::Kind kind) {
     if (auto callback = tracker->finish(kind)) connection->call([&] { callback(*tracker->outcome()); });
     tracker.drop_here();
 }

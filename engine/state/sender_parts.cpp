@@ -112,7 +112,8 @@ codec::Result<DeliveryId> SenderState::begin_parts(Engine& engine, const Tracker
 void SenderState::add_part(const TrackerState& tracker, codec::ByteChain part) {
     using Stage = Tracker::State::Stage;
     OutgoingParts& parts = *tracker->parts;
-    parts.counted += part.size();
+    const std::size_t bytes = part.size();
+    parts.counted += bytes;
     if (tracker->stage == Stage::queued) return parts.before.append(part);
     Engine* engine = connection ? connection->engine() : nullptr;
     // Its end has closed the budget already: the next append hears of it.
@@ -125,7 +126,7 @@ void SenderState::add_part(const TrackerState& tracker, codec::ByteChain part) {
         return finish(tracker, not_sent(Errc::message_too_large, waiting.error().message()), Callback::later);
     }
     count_parts(tracker, *waiting);
-    connection->wake();
+    connection->wake(bytes);
 }
 
 void SenderState::count_parts(const TrackerState& tracker, std::size_t waiting) {

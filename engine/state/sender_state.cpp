@@ -61,20 +61,26 @@ const std::shared_ptr<TrackerHome>& SenderState::home() {
 }
 
 /// `here`: this is the reactor's thread.
-SenderState::TrackerState SenderState::make_tracker(codec::EncodedMessage&& message, const SendParameters& parameters,
-                                                    bool here) {
+SenderState::TrackerState SenderState::new_tracker(std::size_t bytes, const SendParameters& parameters, bool here) {
     Recycler& recycler = *loop()->recycler;
     static_assert(alignof(Tracker::State) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
     void* const place = here ? recycler.take_here(sizeof(Tracker::State)) : recycler.take(sizeof(Tracker::State));
-    auto tracker = TrackerRef::adopt(::new (place) Tracker::State(home(), std::move(message)));
-    tracker->options.settled = parameters.settled;
+    auto tracker = TrackerRef::adopt(::new (place) Tracker::State(*home(), bytes));
     // [2.8.2] What the link has agreed on goes before what one message wants.
-    if (snd_settle_mode == codec::SenderSettleMode::settled) tracker->options.settled = true;
-    if (snd_settle_mode == codec::SenderSettleMode::unsettled) tracker->options.settled = false;
-    if (parameters.tag) tracker->options.tag = parameters.tag;
-    tracker->options.message_format = tracker->message.message_format();
+    tracker->options.settled = snd_settle_mode == codec::SenderSettleMode::settled ||
+                               (parameters.settled && snd_settle_mode != codec::SenderSettleMode::unsettled);
     tracker->options.context = tracker.get();
     tracker->context = parameters.context;
+    return tracker;
+}
+
+SenderState::TrackerState SenderState::make_tracker(codec::EncodedMessage&& message, const SendParameters& parameters,
+                                                    bool here) {
+    auto tracker = new_tracker(message.size(), parameters, here);
+    tracker->hold_home();
+    tracker->message = std::move(message);
+    if (parameters.tag) tracker->options.tag = parameters.tag;
+    tracker->options.message_format = tracker->message.message_format();
     if (parameters.state) {
         tracker->options.state = std::make_shared<codec::DeliveryState>(*parameters.state);
     }
@@ -95,6 +101,9 @@ Tracker SenderState::refuse(const TrackerState& tracker, Outcome&& outcome) cons
 Tracker SenderState::send(codec::EncodedMessage&& message, const SendParameters& parameters,
                           std::shared_ptr<TransactionState> transaction) {
     const bool here = reactor().on_thread();
+    if (here && !transaction && goes_at_once(parameters) &&
+        budget_.take(message.size(), false, {}) == ByteBudget::Answer::taken)
+        return send_at_once(std::move(message), parameters);
     TrackerState tracker = make_tracker(std::move(message), parameters, here);
     if (transaction) {
         tracker->options.state = transaction->state;
@@ -115,6 +124,25 @@ Tracker SenderState::send(codec::EncodedMessage&& message, const SendParameters&
     } else {
         hand_to_reactor(std::move(tracker));
     }
+    return handle;
+}
+
+/// As nearly all do from callbacks: there is credit, nothing waits before it, and nothing is said of it but whether it is
+/// settled.
+bool SenderState::goes_at_once(const SendParameters& parameters) const noexcept {
+    return spare_ > 0 && available_told_ == 0 && queued() == 0 && !ended && ready() && !resumable && !parameters.tag &&
+           !parameters.state && !parameters.timeout;
+}
+
+/// Its bytes have been taken from the budget.
+Tracker SenderState::send_at_once(codec::EncodedMessage&& message, const SendParameters& parameters) {
+    TrackerState tracker = new_tracker(message.size(), parameters, true);
+    tracker->retain_first();
+    Tracker handle(TrackerRef::adopt(tracker.get()));
+    tracker->counted = true;
+    tracker->number = ++messages().last_number;
+    const auto sent = connection->engine()->send(*id, std::move(message), tracker->options);
+    with_engine(std::move(tracker), sent);
     return handle;
 }
 
@@ -180,7 +208,12 @@ void SenderState::hand_over(TrackerState tracker) {
         tracker->options.tag = codec::DeliveryTag::from_number(messages_->next_tag++);
     const auto sent =
         tracker->parts ? begin_parts(engine, tracker) : engine.send(*id, std::move(tracker->message), tracker->options);
+    with_engine(std::move(tracker), sent);
+}
+
+void SenderState::with_engine(TrackerState tracker, const codec::Result<DeliveryId>& sent) {
     if (!sent) {
+        tracker->hold_home();
         Outcome outcome{.kind = Outcome::Kind::not_sent,
                         .failure = Failure{.code = sent.error(),
                                            .condition = {},
@@ -190,8 +223,9 @@ void SenderState::hand_over(TrackerState tracker) {
     --spare_;
     tracker->id = *sent;
     tracker->stage = Tracker::State::Stage::with_engine;
+    const std::size_t bytes = tracker->bytes;
     messages_->unfinished.push_back(std::move(tracker));
-    connection->wake();
+    connection->wake(bytes);
 }
 
 SenderState::TrackerState SenderState::let_go(Tracker::State& tracker) {

@@ -61,6 +61,7 @@ struct SenderState final : LinkState {
     void flowed() override;
     void flow_properties(const codec::Map& properties) override;
     void delivery_updated(const DeliveryUpdated& event) override;
+    void deliveries_accepted(const DeliveriesAccepted& event) override;
     void never_sent(const std::vector<DeliveryId>& deliveries) override;
     void before_detach() override;
     void after_end(const Failure& why) override;
@@ -84,13 +85,18 @@ private:
 
     Messages& messages();
     std::size_t queued() const noexcept { return messages_ ? messages_->queue.size() : 0; }
+    TrackerState new_tracker(std::size_t bytes, const SendParameters& parameters, bool here);
     TrackerState make_tracker(codec::EncodedMessage&& message, const SendParameters& parameters, bool here);
     Tracker refuse(const TrackerState& tracker, Outcome&& outcome) const;
     void hand_to_reactor(TrackerState tracker);
+    bool goes_at_once(const SendParameters& parameters) const noexcept;
+    Tracker send_at_once(codec::EncodedMessage&& message, const SendParameters& parameters);
     void enqueue(TrackerState tracker);
     void serve();
     void tell_available(Engine& engine);
     void hand_over(TrackerState tracker);
+    /// `sent`: what the engine said.
+    void with_engine(TrackerState tracker, const codec::Result<DeliveryId>& sent);
     /// What the engine tells of its delivery from now on is not for us. Null when it has been let go before.
     TrackerState let_go(Tracker::State& tracker);
     const std::shared_ptr<TrackerHome>& home();
@@ -108,6 +114,7 @@ private:
     SenderHandler& handler();
     void finish(const TrackerState& tracker, Outcome outcome, Callback when);
     void finish_plainly(TrackerState tracker, Outcome::Kind kind);
+    void tell(TrackerState tracker, Outcome::Kind kind);
     /// It has ended, and counts no more.
     void leave(Tracker::State& tracker);
     void forget_deadline(Tracker::State& tracker) noexcept;

@@ -25,9 +25,9 @@ bool is_plain(const Outcome& outcome) noexcept {
 }  // namespace
 
 void Tracker::State::destroy(bool here) noexcept {
-    const std::shared_ptr<TrackerHome> kept = std::move(home);
+    const std::shared_ptr<TrackerHome> held = std::move(held_home_);
+    Recycler& recycler = *home->loop->recycler;
     this->~State();
-    Recycler& recycler = *kept->loop->recycler;
     here ? recycler.give_back_here(this, sizeof(State)) : recycler.give_back(this, sizeof(State));
 }
 
@@ -44,7 +44,13 @@ Function<void(const Outcome&)> Tracker::State::finish(Outcome&& how) {
 
 Function<void(const Outcome&)> Tracker::State::finish_with(const Outcome* how) {
     outcome_ = how;
-    const unsigned before = marks_.fetch_or(finished, std::memory_order_acq_rel);
+    unsigned before;
+    if (!is_shared()) {  // nobody else looks
+        before = marks_.load(std::memory_order_relaxed);
+        marks_.store(before | finished, std::memory_order_relaxed);
+    } else {
+        before = marks_.fetch_or(finished, std::memory_order_acq_rel);
+    }
     if ((before & waited) != 0) wake();
     if ((before & called) == 0) return nullptr;
     return std::move(callback_);

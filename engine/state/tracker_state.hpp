@@ -26,7 +26,7 @@ struct SenderState;
 struct TransactionState;
 
 /// What the trackers of one sender share; they may outlive it.
-struct TrackerHome {
+struct TrackerHome : std::enable_shared_from_this<TrackerHome> {
     TrackerHome(std::shared_ptr<Loop> its_loop, std::weak_ptr<SenderState> its_sender)
         : loop(std::move(its_loop)), sender(std::move(its_sender)) {}
 
@@ -90,11 +90,12 @@ struct Tracker::State {
     };
     using Deadlines = std::multimap<Instant, State*, std::less<>, RecyclingAllocator<std::pair<const Instant, State*>>>;
 
-    State(std::shared_ptr<TrackerHome> its_home, codec::EncodedMessage&& its_message)
-        : home(std::move(its_home)), message(std::move(its_message)), bytes(message.size()) {}
+    State(TrackerHome& its_home, std::size_t message_bytes) : home(&its_home), bytes(message_bytes) {}
     State(const State&) = delete;
     State& operator=(const State&) = delete;
 
+    /// Before anybody else knows of it.
+    void retain_first() noexcept { references_.store(2, std::memory_order_relaxed); }
     void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
     void release() noexcept {
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(false);
@@ -124,10 +125,17 @@ struct Tracker::State {
     /// Reactor's thread. Nobody is called any more.
     void forget_user();
 
-    std::shared_ptr<TrackerHome> home;  ///< from the beginning to the end
+    /// Lives at least as long as the sender that made the tracker.
+    TrackerHome* const home;
+    /// Whatever is, or will be, on none of that sender's lists keeps the home itself. The others, and they are most, go
+    /// without a count that all of them share. Reactor's thread, or before anybody else knows of the tracker.
+    void hold_home() {
+        if (!held_home_) held_home_ = home->shared_from_this();
+    }
+    bool is_shared() const noexcept { return references_.load(std::memory_order_acquire) != 1; }
 
     // Reactor's thread, and the sending thread before it has handed the message over.
-    codec::EncodedMessage message;  ///< empty once the engine has it
+    codec::EncodedMessage message;  ///< while it waits for credit
     SendOptions options;
     const std::size_t bytes;
     std::optional<Instant> deadline;
@@ -161,6 +169,7 @@ private:
     Function<void(const Outcome&)> finish_with(const Outcome* how);
     void wake();
 
+    std::shared_ptr<TrackerHome> held_home_;
     std::atomic<std::uint32_t> references_{1};
     std::atomic<unsigned> marks_{0};
     const Outcome* outcome_ = nullptr;
@@ -185,14 +194,25 @@ public:
     bool empty() const noexcept { return list_.empty(); }
     std::size_t size() const noexcept { return list_.size(); }
     void push_back(TrackerRef tracker) noexcept { list_.push_back(*tracker.leave()); }
-    TrackerRef pop_front() noexcept { return TrackerRef::adopt(&list_.pop_front()); }
+    TrackerRef pop_front() {
+        list_.front()->hold_home();
+        return TrackerRef::adopt(&list_.pop_front());
+    }
     /// It is in one of these lists.
     static bool contains(const Tracker::State& tracker) noexcept { return List::contains(tracker); }
     /// It is in this list.
-    TrackerRef remove(Tracker::State& tracker) noexcept {
+    TrackerRef remove(Tracker::State& tracker) {
+        tracker.hold_home();
         list_.remove(tracker);
         return TrackerRef::adopt(&tracker);
     }
+    /// The same for one that has ended: it goes at once, or only handles of its user's are left.
+    TrackerRef remove_ended(Tracker::State& tracker) {
+        if (tracker.is_shared()) tracker.hold_home();
+        list_.remove(tracker);
+        return TrackerRef::adopt(&tracker);
+    }
+    TrackerRef pop_front_ended() { return remove_ended(*list_.front()); }
     /// Calls `visit` for each, which may remove the one it is given.
     template <class F>
     void for_each(F visit) const {

@@ -1,5 +1,7 @@
 #include "core/endpoint.hpp"
 
+#include <array>
+
 #include <catch2/catch.hpp>
 
 using namespace aprotic;
@@ -120,6 +122,96 @@ TEST_CASE("a range settles what it names and skips what it does not", "[2.7.6-b]
     scene.peer.send(peer::disposition(codec::Role::receiver, 0).last(0x7fff'ffff).settled().accepted());
     CHECK(scene.machine.expect_event<DeliveryUpdated>().delivery == deliveries[0]);
     CHECK(scene.machine.expect_event<DeliveryUpdated>().delivery == deliveries[5]);
+}
+
+TEST_CASE("what a range accepts comes together where that is asked for, and is forgotten", "[2.7.6-b][2.6.12-b]") {
+    Scene scene;
+    scene.machine->tell_accepted_together();
+    const SessionId session = scene.begin();
+    const LinkId first = scene.sender(session, "a");
+    const LinkId second = scene.sender(session, "b");
+    scene.grant(0, 100);
+    scene.grant(1, 100);
+    const auto send = [&](LinkId link, int& context) {
+        const auto delivery = scene.machine->send(link, octets("m"), {.context = &context}).value();
+        scene.peer.expect_transfer();
+        return delivery;
+    };
+    std::array<int, 40> contexts{};
+    std::vector<DeliveryId> deliveries;
+    for (std::size_t i = 0; i < contexts.size(); ++i) deliveries.push_back(send(i < 37 ? first : second, contexts[i]));
+    scene.machine->set_context(deliveries[1], nullptr);
+    const auto expect = [&](LinkId link, std::size_t from, std::size_t count) {
+        const auto told = scene.machine.expect_event<DeliveriesAccepted>();
+        CHECK(told.link == link);
+        REQUIRE(told.deliveries().size() == count);
+        for (std::size_t i = 0; i < count; ++i) {
+            CHECK(told.deliveries()[i].delivery == deliveries[from + i]);
+            CHECK(told.deliveries()[i].context == (from + i == 1 ? nullptr : &contexts[from + i]));
+        }
+    };
+
+    SECTION("as many as one event holds, link by link") {
+        scene.peer.send(peer::disposition(codec::Role::receiver, 0).last(39).settled().accepted());
+        CHECK(scene.machine->status(first)->unsettled == 0);
+        expect(first, 0, DeliveriesAccepted::count_max);
+        expect(first, DeliveriesAccepted::count_max, 5);
+        expect(second, 37, 3);
+        scene.machine.expect_no_event();
+        CHECK(scene.machine->settle(deliveries[0]).error() == Errc::no_such_endpoint);
+    }
+    SECTION("several frames that nobody has polled") {
+        scene.peer.send(peer::disposition(codec::Role::receiver, 0).last(1).settled().accepted());
+        scene.peer.send(peer::disposition(codec::Role::receiver, 2).settled().accepted());
+        expect(first, 0, 3);
+        scene.machine.expect_no_event();
+    }
+    SECTION("what there is more to say of is told by itself, in its turn") {
+        scene.peer.send(peer::disposition(codec::Role::receiver, 0).settled().accepted());
+        scene.peer.send(peer::disposition(codec::Role::receiver, 1).settled().released());
+        scene.peer.send(peer::disposition(codec::Role::receiver, 2).accepted());
+        scene.peer.send(peer::disposition(codec::Role::receiver, 3).last(4).settled().accepted());
+        scene.peer.send(peer::disposition(codec::Role::receiver, 2).settled().accepted());
+        expect(first, 0, 1);
+        CHECK(scene.machine.expect_event<DeliveryUpdated>().delivery == deliveries[1]);
+        const auto unsettled = scene.machine.expect_event<DeliveryUpdated>();
+        CHECK(unsettled.delivery == deliveries[2]);
+        CHECK(unsettled.settled);  // by the time it was polled
+        expect(first, 3, 2);
+        scene.machine.expect_no_event();
+    }
+    SECTION("before the end of their link") {
+        scene.peer.send(peer::disposition(codec::Role::receiver, 36).last(37).settled().accepted());
+        scene.peer.send(peer::detach(0).closed());
+        expect(first, 36, 1);
+        expect(second, 37, 1);
+        scene.machine.expect_event<LinkDetaching>();
+    }
+    SECTION("those that have gone before are left out") {
+        scene.peer.send(peer::disposition(codec::Role::receiver, 3).last(4).settled().accepted());
+        scene.machine->settle(deliveries[3]).value();
+        expect(first, 4, 1);
+        scene.peer.send(peer::disposition(codec::Role::receiver, 5).settled().accepted());
+        scene.machine->settle(deliveries[5]).value();
+        scene.machine.expect_no_event();
+    }
+}
+
+TEST_CASE("a message in parts that is accepted is told by itself", "[2.6.12-b]") {
+    Scene scene;
+    scene.machine->tell_accepted_together();
+    const LinkId link = scene.sender(scene.begin());
+    scene.grant(0, 100);
+    const DeliveryId delivery = scene.machine->begin_send(link).value();
+    scene.machine->append(delivery, codec::Bytes::copy_of("m")).value();
+    scene.machine->finish_send(delivery).value();
+    scene.peer.expect_transfer();
+    scene.peer.send(peer::disposition(codec::Role::receiver, 0).settled().accepted());
+    const auto updated = scene.machine.expect_event<DeliveryUpdated>();
+    CHECK(updated.delivery == delivery);
+    CHECK(updated.settled);
+    CHECK((updated.state == codec::DeliveryState(codec::Accepted{})));
+    scene.machine.expect_no_event();
 }
 
 TEST_CASE("a message sent settled is over when its last octet is written", "[2.6.12-e][2.7.5-i]") {

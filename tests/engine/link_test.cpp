@@ -77,6 +77,58 @@ TEST_CASE("a callback asked for after the outcome is known comes too, later") {
     CHECK(called);
 }
 
+TEST_CASE("outcomes that come together are all known before the first of them is told", "[2.7.6-b]") {
+    Pair pair;
+    pair.accept_all();
+    pair.server_receiver_log->when_message = accept;
+    Sender sender = pair.client.open_sender("to", {}, std::make_shared<SenderLog>());
+    pair.settle();
+    std::vector<Tracker> kept;
+    std::vector<int> told;
+    for (int i = 0; i < 50; ++i) {
+        const Tracker tracker = sender.send("m");
+        tracker.on_done([&, i](const Outcome& outcome) {
+            told.push_back(i);
+            CHECK(outcome.accepted());
+            if (i != 3) return;
+            for (const Tracker& other : kept) other.cancel();
+            CHECK(kept[1].outcome()->accepted());  // of a message that comes after this one
+            kept.clear();
+        });
+        if (i % 4 == 0) kept.push_back(tracker);
+    }
+    pair.settle();
+    REQUIRE(told.size() == 50);
+    CHECK(std::is_sorted(told.begin(), told.end()));
+    CHECK(sender.pending() == 0);
+    // Trackers outlive what sent them.
+    const Tracker last = sender.send("m");
+    pair.settle();
+    sender.close();
+    pair.settle();
+    sender = {};
+    CHECK(last.outcome()->accepted());
+    last.cancel();
+}
+
+TEST_CASE("a callback may end the connection while others wait for theirs") {
+    Pair pair;
+    pair.accept_all();
+    pair.server_receiver_log->when_message = accept;
+    const Sender sender = pair.client.open_sender("to", {}, std::make_shared<SenderLog>());
+    pair.settle();
+    int told = 0;
+    for (int i = 0; i < 10; ++i) {
+        sender.send("m").on_done([&](const Outcome& outcome) {
+            CHECK(outcome.accepted());
+            if (++told == 2) throw std::runtime_error("no more");
+        });
+    }
+    pair.settle();
+    CHECK(told == 10);
+    CHECK(pair.client_log->failure);
+}
+
 TEST_CASE("a waiting message can be cancelled") {
     Pair pair;
     pair.accept_all(0);

@@ -48,6 +48,7 @@ struct BareServer : io::Pump::Client {
             CHECK(pump->engine().accept(requested->link, options));
             links.push_back(requested->link);
         }
+        if (std::get_if<DeliveryReceived>(&event)) ++deliveries;
         if (std::get_if<ConnectionEnded>(&event)) ended = true;
         pump->wake();
     }
@@ -57,6 +58,7 @@ struct BareServer : io::Pump::Client {
     std::shared_ptr<io::Pump> pump;
     std::optional<SessionId> session;
     std::vector<LinkId> links;
+    int deliveries = 0;
     bool ended = false;
     bool finished = false;
 };
@@ -92,6 +94,26 @@ TEST_CASE("commands of one turn leave in one write") {
     CHECK(pair.writes == 0);
     pair.reactor.settle();
     CHECK(pair.writes == 1);
+}
+
+TEST_CASE("the peer begins with what a handler has sent while it goes on") {
+    BarePair pair;
+    const auto handler = std::make_shared<SenderLog>();
+    int writes_in_handler = 0;
+    handler->when_credit = [&](Sender& sender) {
+        pair.writes = 0;
+        const codec::EncodedMessage message = codec::encode_data(std::string(100, 'x'));
+        for (int i = 0; i < 1000; ++i) sender.send(message);
+        writes_in_handler = pair.writes;
+    };
+    const Sender sender = pair.client.open_sender("to", {}, handler);
+    pair.reactor.settle();
+    REQUIRE(pair.server->links.size() == 1);
+    static_cast<void>(pair.server->pump->engine().set_credit(pair.server->links[0], 1000));
+    pair.server->pump->wake();
+    pair.reactor.settle();
+    CHECK(writes_in_handler == 1);  // whose stream has not said yet that it is written
+    CHECK(pair.server->deliveries == 1000);
 }
 
 TEST_CASE("when the peer ends a session its links end, and their messages, and the connection lives", "[2.5.5]") {

@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include <aprotic/codec/bytes.hpp>
+
 #include "sim/world.hpp"
 #include "support/alloc_counter.hpp"
 
@@ -71,6 +73,7 @@ Arguments read(int count, char** words) {
 sim::RunResult run(const sim::RunOptions& options) {
     const std::uint64_t before = test::live_blocks();
     sim::RunResult result = sim::run_world(options);
+    codec::release_kept_memory();
     const std::uint64_t left = test::live_blocks() - before;
     // The result of a good run has no memory of its own.
     if (result.violations.empty() && left != 0)
@@ -86,6 +89,7 @@ int main(int count, char** words) {
     options.until = arguments.until;
     for (options.seed = 1; options.seed <= 2; ++options.seed)
         sim::run_world(options);  // whatever is made once in a process is made now
+    codec::release_kept_memory();
     if (arguments.trace) options.show = [](const std::string& line) { std::puts(line.c_str()); };
     std::uint64_t frames = 0;
     std::uint64_t transfers = 0;

@@ -62,11 +62,11 @@ public:
         SenderOptions options;
         options.queue_bytes_max = std::max(options.queue_bytes_max, 2 * under_way_max());
         auto handler = std::make_shared<ToSend>();
-        handler->credit = [this](Sender& sender) {
-            outgoing_.start([this, sender] { post([this, sender] { send(sender); }); });
-            send(sender);
+        handler->credit = [this](Sender&) {
+            outgoing_.start([this] { post([this] { send(); }); });
+            send();
         };
-        connection.open_sender(arguments.address, options, handler);
+        sender_ = connection.open_sender(arguments.address, options, handler);
         if (arguments.stream > 0)
             stream_ = std::make_unique<Stream>(connection, arguments.stream, [this] { return !over_; });
     }
@@ -76,19 +76,19 @@ private:
     /// Octets that are handed over before some of them have gone: what this program holds in memory at most.
     std::size_t under_way_max() const { return std::max<std::size_t>(4 * 1024 * 1024, 2 * arguments.size); }
 
-    void send(const Sender& sender) {
-        while (sender.credit() > 0 && outgoing_.may_send()) {
-            waits_ = (sender.pending() + 1) * arguments.size > under_way_max();
+    void send() {
+        while (sender_.credit() > 0 && outgoing_.may_send()) {
+            waits_ = (sender_.pending() + 1) * arguments.size > under_way_max();
             if (waits_) return;
             const Tracker tracker =
-                sender.send(codec::encode_data(outgoing_.next()), SendParameters{.settled = arguments.settled});
+                sender_.send(codec::encode_data(outgoing_.next()), SendParameters{.settled = arguments.settled});
             // Nothing is to be learned of a small settled message, but that the last one has left.
-            if (!arguments.settled || arguments.size >= part_size || outgoing_.sent_all()) watch(sender, tracker);
+            if (!arguments.settled || arguments.size >= part_size || outgoing_.sent_all()) watch(tracker);
         }
     }
-    void watch(const Sender& sender, const Tracker& tracker) {
+    void watch(const Tracker& tracker) {
         const bool last = outgoing_.sent_all();
-        tracker.on_done([this, sender, last](const Outcome& outcome) {
+        tracker.on_done([this, last](const Outcome& outcome) {
             if (outcome.kind != (arguments.settled ? Outcome::Kind::sent : Outcome::Kind::accepted)) return;
             if (arguments.settled && last) {
                 outgoing_.stop();
@@ -96,7 +96,7 @@ private:
             } else if (!arguments.settled && outgoing_.add_outcome()) {
                 end();
             } else if (waits_) {
-                send(sender);
+                send();
             }
         });
     }
@@ -106,6 +106,7 @@ private:
     }
 
     Outgoing outgoing_;
+    Sender sender_;
     std::unique_ptr<Stream> stream_;
     bool waits_ = false;
     bool over_ = false;
