@@ -83,7 +83,7 @@ Sender ConnectionState::open_sender(const std::shared_ptr<ConnectionState>& stat
 Receiver ConnectionState::open_receiver(const std::shared_ptr<ConnectionState>& state, std::shared_ptr<void> keeps,
                                         std::shared_ptr<SessionState> session, const std::string& address,
                                         ReceiverOptions options, std::shared_ptr<ReceiverHandler> handler) {
-    const CreditWindow window{options.credit, options.credit_bytes};
+    const CreditWindow window{.deliveries = options.credit, .bytes = options.credit_bytes};
     auto link = std::make_shared<ReceiverState>(
         *state, receiving_from(*state, address, options.dynamic, std::move(options.link)), window, std::move(handler));
     link->session = std::move(session);
@@ -224,7 +224,7 @@ Receiver LinkRequest::accept_receiver(ReceiverOptions options, std::shared_ptr<R
     APROTIC_ASSERT(connection && !state_->answered && state_->remote.role == codec::Role::sender);
     state_->answered = true;
     mirror(options.link, state_->remote, codec::Role::receiver);
-    const CreditWindow window{options.credit, options.credit_bytes};
+    const CreditWindow window{.deliveries = options.credit, .bytes = options.credit_bytes};
     auto link = std::make_shared<ReceiverState>(*connection, std::move(options.link), window, std::move(handler));
     link->remote.set(state_->remote);
     connection->accept_link(link, state_->link);

@@ -56,9 +56,9 @@ std::shared_ptr<SuspendedLink> Receiver::take_suspended() const { return state_-
 std::uint32_t Receiver::credit() const { return state_->credit(); }
 std::uint32_t Receiver::available() const { return state_->available(); }
 bool Receiver::is_open() const { return state_->is_open(); }
-const codec::Attach* Receiver::remote() const { return state_->opened_once ? state_->remote.get() : nullptr; }
+const codec::Attach* Receiver::remote() const { return state_->opened_once ? state_->remote_attach() : nullptr; }
 std::optional<codec::Binary> Receiver::partial_txn_id() const { return state_->partial_txn_id(); }
-const std::string& Receiver::name() const { return state_->name; }
+std::string Receiver::name() const { return state_->name(); }
 std::string Receiver::address() const { return state_->current_address(); }
 
 }  // namespace aprotic::engine

@@ -75,7 +75,7 @@ public:
     const codec::Attach* remote() const;  ///< reactor's thread only, null before on_open
     /// The transaction of a message of which some frames have come and not the last; reactor's thread only. [4.4.1-e]
     std::optional<codec::Binary> partial_txn_id() const;
-    const std::string& name() const;
+    std::string name() const;
     /// The source's address: once open, the peer's word, so a dynamic node's name. Any thread.
     std::string address() const;
 

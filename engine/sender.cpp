@@ -54,8 +54,8 @@ std::shared_ptr<SuspendedLink> Sender::take_suspended() const { return state_->t
 std::uint32_t Sender::credit() const { return state_->credit(); }
 std::size_t Sender::pending() const { return state_->pending(); }
 bool Sender::is_open() const { return state_->is_open(); }
-const codec::Attach* Sender::remote() const { return state_->opened_once ? state_->remote.get() : nullptr; }
-const std::string& Sender::name() const { return state_->name; }
+const codec::Attach* Sender::remote() const { return state_->opened_once ? state_->remote_attach() : nullptr; }
+std::string Sender::name() const { return state_->name(); }
 std::string Sender::address() const { return state_->current_address(); }
 
 }  // namespace aprotic::engine

@@ -85,7 +85,7 @@ public:
     bool is_open() const;  ///< any thread; a moment's view
     /// The peer's attach; reactor's thread only, null before on_open.
     const codec::Attach* remote() const;
-    const std::string& name() const;
+    std::string name() const;
     /// The target's address: the peer's when the node is dynamic, else ours.
     std::string address() const;
 

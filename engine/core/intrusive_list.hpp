@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include <aprotic/codec/assert.hpp>
 
@@ -9,12 +10,12 @@ namespace aprotic::engine::core {
 /// What an object must hold once per list it can be in.
 template <class T>
 struct ListHook {
-    T* previous = nullptr;  ///< the object itself at the front; null: in no list
+    T* previous = nullptr;  ///< at the front: the back; null: in no list
     T* next = nullptr;      ///< null at the back
 };
 
 /// A list through the objects themselves: joining and leaving cost nothing and never allocate. It owns nothing; an
-/// object must leave before it dies.
+/// object must leave before it dies. Every link has two: so an empty one takes little, and the front knows the back.
 template <class T, ListHook<T> T::*Hook>
 class IntrusiveList {
 public:
@@ -27,22 +28,24 @@ public:
     /// Does nothing if the object is in already.
     void push_back(T& object) noexcept {
         if (contains(object)) return;
-        object.*Hook = {back_ != nullptr ? back_ : &object, nullptr};
-        (back_ != nullptr ? (back_->*Hook).next : front_) = &object;
-        back_ = &object;
         ++size_;
+        if (front_ == nullptr) {
+            front_ = &object;
+            object.*Hook = {&object, nullptr};
+            return;
+        }
+        T*& back = (front_->*Hook).previous;
+        object.*Hook = {back, nullptr};
+        (back->*Hook).next = &object;
+        back = &object;
     }
     /// Does nothing if the object is not in.
     void remove(T& object) noexcept {
         if (!contains(object)) return;
         ListHook<T>& hook = object.*Hook;
-        const bool at_front = hook.previous == &object;
+        const bool at_front = front_ == &object;
+        ((hook.next != nullptr ? hook.next : front_)->*Hook).previous = hook.previous;
         (at_front ? front_ : (hook.previous->*Hook).next) = hook.next;
-        if (hook.next == nullptr) {
-            back_ = at_front ? nullptr : hook.previous;
-        } else {
-            (hook.next->*Hook).previous = at_front ? hook.next : hook.previous;
-        }
         hook = {};
         --size_;
     }
@@ -64,8 +67,7 @@ public:
 
 private:
     T* front_ = nullptr;
-    T* back_ = nullptr;
-    std::size_t size_ = 0;
+    std::uint32_t size_ = 0;
 };
 
 }  // namespace aprotic::engine::core

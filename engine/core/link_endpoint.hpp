@@ -17,6 +17,7 @@
 #include <aprotic/engine/core/intrusive_list.hpp>
 #include <aprotic/engine/core/link_credit.hpp>
 #include <aprotic/engine/core/outbox.hpp>
+#include <aprotic/engine/core/rare.hpp>
 #include <aprotic/engine/core/resumption.hpp>
 #include <aprotic/engine/core/states.hpp>
 #include <aprotic/engine/event.hpp>
@@ -31,7 +32,43 @@ struct SuspendedLink;
 namespace aprotic::engine::core {
 
 struct EndpointContext;
+class LinkEndpoint;
 class SessionEndpoint;
+
+/// What a link has only now and then: while it begins, ends or is resumed, and when it has something particular to say.
+/// Most links are idle, and of those there may be many.
+struct LinkPassage {
+    explicit LinkPassage(LinkEndpoint& whose) : link(whose) {}
+
+    struct PendingDetach {
+        bool closed = true;
+        bool at_once = false;  ///< an error: what is queued for sending is not waited for
+        std::optional<codec::ErrorCondition> error;
+    };
+
+    /// A link that the peer wants, until our attach is written.
+    struct Request {
+        std::optional<codec::Attach> attach;  ///< theirs, until accepted or refused
+        LinkId predecessor;                   ///< owes its detach under the same name
+        std::size_t cost;                     ///< of what the peer's attach makes us keep
+    };
+
+    bool empty() const noexcept {
+        return !attach && !request && !detach && !remote_detach && !fault && !remote_unsettled && !flow_properties &&
+               !default_outcome;
+    }
+
+    Rare<codec::Attach> attach;  ///< ours, until it is written
+    Rare<Request> request;
+    Rare<PendingDetach> detach;           ///< ours, until it is written
+    Rare<codec::Detach> remote_detach;    ///< theirs, while ours is not written
+    Rare<codec::ErrorCondition> fault;    ///< what we detached with
+    Rare<UnsettledMap> remote_unsettled;  ///< theirs, until both attaches are known
+    Rare<codec::Map> flow_properties;     ///< for the next flow
+    Shared<ToldState> default_outcome;    ///< sending: of our source
+    LinkEndpoint& link;
+    ListHook<LinkPassage> leaving;  ///< of those whose detach is written and not answered
+};
 
 /// Our half of one link: its life, its credit, its deliveries. Lives from attach (ours or theirs) until the application
 /// has been told that it is gone.
@@ -39,12 +76,17 @@ class LinkEndpoint {
 public:
     /// `role`: ours.
     LinkEndpoint(EndpointContext& context, SessionEndpoint& session, codec::Role role, std::string name)
-        : context_(context), session_(session), name_(std::move(name)), role_(role) {
+        : role_(role), context_(context), session_(session), name_(std::move(name)) {
         if (role == codec::Role::sender) {
-            ::new (static_cast<void*>(&sending_)) Sending();
+            std::construct_at(&sending_);
+            std::construct_at(&waiting_);
         } else {
-            ::new (static_cast<void*>(&receiving_)) Receiving();
+            std::construct_at(&receiving_);
+            std::construct_at(&incoming_);
         }
+    }
+    ~LinkEndpoint() {
+        if (!is_sender()) std::destroy_at(&incoming_);
     }
     LinkEndpoint(const LinkEndpoint&) = delete;
     LinkEndpoint& operator=(const LinkEndpoint&) = delete;
@@ -91,7 +133,8 @@ public:
     LinkStatus status() const;
     /// Sending: deliveries that may start beyond those that wait.
     std::uint32_t spare_credit() const noexcept {
-        const std::uint32_t credit = is_sender() ? sending_.credit.available() : 0;
+        if (!is_sender()) return 0;
+        const std::uint32_t credit = sending_.credit.available();
         return waiting_.size() < credit ? credit - static_cast<std::uint32_t>(waiting_.size()) : 0;
     }
     codec::Result<DeliveryId> find_delivery(const codec::DeliveryTag& tag) const;
@@ -150,42 +193,33 @@ public:
     bool may_decide() const noexcept { return state_ != LinkState::ended || resumable_; }
     /// We detach: what still comes is dropped. [2.6.5-b]
     bool drops_input() const noexcept {
-        return detach_ || (state_ != LinkState::attached && state_ != LinkState::attach_received);
+        return detaches() || (state_ != LinkState::attached && state_ != LinkState::attach_received);
     }
     bool is_sender() const noexcept { return role_ == codec::Role::sender; }
     /// Deliveries are told part by part.
-    bool in_parts() const noexcept { return !is_sender() && receiving_.stream_window != 0; }
+    bool in_parts() const noexcept { return !is_sender() && incoming_.stream != nullptr; }
     /// Transfer frames the peer may send without the parts that wait here becoming more than the stream window.
     std::uint32_t frames_wanted() const noexcept;
 
-    ListHook<LinkEndpoint> of_session;
-    ListHook<LinkEndpoint> dirty;
-    ListHook<LinkEndpoint> in_scheduler;
+    bool dirty : 1 = false;         ///< in the session's list of those that have something to write
+    bool in_scheduler : 1 = false;  ///< in the scheduler's queue
 
 private:
-    struct PendingDetach {
-        bool closed = true;
-        bool at_once = false;  ///< an error: what is queued for sending is not waited for
-        std::optional<codec::ErrorCondition> error;
-    };
-
-    /// A link that the peer wants, until our attach is written.
-    struct Request {
-        std::optional<codec::Attach> attach;  // theirs, until accepted or refused
-        LinkId predecessor;                   // owes its detach under the same name
-        std::size_t cost;                     // of what the peer's attach makes us keep
-    };
-
-    struct Ending {
-        std::optional<codec::Detach> remote;         // theirs, while ours is not written
-        std::optional<codec::ErrorCondition> fault;  // what we detached with
-    };
+    using PendingDetach = LinkPassage::PendingDetach;
+    using Request = LinkPassage::Request;
 
     /// What only a link has that sends.
     struct Sending {
         SenderCredit credit;
         std::uint32_t available = 0;
+        std::uint32_t reductions_due = 0;  // deliveries to settle before the link is suspended again
         std::uint64_t next_tag = 0;
+    };
+
+    /// Of a receiving link that takes deliveries in parts. Bytes.
+    struct Stream {
+        std::size_t window;       // of parts that may wait
+        std::size_t waiting = 0;  // of parts
     };
 
     /// What only a link has that receives.
@@ -193,8 +227,10 @@ private:
         ReceiverCredit credit;
         std::uint32_t to_resume = 0;         // deliveries in both unsettled maps that the peer has not resumed
         std::uint64_t message_size_max = 0;  // bytes, 0 = no limit
-        std::size_t stream_window = 0;       // bytes of parts that may wait; 0 = whole messages only
-        std::size_t waiting_bytes = 0;       // of parts
+    };
+    struct Incoming {
+        Delivery* partial = nullptr;     // its last frame is still to come
+        std::unique_ptr<Stream> stream;  // null: whole messages only
     };
 
     void move(LinkInput input);
@@ -209,9 +245,17 @@ private:
     void finish(Initiator initiator, bool closed, std::optional<codec::ErrorCondition> error);
     void drop_partial();
     /// The peer wants the link, and the application has not answered.
-    bool is_unanswered() const noexcept { return request_ && request_->attach; }
+    bool is_unanswered() const noexcept { return passage_ && passage_->request && passage_->request->attach; }
+    bool attaches() const noexcept { return passage_ && passage_->attach; }
+    bool detaches() const noexcept { return passage_ && passage_->detach; }
+    bool detaches_at_once() const noexcept { return detaches() && passage_->detach->at_once; }
     void release_request() noexcept;
-    Ending& ending();
+    void free_remote_handle() noexcept;
+    LinkPassage& passage();
+    /// Gives its room back when nothing is left in it.
+    void leave_passage() noexcept {
+        if (passage_ && passage_->empty()) passage_.reset();
+    }
     std::size_t cost() const noexcept;
     void push(Event event);
     void queue_flowed();
@@ -252,55 +296,47 @@ private:
     void grant(std::uint32_t credit);
     std::size_t& counter(const Delivery& delivery) noexcept;
 
+    // With the two marks above, four octets.
+    bool local_ : 1 = false;            // we asked for the link
+    bool known_ : 1 = false;            // the application has an id for it
+    bool remote_attached_ : 1 = false;  // the peer's attach has come
+    bool has_remote_handle_ : 1 = false;
+    bool opened_ : 1 = false;   // LinkOpened was told, or the link accepted
+    bool refused_ : 1 = false;  // the peer answered with a null terminus
+    bool detach_written_ : 1 = false;
+    bool closed_ : 1 = false;  // our detach said so
+    bool flow_due_ : 1 = false;
+    bool flowed_queued_ : 1 = false;
+    bool echo_due_ : 1 = false;
+    bool echo_awaited_ : 1 = false;
+    bool resumable_ : 1 = false;
+    bool told_incomplete_ : 1 = false;  // our map did not fit into a frame
+    bool reducing_ : 1 = false;         // one of the maps is incomplete: nothing new may begin [2.7.3-h]
+    bool credit_lent_ : 1 = false;      // receiver: the application has granted none, the one there is serves to resume
+    bool skipping_ : 1 = false;         // the rest of a delivery that is none of ours is passing by [2.6.13-b]
+    codec::Role role_ : 1;
+    codec::SenderSettleMode snd_settle_mode_ : 2 = codec::SenderSettleMode::mixed;
+    codec::ReceiverSettleMode rcv_settle_mode_ : 1 = codec::ReceiverSettleMode::first;
+    LinkState state_ = LinkState::detached;
+
+    std::uint32_t handle_ = 0;
+    std::uint32_t remote_handle_ = 0;  // while it has one
+    std::uint32_t unsettled_ = 0;
+    LinkId id_;
     EndpointContext& context_;
     SessionEndpoint& session_;
-    LinkId id_;
-    std::string name_;
-    codec::Role role_ = codec::Role::sender;
-    LinkState state_ = LinkState::detached;
-    std::uint32_t handle_ = 0;
-    std::optional<std::uint32_t> remote_handle_;
-    bool local_ = false;            // we asked for the link
-    bool known_ = false;            // the application has an id for it
-    bool remote_attached_ = false;  // the peer's attach has come
-    bool opened_ = false;           // LinkOpened was told, or the link accepted
-    bool refused_ = false;          // the peer answered with a null terminus
-    bool detach_written_ = false;
-    bool closed_ = false;  // our detach said so
-    bool flow_due_ = false;
-    bool flowed_queued_ = false;
-    bool echo_due_ = false;
-    bool echo_awaited_ = false;
-    bool resumable_ = false;
-    bool told_incomplete_ = false;  // our map did not fit into a frame
-    bool reducing_ = false;         // one of the maps is incomplete: nothing new may begin [2.7.3-h]
-    bool credit_lent_ = false;      // receiver: the application has granted none, the one there is serves to resume
-    bool skipping_ = false;         // the rest of a delivery that is none of ours is passing by [2.6.13-b]
-    codec::SenderSettleMode snd_settle_mode_ = codec::SenderSettleMode::mixed;
-    codec::ReceiverSettleMode rcv_settle_mode_ = codec::ReceiverSettleMode::first;
-    std::unique_ptr<codec::Map> flow_properties_;  // for the next flow
-
-    std::unique_ptr<codec::Attach> attach_;  // ours, until it is written
-    std::unique_ptr<Request> request_;
-    // Only of a link that ends: a hundred octets each.
-    std::unique_ptr<PendingDetach> detach_;  // until it is written
-    std::unique_ptr<Ending> ending_;
-
-    std::unique_ptr<UnsettledMap> remote_unsettled_;  // theirs, until both attaches are known
-
-    std::uint64_t remote_message_size_max_ = 0;  // bytes, 0 = no limit
-    Shared<ToldState> default_outcome_;          // sender: of our source
-
+    std::unique_ptr<LinkPassage> passage_;
     union {  // by role_
         Sending sending_;
         Receiving receiving_;
     };
-
+    union {                                                    // by role_
+        IntrusiveList<Delivery, &Delivery::waiting> waiting_;  // sending
+        Incoming incoming_;
+    };
     IntrusiveList<Delivery, &Delivery::of_link> deliveries_;
-    IntrusiveList<Delivery, &Delivery::waiting> waiting_;
-    std::uint32_t unsettled_ = 0;
-    std::uint32_t reductions_due_ = 0;  // deliveries to settle before the link is suspended again
-    Delivery* partial_ = nullptr;       // incoming, its last frame is still to come
+    std::uint64_t remote_message_size_max_ = 0;  // bytes, 0 = no limit
+    std::string name_;
 };
 
 }  // namespace aprotic::engine::core

@@ -40,14 +40,15 @@ codec::Result<void> LinkEndpoint::send_flow(bool echo, codec::Map properties) {
     if (!alive() || is_unanswered()) return make_error_code(Errc::wrong_state);
     flow_due_ = true;
     echo_due_ = echo_due_ || echo;
-    if (!properties.empty()) flow_properties_ = std::make_unique<codec::Map>(std::move(properties));
+    if (!properties.empty()) passage().flow_properties = std::move(properties);
     mark_dirty();
     return {};
 }
 
 Fault LinkEndpoint::recv_flow(const codec::Flow& flow) {
     if (state_ != LinkState::attach_received && state_ != LinkState::attached) return {};
-    const bool answered = std::exchange(echo_awaited_, false);
+    const bool answered = echo_awaited_;
+    echo_awaited_ = false;
     if (known_ && !flow.properties.empty()) {
         push(LinkFlowed{id_, std::make_shared<const codec::Map>(flow.properties)});
     }
@@ -86,7 +87,7 @@ void LinkEndpoint::flow_polled() {
 /// drains: it may have messages to send. [2.6.7-i]
 bool LinkEndpoint::may_drain_now() const noexcept {
     return is_sender() && state_ == LinkState::attached && sending_.credit.draining() &&
-           sending_.credit.available() > 0 && waiting_.empty() && !flowed_queued_ && !detach_;
+           sending_.credit.available() > 0 && waiting_.empty() && !flowed_queued_ && !detaches();
 }
 
 void LinkEndpoint::write_receiver_flow(Outbox& outbox) {
@@ -115,9 +116,14 @@ void LinkEndpoint::write_sender_flow(Outbox& outbox) {
 
 void LinkEndpoint::write_flow(Outbox& outbox, codec::Flow& flow) {
     session_.fill(flow);
-    flow.echo = std::exchange(echo_due_, false);
+    flow.echo = echo_due_;
+    echo_due_ = false;
     echo_awaited_ = echo_awaited_ || flow.echo;
-    if (flow_properties_) flow.properties = std::move(*std::exchange(flow_properties_, nullptr));
+    if (passage_ && passage_->flow_properties) {
+        flow.properties = std::move(*passage_->flow_properties);
+        passage_->flow_properties.reset();
+        leave_passage();
+    }
     if (!outbox.append_frame(session_.channel(), flow, context_.frame_size_max())) {
         flow.properties.clear();  // too many for the peer's frames
         outbox.append_frame(session_.channel(), flow, context_.frame_size_max());

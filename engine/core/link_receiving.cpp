@@ -27,7 +27,7 @@ Fault LinkEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes payloa
         return link_fault(codec::condition::not_allowed, "2.6.1-a",
                           "a transfer came on a link of which the peer is the receiver");
     }
-    const bool first = partial_ == nullptr && !skipping_;
+    const bool first = incoming_.partial == nullptr && !skipping_;
     if (first) {
         if (Fault fault = begin_incoming(transfer)) return fault;
     } else if (!skipping_) {
@@ -37,7 +37,7 @@ Fault LinkEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes payloa
         skipping_ = transfer.more && !transfer.aborted;
         return {};
     }
-    Delivery& delivery = *partial_;
+    Delivery& delivery = *incoming_.partial;
     if (transfer.settled.value_or(false)) {  // [2.7.5-h]
         delivery.settled = true;
         mark_remote_settled(delivery);
@@ -61,7 +61,7 @@ Fault LinkEndpoint::add_payload(Delivery& delivery, codec::Bytes payload, bool m
     delivery.cost += cost;
     delivery.total += payload.size();
     counter(delivery) += cost;
-    if (delivery.in_parts) receiving_.waiting_bytes += cost;
+    if (delivery.in_parts) incoming_.stream->waiting += cost;
     delivery.payload.append(std::move(payload));
     if (receiving_.message_size_max != 0 && delivery.total > receiving_.message_size_max) {
         return link_fault(codec::condition::message_size_exceeded, "2.7.3-l",
@@ -81,7 +81,7 @@ Fault LinkEndpoint::add_payload(Delivery& delivery, codec::Bytes payload, bool m
     if (resumable_ && !delivery.in_parts && !delivery.remote_settled)
         remember(delivery, wholly_received(delivery.payload));
     counter(delivery) += delivery.cost;
-    partial_ = nullptr;
+    incoming_.partial = nullptr;
     queue_receipt(delivery);
     if (receiving_.credit.take_drained()) queue_flowed();
     return {};
@@ -115,7 +115,7 @@ void LinkEndpoint::renew_credit() {
 /// The sender's abort, or the end of its link. A delivery that nobody has heard of goes without a trace. [2.7.5-t]
 void LinkEndpoint::take_back(Delivery& delivery) {
     if (!delivery.known || delivery.local_settled) return erase(delivery);
-    partial_ = nullptr;
+    incoming_.partial = nullptr;
     mark_remote_settled(delivery);
     release_cost(delivery);
     delivery.payload.clear();
@@ -124,10 +124,11 @@ void LinkEndpoint::take_back(Delivery& delivery) {
 }
 
 std::uint32_t LinkEndpoint::frames_wanted() const noexcept {
-    const std::size_t room = receiving_.stream_window - std::min(receiving_.stream_window, receiving_.waiting_bytes);
+    const auto [window, waiting] = *incoming_.stream;
+    const std::size_t room = window - std::min(window, waiting);
     const std::size_t frames = room / context_.limits.frame_size_max;
     // One frame always comes through, however small the window was asked for.
-    if (frames == 0 && receiving_.waiting_bytes == 0) return 1;
+    if (frames == 0 && waiting == 0) return 1;
     return static_cast<std::uint32_t>(std::min<std::size_t>(UINT32_MAX, frames));
 }
 
@@ -157,16 +158,17 @@ Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
         resumed->numbered = true;
         session_.incoming.insert(*resumed);
         ++unsettled_;
-        partial_ = resumed;
+        incoming_.partial = resumed;
         return {};
     }
     if (told_incomplete_) {
         return link_fault(codec::condition::not_allowed, "2.7.3-i",
                           "a new delivery came although our unsettled map is incomplete");
     }
-    const auto mode = transfer.rcv_settle_mode.value_or(rcv_settle_mode_);
+    const codec::ReceiverSettleMode agreed = rcv_settle_mode_;
+    const codec::ReceiverSettleMode mode = transfer.rcv_settle_mode.value_or(agreed);
     const bool settled = transfer.settled.value_or(false);  // then there is nothing to settle second [2.7.5-p]
-    if (!settled && rcv_settle_mode_ == codec::ReceiverSettleMode::first && mode == codec::ReceiverSettleMode::second) {
+    if (!settled && agreed == codec::ReceiverSettleMode::first && mode == codec::ReceiverSettleMode::second) {
         return link_fault(codec::condition::invalid_field, "2.7.5-o",
                           "a transfer asks to settle second on a link that settles first");
     }
@@ -182,21 +184,21 @@ Fault LinkEndpoint::begin_incoming(codec::Transfer& transfer) {
     delivery->in_parts = in_parts();
     delivery->cost = delivery_cost;
     counter(*delivery) += delivery_cost;
-    if (delivery->in_parts) receiving_.waiting_bytes += delivery_cost;
+    if (delivery->in_parts) incoming_.stream->waiting += delivery_cost;
     deliveries_.push_back(*delivery);
     session_.incoming.insert(*delivery);
     ++unsettled_;
-    partial_ = delivery;
+    incoming_.partial = delivery;
     return {};
 }
 
 Fault LinkEndpoint::check_continuation(const codec::Transfer& transfer) const {
-    if (transfer.delivery_id && *transfer.delivery_id != partial_->number) {
+    if (transfer.delivery_id && *transfer.delivery_id != incoming_.partial->number) {
         return link_fault(codec::condition::not_allowed, "2.6.14-d",
                           "a delivery began before the one before it on its link ended");
     }
-    if ((transfer.delivery_tag && *transfer.delivery_tag != partial_->tag) ||
-        (transfer.message_format && *transfer.message_format != partial_->message_format)) {
+    if ((transfer.delivery_tag && *transfer.delivery_tag != incoming_.partial->tag) ||
+        (transfer.message_format && *transfer.message_format != incoming_.partial->message_format)) {
         return link_fault(codec::condition::invalid_field, "2.7.5-d",
                           "a transfer differs from the first of its delivery");
     }
@@ -211,15 +213,18 @@ Fault LinkEndpoint::check_continuation(const codec::Transfer& transfer) const {
 
 /// What the frames so far of a delivery said that is not complete.
 const codec::DeliveryState* LinkEndpoint::partial_state() const noexcept {
-    return partial_ != nullptr && partial_->remote_state ? &partial_->remote_state->state : nullptr;
+    return !is_sender() && incoming_.partial != nullptr && incoming_.partial->remote_state
+               ? &incoming_.partial->remote_state->state
+               : nullptr;
 }
 
 void LinkEndpoint::drop_partial() {
     skipping_ = false;
-    if (partial_ != nullptr && partial_->complete) {
-        partial_ = nullptr;  // it was being resumed, and the application has had it [2.6.13]
-    } else if (partial_ != nullptr) {
-        take_back(*partial_);
+    if (is_sender()) return;
+    if (incoming_.partial != nullptr && incoming_.partial->complete) {
+        incoming_.partial = nullptr;  // it was being resumed, and the application has had it [2.6.13]
+    } else if (incoming_.partial != nullptr) {
+        take_back(*incoming_.partial);
     }
 }
 

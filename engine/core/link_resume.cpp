@@ -102,17 +102,21 @@ codec::Map LinkEndpoint::unsettled_map() const {
 
 /// Our attach is too large for the peer's frames: it says less. False when there is nothing to leave out. [2.7.3-g]
 bool LinkEndpoint::shorten_unsettled_map() {
-    if (!attach_->unsettled || attach_->unsettled->empty()) return false;
-    attach_->unsettled = front_half(*attach_->unsettled);
-    attach_->incomplete_unsettled = told_incomplete_ = true;
+    codec::Attach& attach = *passage_->attach;
+    if (!attach.unsettled || attach.unsettled->empty()) return false;
+    attach.unsettled = front_half(*attach.unsettled);
+    attach.incomplete_unsettled = told_incomplete_ = true;
     return true;
 }
 
 /// Both attaches are known: decides about every delivery from before.
 void LinkEndpoint::resume() {
-    if (!resumable_) return;
+    if (!resumable_) {
+        if (passage_) passage_->remote_unsettled.reset();  // nothing of ours can be in it
+        return;
+    }
     static const UnsettledMap nothing;
-    const UnsettledMap& theirs = remote_unsettled_ ? *remote_unsettled_ : nothing;
+    const UnsettledMap& theirs = passage_ && passage_->remote_unsettled ? *passage_->remote_unsettled : nothing;
     reducing_ = told_incomplete_ || theirs.incomplete();
     if (is_sender()) {
         std::vector<Delivery*> later;
@@ -133,7 +137,7 @@ void LinkEndpoint::resume() {
         });
         if (receiving_.to_resume > 0 && receiving_.credit.credit() == 0 && !receiving_.credit.draining()) grant(0);
     }
-    remote_unsettled_.reset();
+    if (passage_) passage_->remote_unsettled.reset();
     suspend_if_reduced();
 }
 
@@ -152,7 +156,7 @@ void LinkEndpoint::plan(Delivery& delivery, const UnsettledMap& theirs) {
         case ResumeAction::associate:
         case ResumeAction::abort:
             waiting_.push_back(delivery);
-            if (reducing_) ++reductions_due_;
+            if (reducing_) ++sending_.reductions_due;
             memory.counted = reducing_;
             return;
     }
@@ -192,7 +196,7 @@ Delivery* LinkEndpoint::find_resumed(const codec::DeliveryTag& tag) noexcept {
 
 /// A resumed delivery has come to its end; its data we have had before. [3.4.6-c]
 void LinkEndpoint::finish_resumed(Delivery& delivery) {
-    partial_ = nullptr;
+    incoming_.partial = nullptr;
     const bool decided = delivery.remote_state && codec::is_terminal(delivery.remote_state->state);
     if (delivery.remote_settled) {
         if (delivery.local_settled) return erase(delivery);
@@ -221,7 +225,8 @@ void LinkEndpoint::finish_resumed(Delivery& delivery) {
 /// With incomplete maps all that can be done is to settle what both know; then the link is suspended, to be attached
 /// again by the application. [2.6.13-g], [2.7.3-p]
 void LinkEndpoint::suspend_if_reduced() {
-    if (reducing_ && is_sender() && reductions_due_ == 0 && !detach_ && alive()) request_detach({false, false, {}});
+    if (reducing_ && is_sender() && sending_.reductions_due == 0 && !detaches() && alive())
+        request_detach({false, false, {}});
 }
 
 }  // namespace aprotic::engine::core

@@ -141,7 +141,8 @@ codec::Result<void> LinkEndpoint::set_available(std::uint32_t available) {
 }
 
 bool LinkEndpoint::sendable() const noexcept {
-    if (state_ != LinkState::attached || refused_ || waiting_.empty() || (detach_ && detach_->at_once)) return false;
+    if (!is_sender() || state_ != LinkState::attached || refused_ || waiting_.empty() || detaches_at_once())
+        return false;
     if (!session_.can_send() || session_.windows.sendable() == 0) return false;
     const Delivery& delivery = *waiting_.front();
     if (delivery.open && delivery.sent == delivery.payload.size()) return false;  // the next part is still to come

@@ -28,9 +28,9 @@ codec::Result<void> LinkEndpoint::settle(Delivery& delivery, std::optional<codec
         delivery.local_settled = true;
         return {};
     }
-    if (partial_ == &delivery) {
+    if (incoming_.partial == &delivery) {
         // What is still to come of it is none of ours any more.
-        partial_ = nullptr;
+        incoming_.partial = nullptr;
         skipping_ = true;
     }
     // [2.6.12-e] What the sender has settled gets no answer.
@@ -73,7 +73,7 @@ codec::Result<void> LinkEndpoint::update(Delivery& delivery, codec::DeliveryStat
 void LinkEndpoint::recv_state(Delivery& delivery, bool settled, const Shared<ToldState>& told) {
     if (settled) mark_remote_settled(delivery);
     // Settled without a word is settled with the default outcome of the source. [2.7.6-f]
-    const auto& state = settled && !told && is_sender() ? default_outcome_ : told;
+    const auto& state = settled && !told && is_sender() && passage_ ? passage_->default_outcome : told;
     // An outcome is final [2.7.5-r], but not while it is that of a transaction which may be rolled back. [4.4.2-d]
     const bool new_state = state && !delivery.remote_outcome;
     if (new_state) {
@@ -163,20 +163,23 @@ void LinkEndpoint::sent_settled(Delivery& delivery) {
 void LinkEndpoint::erase(Delivery& delivery) {
     leave_unsettled(delivery);
     release_cost(delivery);
-    if (partial_ == &delivery) partial_ = nullptr;
     const bool reduced = delivery.memory && delivery.memory->counted;
-    waiting_.remove(delivery);
+    if (is_sender()) {
+        waiting_.remove(delivery);
+    } else if (incoming_.partial == &delivery) {
+        incoming_.partial = nullptr;
+    }
     deliveries_.remove(delivery);
     context_.deliveries.erase(delivery.id);
     if (!reduced) return;
-    --reductions_due_;
+    --sending_.reductions_due;
     suspend_if_reduced();
 }
 
 void LinkEndpoint::release_cost(Delivery& delivery) noexcept {
     counter(delivery) -= delivery.cost;
     if (delivery.in_parts && !is_sender()) {
-        receiving_.waiting_bytes -= delivery.cost;
+        incoming_.stream->waiting -= delivery.cost;
         session_.reopen_window();
     }
     delivery.cost = 0;

@@ -49,7 +49,8 @@ void SessionEndpoint::move(SessionInput input) {
 void SessionEndpoint::mark_dirty() { context_.dirty_sessions.push_back(*this); }
 
 void SessionEndpoint::mark_dirty(LinkEndpoint& link) {
-    dirty_links_.push_back(link);
+    if (!link.dirty) dirty_links_.push_back(&link);
+    link.dirty = true;
     mark_dirty();
 }
 
@@ -69,13 +70,12 @@ void SessionEndpoint::recv_begin(std::uint16_t remote_channel, codec::Begin begi
     if (finished_ || end_written_) return;
     context_.events.push(SessionOpened{id_, !local_, std::move(begin)}, context_.frame_cost);
     mark_dirty();
-    links_.for_each([this](LinkEndpoint& link) {
-        if (link.state() == LinkState::detached && !may_use(link.handle())) {
-            link.cut(Initiator::us, codec::ErrorCondition{codec::Symbol(codec::condition::resource_limit_exceeded),
-                                                          "the peer's handle-max leaves no room for the link",
-                                                          {}});
-        }
-    });
+    for (LinkEndpoint* const link : handles_) {
+        if (link == nullptr || link->state() != LinkState::detached || may_use(link->handle())) continue;
+        link->cut(Initiator::us, codec::ErrorCondition{codec::Symbol(codec::condition::resource_limit_exceeded),
+                                                       "the peer's handle-max leaves no room for the link",
+                                                       {}});
+    }
 }
 
 codec::Result<void> SessionEndpoint::end(std::optional<codec::ErrorCondition> error) {
@@ -125,7 +125,11 @@ void SessionEndpoint::cut(Initiator initiator, const std::optional<codec::ErrorC
 }
 
 void SessionEndpoint::cut_links(Initiator initiator, const std::optional<codec::ErrorCondition>& error) {
-    links_.for_each([&](LinkEndpoint& link) { link.cut(initiator, error); });
+    for (LinkEndpoint* const link : std::exchange(dirty_links_, {})) link->dirty = false;
+    for (LinkEndpoint* const link : handles_) {
+        if (link != nullptr) link->cut(initiator, error);
+    }
+    leaving_.for_each([&](LinkPassage& passage) { passage.link.cut(initiator, error); });
 }
 
 void SessionEndpoint::finish(Initiator initiator, std::optional<codec::ErrorCondition> error) {
@@ -148,7 +152,6 @@ LinkEndpoint& SessionEndpoint::add_link(LinkId& id, std::uint32_t handle, codec:
     context_.names.insert(*link);
     if (handle >= handles_.size()) handles_.resize(handle + 1);
     handles_[handle] = link;
-    links_.push_back(*link);
     return *link;
 }
 
@@ -156,9 +159,10 @@ void SessionEndpoint::free_handle(const LinkEndpoint& link) noexcept {
     if (link.handle() < handles_.size() && handles_[link.handle()] == &link) handles_[link.handle()] = nullptr;
 }
 
-void SessionEndpoint::forget(LinkEndpoint& link) noexcept {
-    links_.remove(link);
-    dirty_links_.remove(link);
+void SessionEndpoint::forget(LinkEndpoint& link, LinkPassage* passage) noexcept {
+    if (passage != nullptr) leaving_.remove(*passage);
+    if (link.dirty) std::erase(dirty_links_, &link);
+    link.dirty = false;
     if (std::erase(streams_, &link) > 0) reopen_window();
 }
 
@@ -242,7 +246,9 @@ Fault SessionEndpoint::recv_flow(const codec::Flow& flow) {
     windows.recv_flow(next_incoming_id, flow.incoming_window, SerialNumber(flow.next_outgoing_id),
                       flow.outgoing_window);
     if (was_closed && windows.sendable() > 0) {
-        links_.for_each([this](LinkEndpoint& link) { context_.scheduler.consider(link); });
+        for (LinkEndpoint* const link : handles_) {
+            if (link != nullptr) context_.scheduler.consider(*link);
+        }
     }
     if (!flow.handle) {
         if (flow.echo) {  // [2.6.7-p]

@@ -10,7 +10,7 @@
 #include <aprotic/codec/performatives.hpp>
 #include <aprotic/codec/result.hpp>
 #include <aprotic/engine/core/fault.hpp>
-#include <aprotic/engine/core/id_table.hpp>
+#include <aprotic/engine/core/handle_table.hpp>
 #include <aprotic/engine/core/intrusive_list.hpp>
 #include <aprotic/engine/core/link_endpoint.hpp>
 #include <aprotic/engine/core/outbox.hpp>
@@ -76,7 +76,10 @@ public:
     void free_remote_handle(std::uint32_t handle, const LinkEndpoint& link) noexcept {
         remote_handles_.erase(handle, link);
     }
-    void forget(LinkEndpoint& link) noexcept;
+    /// Our detach is written, theirs is to come: the link has no handle any more.
+    void add_leaving(LinkPassage& link) noexcept { leaving_.push_back(link); }
+    /// `passage`: the link's, or null.
+    void forget(LinkEndpoint& link, LinkPassage* passage) noexcept;
     /// Attaches the link once more, to close it. [2.6.6-b]
     void close_again(codec::Role role, const std::string& name);
     /// What was sent here by a link that is suspended now can still be settled here. [2.7.6-h]
@@ -143,10 +146,22 @@ private:
     std::uint32_t next_outgoing_delivery_id_ = 0;
     std::optional<std::uint32_t> next_incoming_delivery_id_;
 
-    IntrusiveList<LinkEndpoint, &LinkEndpoint::of_session> links_;
-    IntrusiveList<LinkEndpoint, &LinkEndpoint::dirty> dirty_links_;
-    std::vector<LinkEndpoint*> handles_;        // ours
-    IdTable<LinkEndpoint> remote_handles_;      // theirs
+    /// Calls `visit` for each link that has something to write; `visit` may end the one it is given, and no other.
+    template <class F>
+    void for_each_dirty(F visit) {
+        for (std::size_t i = 0; i < dirty_links_.size();) {
+            LinkEndpoint* const link = dirty_links_[i];
+            visit(*link);
+            if (i < dirty_links_.size() && dirty_links_[i] == link) ++i;
+        }
+    }
+
+    // Every link is in one of these.
+    std::vector<LinkEndpoint*> handles_;  // by our handle, null where it is free
+    IntrusiveList<LinkPassage, &LinkPassage::leaving> leaving_;
+
+    HandleTable<LinkEndpoint> remote_handles_;
+    std::vector<LinkEndpoint*> dirty_links_;
     std::vector<const LinkEndpoint*> streams_;  // that take deliveries in parts
     std::vector<std::weak_ptr<SuspendedLink>> suspended_;
     std::vector<Delivery*> found_;  // memory for recv_disposition

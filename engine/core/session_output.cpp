@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include <aprotic/engine/core/endpoint_context.hpp>
@@ -16,8 +17,8 @@ bool SessionEndpoint::needs_output() const noexcept {
 void SessionEndpoint::write_opening(Outbox& outbox) {
     if (begin_due_) write_begin(outbox);
     if (!can_send()) return;
-    dirty_links_.for_each([&](LinkEndpoint& link) { link.write_attach(outbox); });
-    dirty_links_.for_each([&](LinkEndpoint& link) { link.write_receiver_flow(outbox); });
+    for_each_dirty([&](LinkEndpoint& link) { link.write_attach(outbox); });
+    for_each_dirty([&](LinkEndpoint& link) { link.write_receiver_flow(outbox); });
     if (flow_due_) write_flow(outbox);
     write_dispositions(outbox, codec::Role::receiver, told_as_receiver);
     write_dispositions(outbox, codec::Role::sender, told_as_sender);
@@ -25,19 +26,20 @@ void SessionEndpoint::write_opening(Outbox& outbox) {
 
 void SessionEndpoint::write_closing(Outbox& outbox) {
     if (!can_send()) return;
-    dirty_links_.for_each([&](LinkEndpoint& link) {
+    for_each_dirty([&](LinkEndpoint& link) {
         link.write_sender_flow(outbox);
         link.write_detach(outbox);
-        if (!link.needs_output()) dirty_links_.remove(link);
+    });
+    std::erase_if(dirty_links_, [](LinkEndpoint* link) {
+        link->dirty = link->needs_output();
+        return !link->dirty;
     });
     if (end_due_ && (end_at_once_ || !any_sendable())) write_end(outbox);
 }
 
 bool SessionEndpoint::any_sendable() const noexcept {
-    for (const LinkEndpoint* link = links_.front(); link != nullptr; link = links_.next(*link)) {
-        if (link->sendable()) return true;
-    }
-    return false;
+    return std::any_of(handles_.begin(), handles_.end(),
+                       [](const LinkEndpoint* link) { return link != nullptr && link->sendable(); });
 }
 
 void SessionEndpoint::write_begin(Outbox& outbox) {

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,7 +12,7 @@ namespace aprotic::engine::core {
 
 /// Owns objects and names them by index and generation, so that an id kept after its object has gone finds nothing
 /// instead of the successor in the same place. Objects never move; places and their memory are used again, so a steady
-/// population allocates nothing.
+/// population allocates nothing. Beside the object a place takes eight octets, and a pointer to it.
 template <class T, class Id>
 class SlotMap {
 public:
@@ -21,31 +20,33 @@ public:
     std::pair<Id, T*> emplace(Args&&... args) {
         std::uint32_t index;
         if (free_.empty()) {
-            index = static_cast<std::uint32_t>(slots_.size());
-            slots_.emplace_back().object = std::make_unique<std::optional<T>>();
+            index = static_cast<std::uint32_t>(places_.size());
+            places_.push_back(std::make_unique<Place>());
         } else {
             index = free_.back();
             free_.pop_back();
         }
-        Slot& slot = slots_[index];
-        T& object = slot.object->emplace(std::forward<Args>(args)...);
+        Place& place = *places_[index];
+        std::construct_at(&place.object, std::forward<Args>(args)...);
+        place.taken = true;
         ++size_;
-        return {Id{index, slot.generation}, &object};
+        return {Id{index, place.generation}, &place.object};
     }
 
     T* find(Id id) noexcept {
-        if (id.index >= slots_.size()) return nullptr;
-        Slot& slot = slots_[id.index];
-        return slot.generation == id.generation && *slot.object ? &**slot.object : nullptr;
+        if (id.index >= places_.size()) return nullptr;
+        Place& place = *places_[id.index];
+        return place.generation == id.generation && place.taken ? &place.object : nullptr;
     }
     const T* find(Id id) const noexcept { return const_cast<SlotMap*>(this)->find(id); }
 
     void erase(Id id) {
         APROTIC_ASSERT(find(id) != nullptr);
-        Slot& slot = slots_[id.index];
-        slot.object->reset();
+        Place& place = *places_[id.index];
+        std::destroy_at(&place.object);
+        place.taken = false;
         // Generation 0 names nothing, also after 2^32 objects in one place.
-        if (++slot.generation == 0) slot.generation = 1;
+        if (++place.generation == 0) place.generation = 1;
         free_.push_back(id.index);
         --size_;
     }
@@ -55,18 +56,29 @@ public:
     /// Calls `visit(object)` for each object; `visit` may erase the object it is given, and no other.
     template <class F>
     void for_each(F visit) {
-        for (Slot& slot : slots_) {
-            if (*slot.object) visit(**slot.object);
+        for (const auto& place : places_) {
+            if (place->taken) visit(place->object);
         }
     }
 
 private:
-    struct Slot {
-        std::unique_ptr<std::optional<T>> object;
+    /// Where an object is, or was and another will be.
+    struct Place {
+        Place() noexcept {}
+        ~Place() {
+            if (taken) std::destroy_at(&object);
+        }
+        Place(const Place&) = delete;
+        Place& operator=(const Place&) = delete;
+
         std::uint32_t generation = 1;
+        bool taken = false;
+        union {
+            T object;
+        };
     };
 
-    std::vector<Slot> slots_;
+    std::vector<std::unique_ptr<Place>> places_;
     std::vector<std::uint32_t> free_;
     std::size_t size_ = 0;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -44,7 +45,7 @@ enum class SessionState {
 enum class SessionInput { send_begin, recv_begin, send_frame, recv_frame, send_end, send_error_end, recv_end };
 
 /// [2.6.3], [2.6.4]
-enum class LinkState {
+enum class LinkState : std::uint8_t {
     detached,
     attach_sent,      ///< ours; flows may be pipelined behind it
     attach_received,  ///< theirs

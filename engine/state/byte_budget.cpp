@@ -18,7 +18,7 @@ bool ByteBudget::take_at_once(std::size_t bytes) noexcept {
 ByteBudget::Answer ByteBudget::take(std::size_t bytes, bool may_wait, std::optional<Duration> timeout) {
     if (take_at_once(bytes)) return Answer::taken;
     std::unique_lock lock(mutex_);
-    if (closed_) return Answer::closed;
+    if (is_closed()) return Answer::closed;
     if (nobody_waits() && take_at_once(bytes)) return Answer::taken;
     if (!may_wait) return Answer::full;
 
@@ -26,7 +26,7 @@ ByteBudget::Answer ByteBudget::take(std::size_t bytes, bool may_wait, std::optio
     const std::uint64_t ticket = ++in.last_ticket;
     in.places.push_back({ticket, bytes, nullptr});
     watch();
-    const auto may_go = [&] { return closed_ || (in.places.front().ticket == ticket && has_room(bytes)); };
+    const auto may_go = [&] { return is_closed() || (in.places.front().ticket == ticket && has_room(bytes)); };
     bool on_time = true;
     if (timeout) {
         on_time = in.changed.wait_for(lock, *timeout, may_go);
@@ -34,7 +34,7 @@ ByteBudget::Answer ByteBudget::take(std::size_t bytes, bool may_wait, std::optio
         in.changed.wait(lock, may_go);
     }
     // Closing has emptied the line.
-    if (closed_) return Answer::closed;
+    if (is_closed()) return Answer::closed;
     in.places.erase(
         std::find_if(in.places.begin(), in.places.end(), [&](const Place& place) { return place.ticket == ticket; }));
     if (on_time) used_ += bytes;
@@ -46,7 +46,7 @@ void ByteBudget::take_later(std::size_t bytes, Function<void(Answer)> answered) 
     Answer answer = take_at_once(bytes) ? Answer::taken : Answer::closed;
     if (answer != Answer::taken) {
         const std::lock_guard lock(mutex_);
-        if (!closed_ && !(nobody_waits() && take_at_once(bytes))) {
+        if (!is_closed() && !(nobody_waits() && take_at_once(bytes))) {
             Line& in = line();
             in.places.push_back({++in.last_ticket, bytes, std::move(answered)});
             watch();
@@ -57,7 +57,7 @@ void ByteBudget::take_later(std::size_t bytes, Function<void(Answer)> answered) 
             in.places.pop_front();
             watch_no_more();
         }
-        if (!closed_) answer = Answer::taken;
+        if (!is_closed()) answer = Answer::taken;
     }
     answered(answer);
 }
@@ -91,8 +91,7 @@ void ByteBudget::close() {
     std::list<Place> refused;
     {
         const std::lock_guard lock(mutex_);
-        closed_ = true;
-        watch();
+        used_.fetch_or(watched | closed);
         if (!line_) return;
         refused.swap(line_->places);
         line_->changed.notify_all();

@@ -54,22 +54,24 @@ private:
     bool has_room(std::size_t used, std::size_t bytes) const {
         return used == 0 || (bytes <= max_ && used <= max_ - bytes);
     }
-    bool has_room(std::size_t bytes) const { return has_room(used_.load() & ~watched, bytes); }
+    bool has_room(std::size_t bytes) const { return has_room(used_.load() & ~(watched | closed), bytes); }
+    bool is_closed() const { return (used_.load() & closed) != 0; }
     bool take_at_once(std::size_t bytes) noexcept;
     /// Somebody waits, or nobody ever will again: from now on, whoever takes asks with the lock.
     void watch() noexcept { used_.fetch_or(watched); }
     void watch_no_more() noexcept {
-        if (!closed_ && nobody_waits()) used_.fetch_and(~watched);
+        if (!is_closed() && nobody_waits()) used_.fetch_and(~watched);
     }
 
     /// Set in `used_`: taking needs the lock, and whoever gives back has somebody to serve.
     static constexpr std::size_t watched = ~(SIZE_MAX >> 1U);
+    /// Set in `used_`, under the lock and beside `watched`: nothing is taken any more.
+    static constexpr std::size_t closed = watched >> 1U;
 
     std::mutex& mutex_;
     const std::size_t max_;
     std::unique_ptr<Line> line_;  ///< made when somebody first waits
     std::atomic<std::size_t> used_ = 0;
-    bool closed_ = false;
 };
 
 }  // namespace aprotic::engine

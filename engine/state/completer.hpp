@@ -77,6 +77,7 @@ public:
     void fail(const Failure& why) {
         for (auto& one : std::exchange(waiting_, {})) one.fail(why);
     }
+    bool empty() const noexcept { return waiting_.empty(); }
     void forget() const {
         for (const auto& one : waiting_) one.forget();
     }

@@ -6,12 +6,13 @@
 namespace aprotic::engine {
 namespace {
 
-/// Where the messages of a link go or come from; empty for a node that has no address yet.
-std::string address_of(codec::Role role, const std::optional<codec::Source>& source,
-                       const std::optional<codec::AttachTarget>& target) {
-    if (role == codec::Role::receiver) return source && source->address ? *source->address : std::string();
+/// Empty for a node that has no address yet.
+std::string_view address_of(const std::optional<codec::Source>& source) {
+    return source && source->address ? std::string_view(*source->address) : std::string_view();
+}
+std::string_view address_of(const std::optional<codec::AttachTarget>& target) {
     const auto* node = target ? std::get_if<codec::Target>(&*target) : nullptr;
-    return node && node->address ? *node->address : std::string();
+    return node && node->address ? std::string_view(*node->address) : std::string_view();
 }
 
 bool is_dynamic(const std::optional<codec::AttachTarget>& target) {
@@ -23,24 +24,23 @@ bool is_dynamic(const std::optional<codec::AttachTarget>& target) {
 
 LinkState::LinkState(ConnectionState& its_connection, LinkOptions its_options, bool has_handler)
     : commons(its_connection.commons),
-      name(its_options.name),
-      wanted_address(address_of(its_options.role, its_options.source, its_options.target)),
+      resumption(its_options.resumable || its_options.suspended ? std::make_unique<Resumption>() : nullptr),
+      connection(&its_connection),
+      texts_({its_options.name, address_of(its_options.source), address_of(its_options.target)}),
       role(its_options.role),
       snd_settle_mode(its_options.snd_settle_mode),
       rcv_settle_mode(its_options.rcv_settle_mode),
       in_parts(its_options.stream_window != 0),
       resumable(its_options.resumable),
       handled(has_handler),
-      holds(has_handler),
-      resumption(its_options.resumable || its_options.suspended ? std::make_unique<Resumption>() : nullptr),
-      connection(&its_connection),
-      asked(std::make_unique<const LinkOptions>(std::move(its_options))) {
-    if (resumption) resumption->resuming = asked->suspended;
+      holds(has_handler) {
+    if (resumption) resumption->resuming = its_options.suspended;
+    pending().asked = std::make_unique<const LinkOptions>(std::move(its_options));
 }
 
 std::string LinkState::description() const {
     const char* const what = role == codec::Role::sender ? "sender to" : "receiver from";
-    return fmt::format("the {} '{}' at {}", what, wanted_address, commons->peer_name);
+    return fmt::format("the {} '{}' at {}", what, wanted_address(), commons->peer_name);
 }
 
 void LinkState::handles_gone() {
@@ -56,7 +56,7 @@ codec::Result<void, Failure> LinkState::wait_open(Duration timeout) {
             return Failure{
                 .code = Errc::would_deadlock, .condition = {}, .text = "wait_open() on the reactor's own thread"};
         }
-        if (!changed.wait_for(lock, timeout, decided)) {
+        if (!wait_for(lock, timeout, decided)) {
             return Failure{.code = Errc::timed_out,
                            .condition = {},
                            .text = fmt::format("{} was not answered in time", description())};
@@ -71,7 +71,7 @@ Async<void> LinkState::async_wait_open(Duration timeout, std::stop_token cancel)
         begin_operation<void>(loop(), description() + " was not answered", timeout, std::move(cancel));
     run([this, waiter = std::move(completer)]() mutable {
         if (auto failure = over()) return waiter.fail(std::move(*failure));
-        if (!opened_once) return waiting().opening.add(std::move(waiter));
+        if (!opened_once) return pending().opening.add(std::move(waiter));
         static_cast<void>(waiter.finish({}));
     });
     return std::move(async);
@@ -83,7 +83,7 @@ Async<void> LinkState::async_close(Duration timeout, std::stop_token cancel,
         begin_operation<void>(loop(), description() + " was not detached", timeout, std::move(cancel));
     run([this, waiter = std::move(completer), error = std::move(error)]() mutable {
         if (connection == nullptr) return static_cast<void>(waiter.finish({}));
-        this->waiting().ending.add(std::move(waiter));
+        pending().ending.add(std::move(waiter));
         close(std::move(error));
     });
     return std::move(async);
@@ -99,7 +99,7 @@ Async<PeerFlow> LinkState::async_flow(Duration timeout, std::stop_token cancel, 
             return waiter.fail(
                 {.code = Errc::wrong_state, .condition = {}, .text = description() + " is not attached"});
         }
-        this->waiting().asking.add(std::move(waiter));
+        pending().asking.add(std::move(waiter));
         connection->wake();
     });
     return std::move(async);
@@ -110,7 +110,7 @@ void LinkState::handle_flow(const LinkFlowed& event) {
     if (const auto status = engine ? engine->status(*id) : codec::Result<LinkStatus>(LinkStatus{})) {
         PeerFlow flow{.credit = status->credit, .available = status->available};
         if (event.properties) flow.properties = *event.properties;
-        if (waiting_) waiting_->asking.succeed(flow);
+        if (pending_) pending_->asking.succeed(flow);
     }
     // One with properties comes beside the one that tells of the credit.
     event.properties ? flow_properties(*event.properties) : flowed();
@@ -122,16 +122,42 @@ std::shared_ptr<SuspendedLink> LinkState::take_suspended() {
     return std::exchange(resumption->suspended, nullptr);
 }
 
-LinkState::Waiting& LinkState::waiting() {
-    if (!waiting_) waiting_ = std::make_unique<Waiting>();
-    return *waiting_;
+LinkState::Pending& LinkState::pending() {
+    if (!pending_) pending_ = std::make_unique<Pending>();
+    return *pending_;
+}
+
+LinkState::Seldom& LinkState::seldom() {
+    if (!seldom_) seldom_ = std::make_unique<Seldom>();
+    return *seldom_;
+}
+
+codec::Attach LinkState::expected_attach() const {
+    const auto address = [this](std::size_t which) {
+        const std::string_view text = texts_[which];
+        return text.empty() ? std::nullopt : std::optional<std::string>(text);
+    };
+    codec::Attach attach;
+    attach.name = name();
+    attach.role = codec::opposite(role);
+    attach.snd_settle_mode = snd_settle_mode;
+    attach.rcv_settle_mode = rcv_settle_mode;
+    attach.source.emplace().address = address(1);
+    attach.target = codec::Target{.address = address(2)};
+    if (role == codec::Role::receiver) attach.initial_delivery_count = 0;
+    return attach;
+}
+
+const codec::Attach* LinkState::remote_attach() {
+    if (!remote.known()) return nullptr;
+    return &remote.get([this] { return expected_attach(); });
 }
 
 void LinkState::forget_user() {
-    if (!waiting_) return;
-    waiting_->opening.forget();
-    waiting_->ending.forget();
-    waiting_->asking.forget();
+    if (!pending_) return;
+    pending_->opening.forget();
+    pending_->ending.forget();
+    pending_->asking.forget();
 }
 
 bool LinkState::is_open() {
@@ -141,7 +167,7 @@ bool LinkState::is_open() {
 
 std::string LinkState::current_address() {
     const std::lock_guard lock(commons->mutex);
-    return named_by_peer ? *named_by_peer : wanted_address;
+    return seldom_ && !seldom_->named_by_peer.empty() ? seldom_->named_by_peer : std::string(wanted_address());
 }
 
 std::optional<Failure> LinkState::over() {
@@ -154,11 +180,11 @@ void LinkState::stop(const Failure& why) {
         const std::lock_guard lock(commons->mutex);
         open = false;
         if (!ended) ended = std::make_unique<const Failure>(why);
-        changed.notify_all();
+        wake_all();
     }
-    if (!waiting_) return;
-    waiting_->opening.fail(*ended);
-    waiting_->asking.fail(*ended);
+    if (!pending_) return;
+    pending_->opening.fail(*ended);
+    pending_->asking.fail(*ended);
 }
 
 void LinkState::leave(bool closed, std::optional<codec::ErrorCondition> error) {
@@ -187,24 +213,28 @@ void LinkState::opened(const codec::Attach* attach) {
     if (attach != nullptr && !remote.known()) remote.set(*attach);
     if (connection == nullptr || opened_once || !remote.known()) return;
     opened_once = true;
-    const bool peer_names_it = role == codec::Role::receiver || is_dynamic(asked->target);
-    const codec::Attach& theirs = remote.peek();
-    std::string address = peer_names_it ? address_of(role, theirs.source, theirs.target) : std::string();
+    const codec::Attach& theirs = remote.peek([this] { return expected_attach(); });
+    std::string_view address;
+    if (role == codec::Role::receiver) {
+        address = address_of(theirs.source);
+    } else if (is_dynamic(asked()->target)) {
+        address = address_of(theirs.target);
+    }
     // Else the outcome of what the peer settles without one may be in ours. [3.5.3]
-    if (theirs.source) asked.reset();
+    if (theirs.source) pending_->asked.reset();
     {
         const std::lock_guard lock(commons->mutex);
-        if (!address.empty() && address != wanted_address)
-            named_by_peer = std::make_unique<const std::string>(std::move(address));
+        if (!address.empty() && address != wanted_address()) seldom().named_by_peer = address;
         if (!ended) open = true;
-        changed.notify_all();
+        wake_all();
     }
-    if (waiting_) waiting_->opening.succeed();
+    pending_->opening.succeed();
     if (!closing) {
         connection->call([this] { tell_open(); });
         after_open();
     }
-    remote.pack();
+    remote.pack(expected_attach());
+    if (pending_->empty()) pending_.reset();
 }
 
 void LinkState::detaching(const LinkDetaching& event) {
@@ -246,7 +276,7 @@ void LinkState::end(std::optional<Failure> why) {
         resumption->suspended = std::move(resumption->left);
     }
     connection = nullptr;
-    if (waiting_) waiting_->ending.succeed();
+    if (pending_) pending_->ending.succeed();
     owner.call([&] { tell_close(why); });
     if (session) {
         --session->links;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,8 +15,9 @@
 #include <aprotic/engine/state/completer.hpp>
 #include <aprotic/engine/state/id_hash.hpp>
 #include <aprotic/engine/state/loop.hpp>
+#include <aprotic/engine/state/optional_id.hpp>
+#include <aprotic/engine/state/packed_texts.hpp>
 #include <aprotic/engine/state/remote_attach.hpp>
-#include <aprotic/engine/state/signal.hpp>
 #include <aprotic/engine/suspended_link.hpp>
 
 namespace aprotic::engine {
@@ -75,6 +77,9 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     Async<PeerFlow> async_flow(Duration timeout, std::stop_token cancel, codec::Map properties);
     std::shared_ptr<SuspendedLink> take_suspended();
     bool is_open();
+    std::string name() const { return std::string(texts_[0]); }
+    /// Empty: a dynamic node, or none.
+    std::string_view wanted_address() const noexcept { return texts_[role == codec::Role::receiver ? 1 : 2]; }
     std::string current_address();
     /// Why nothing goes any more; nullopt while the link lives.
     std::optional<Failure> over();
@@ -84,24 +89,6 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     std::string description() const;
 
     const std::shared_ptr<LinkCommons> commons;
-    const std::string name;
-    const std::string wanted_address;  ///< empty: a dynamic node, or none
-    const codec::Role role;
-    const codec::SenderSettleMode snd_settle_mode;
-    const codec::ReceiverSettleMode rcv_settle_mode;
-    const bool in_parts;  ///< receiving: messages are told part by part
-    const bool resumable;
-    const bool handled;  ///< somebody else than handles holds the link open
-
-    // The reactor's thread's, but for the first, and here because it makes the whole smaller.
-    bool open = false;  ///< under the mutex
-    bool holds;         ///< the link holds its connection open
-    bool opened_once = false;
-    bool left_by_peer = false;  ///< `ended` says how, before the link has ended
-    bool closing = false;       ///< our detach has been given
-    bool given_up = false;      ///< it closes: nobody will attach the link again
-    std::optional<LinkId> id;
-
     const std::unique_ptr<Resumption> resumption;  ///< null for a link that is neither resumable nor resumed
 
     // --- reactor's thread
@@ -146,19 +133,39 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
 
     ConnectionState* connection;
     std::shared_ptr<SessionState> session;  ///< null: one that the peer began
-    /// Goes when the peer has answered, unless some of it is still of use.
-    std::unique_ptr<const LinkOptions> asked;
     RemoteAttach remote;
+    /// The peer's attach; null while it is not known. The caller may keep the pointer.
+    const codec::Attach* remote_attach();
+    /// What the link was asked for with. Null when the peer has answered, unless some of it is still of use.
+    const LinkOptions* asked() const noexcept { return pending_ ? pending_->asked.get() : nullptr; }
 
     // --- under the mutex in `commons`
     // -----------------------------------------------------------------------------------------------------
-    Signal changed;
+    /// Waits until the link has changed so that `met` says so; what it says in the end.
+    template <class Condition>
+    bool wait_for(std::unique_lock<std::mutex>& lock, Duration timeout, Condition&& met) {
+        return seldom().changed.wait_for(lock, bounded(timeout), met);
+    }
+    void wake_one() noexcept {
+        if (seldom_) seldom_->changed.notify_one();
+    }
+    void wake_all() noexcept {
+        if (seldom_) seldom_->changed.notify_all();
+    }
     std::unique_ptr<const Failure> ended;
-    std::unique_ptr<const std::string> named_by_peer;  ///< where the address is not `wanted_address`
 
 private:
-    /// Operations that wait for the link.
-    struct Waiting {
+    /// Under the mutex: what is made when a thread first waits, or the address is not wanted_address().
+    struct Seldom {
+        std::condition_variable changed;
+        std::string named_by_peer;
+    };
+
+    /// What a link has until it is open, and when an operation waits for it.
+    struct Pending {
+        bool empty() const noexcept { return !asked && opening.empty() && ending.empty() && asking.empty(); }
+
+        std::unique_ptr<const LinkOptions> asked;
         Waiters<void> opening;
         Waiters<void> ending;
         Waiters<PeerFlow> asking;
@@ -167,9 +174,34 @@ private:
     void leave(bool closed, std::optional<codec::ErrorCondition> error);
     /// From now on nothing can be asked of the link.
     void stop(const Failure& why);
-    Waiting& waiting();
+    Pending& pending();
+    Seldom& seldom();
+    /// The attach of a peer who takes the link as it is.
+    codec::Attach expected_attach() const;
 
-    std::unique_ptr<Waiting> waiting_;  ///< made when somebody first waits
+    const PackedTexts<3> texts_;  ///< name, our source's address, our target's
+    std::unique_ptr<Pending> pending_;
+    std::unique_ptr<Seldom> seldom_;
+
+public:
+    OptionalId<LinkId> id;
+
+    // Last, since derived classes go on in what is left of eight octets; and in octets of their own by who changes
+    // them.
+    const codec::Role role : 1;
+    const codec::SenderSettleMode snd_settle_mode : 2;
+    const codec::ReceiverSettleMode rcv_settle_mode : 1;
+    const bool in_parts : 1;  ///< receiving: messages are told part by part
+    const bool resumable : 1;
+    const bool handled : 1;  ///< somebody else than handles holds the link open
+
+    bool open = false;  ///< under the mutex
+
+    bool holds : 1;  ///< the link holds its connection open
+    bool opened_once : 1 = false;
+    bool left_by_peer : 1 = false;  ///< `ended` says how, before the link has ended
+    bool closing : 1 = false;       ///< our detach has been given
+    bool given_up : 1 = false;      ///< it closes: nobody will attach the link again
 };
 
 }  // namespace aprotic::engine

@@ -32,8 +32,8 @@ void ReceiverState::grant(std::uint32_t more) {
 std::uint32_t ReceiverState::allowed_by_bytes() const {
     if (window_.bytes == 0) return UINT32_MAX;
     if (held_bytes_ >= window_.bytes) return 0;
-    if (usual_bytes_ == 0) return UINT32_MAX;  // nothing is known of the messages yet
-    const std::size_t room = (window_.bytes - held_bytes_ + usual_bytes_ - 1) / usual_bytes_;
+    if (window_.usual == 0) return UINT32_MAX;  // nothing is known of the messages yet
+    const std::size_t room = (window_.bytes - held_bytes_ + window_.usual - 1) / window_.usual;
     return static_cast<std::uint32_t>(std::min<std::size_t>(room, UINT32_MAX));
 }
 

@@ -34,7 +34,7 @@ codec::Result<Delivery, Failure> ReceiverState::try_receive(Duration timeout) {
         if (timeout > Duration::zero() && reactor().on_thread()) {
             return failure(Errc::would_deadlock, "receive() on the reactor's own thread");
         }
-        if (!changed.wait_for(lock, timeout, decided)) {
+        if (!wait_for(lock, timeout, decided)) {
             const auto span = std::chrono::duration_cast<std::chrono::milliseconds>(timeout);
             return failure(Errc::timed_out, fmt::format("no message within {}", span));
         }
@@ -77,7 +77,7 @@ Async<Delivery> ReceiverState::async_receive(Duration timeout, std::stop_token c
         }
         const std::lock_guard lock(commons->mutex);
         inbox.push_front(std::move(*message));
-        changed.notify_one();
+        wake_one();
     });
     return std::move(async);
 }
@@ -165,7 +165,7 @@ void ReceiverState::delivery_received(DeliveryId delivery_id) {
     if (in_parts) return begin_parts(std::move(state));
     Delivery delivery = make_delivery(std::move(state));
     const std::size_t bytes = delivery.state_->bytes;
-    if (window_.bytes != 0) usual_bytes_ = usual_bytes_ == 0 ? bytes : usual_bytes_ - usual_bytes_ / 8 + bytes / 8;
+    window_.count(bytes);
     if (delivery.state_->held || !handler_) {
         ++held_;
         held_bytes_ += bytes;
@@ -213,7 +213,7 @@ void ReceiverState::hand_out(Delivery delivery) {
     }
     const std::lock_guard lock(commons->mutex);
     inbox.push_back(std::move(*message));
-    changed.notify_one();
+    wake_one();
 }
 
 void ReceiverState::delivery_updated(const DeliveryUpdated& event) {

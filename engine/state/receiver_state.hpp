@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,13 @@ namespace aprotic::engine {
 /// How much a receiving link may have under way.
 struct CreditWindow {
     std::uint32_t deliveries = 0;  ///< 0: the application grants
+    std::uint32_t usual = 0;       ///< what a message has had lately, where `bytes` bounds. Bytes
     std::size_t bytes = 0;         ///< 0: not bounded
+
+    void count(std::size_t message) noexcept {
+        const auto size = static_cast<std::uint32_t>(std::min<std::size_t>(message, UINT32_MAX));
+        if (bytes != 0) usual = usual == 0 ? size : usual - usual / 8 + size / 8;
+    }
 };
 
 /// A message that is told part by part, between the reactor's thread and whoever reads it. Under `mutex`.
@@ -166,14 +173,14 @@ private:
     void tell_part(DeliveryId delivery);
     static void end_parts(IncomingParts& parts, Failure why);
 
-    CreditWindow window_;
-    std::shared_ptr<ReceiverHandler> handler_;
-    std::size_t held_bytes_ = 0;   ///< of the messages the application has and has not answered
-    std::size_t usual_bytes_ = 0;  ///< what a message has had lately
-    std::uint32_t held_ = 0;       ///< messages the application has and has not answered
-    std::uint32_t credit_ = 0;     ///< granted, and no message handed to the application for it
+    // First what fits behind the last of LinkState.
     bool draining_ = false;
-    bool stopped_ = false;  ///< after a drain, until more credit is asked for
+    bool stopped_ = false;      ///< after a drain, until more credit is asked for
+    std::uint32_t held_ = 0;    ///< messages the application has and has not answered
+    std::uint32_t credit_ = 0;  ///< granted, and no message handed to the application for it
+    CreditWindow window_;
+    std::size_t held_bytes_ = 0;  ///< of the messages the application has and has not answered
+    std::shared_ptr<ReceiverHandler> handler_;
     std::unique_ptr<Acquisition> acquiring_;
     RareMap<UnderWay> under_way_;
     RareMap<Confirming> confirming_;

@@ -1,35 +1,57 @@
 #include <algorithm>
+#include <utility>
 
 #include <aprotic/engine/state/remote_attach.hpp>
 
 namespace aprotic::engine {
 
-const codec::Attach* RemoteAttach::get() {
-    if (!known()) return nullptr;
-    given_ = true;
-    return &peek();
+void RemoteAttach::clear() noexcept {
+    if (form_ == Form::decoded) std::destroy_at(&decoded_);
+    if (form_ == Form::octets) std::destroy_at(&octets_);
+    form_ = Form::none;
 }
 
-const codec::Attach& RemoteAttach::peek() {
-    if (!decoded_) {
-        auto attach = codec::decode_as<codec::Attach>({encoded_.get(), encoded_bytes_});
-        APROTIC_ASSERT(attach);  // our own octets
-        decoded_ = std::make_unique<const codec::Attach>(std::move(*attach));
-        encoded_.reset();
+void RemoteAttach::set(codec::Attach attach) {
+    auto decoded = std::make_unique<const codec::Attach>(std::move(attach));
+    clear();
+    std::construct_at(&decoded_, std::move(decoded));
+    form_ = Form::decoded;
+}
+
+void RemoteAttach::unpack(codec::Attach expected) {
+    expected.handle = number_;
+    if (message_size_max_ != 0) expected.max_message_size = message_size_max_;
+    set(std::move(expected));
+}
+
+void RemoteAttach::unpack() {
+    auto attach = codec::decode_as<codec::Attach>({octets_.get(), number_});
+    APROTIC_ASSERT(attach);  // our own octets
+    set(std::move(*attach));
+}
+
+void RemoteAttach::pack(codec::Attach expected) {
+    if (form_ != Form::decoded || given_) return;
+    const codec::Attach& theirs = *decoded_;
+    expected.handle = theirs.handle;
+    expected.max_message_size = theirs.max_message_size;
+    const std::uint64_t message_size_max = theirs.max_message_size.value_or(0);
+    if (theirs == expected && (message_size_max != 0 || !theirs.max_message_size)) {
+        clear();
+        message_size_max_ = message_size_max;
+        number_ = expected.handle;
+        form_ = Form::expected;
+        return;
     }
-    return *decoded_;
-}
-
-void RemoteAttach::pack() {
-    if (!decoded_ || given_) return;
     codec::Encoder to;
-    encode(to, *decoded_);
-    const auto octets = to.written();
-    auto kept = std::make_unique<std::byte[]>(octets.size());
-    std::copy(octets.begin(), octets.end(), kept.get());
-    encoded_ = std::move(kept);
-    encoded_bytes_ = static_cast<std::uint32_t>(octets.size());
-    decoded_.reset();
+    encode(to, theirs);
+    const auto written = to.written();
+    auto octets = std::make_unique<std::byte[]>(written.size());
+    std::copy(written.begin(), written.end(), octets.get());
+    clear();
+    std::construct_at(&octets_, std::move(octets));
+    number_ = static_cast<std::uint32_t>(written.size());
+    form_ = Form::octets;
 }
 
 }  // namespace aprotic::engine

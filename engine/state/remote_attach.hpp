@@ -8,23 +8,51 @@
 
 namespace aprotic::engine {
 
-/// The peer's attach for as long as the link lives. While nobody has asked for it, it is kept as it was on the wire:
-/// that takes a tenth of the memory. Reactor's thread.
+/// The peer's attach for as long as the link lives. While nobody asks for it, it is kept as it was on the wire, which
+/// takes a tenth of the memory; or, where it says what was to be expected, as the two numbers in it. Reactor's thread.
 class RemoteAttach {
 public:
-    void set(const codec::Attach& attach) { decoded_ = std::make_unique<const codec::Attach>(attach); }
-    bool known() const noexcept { return decoded_ || encoded_; }
-    /// Null while it is not known; the caller may keep the pointer.
-    const codec::Attach* get();
-    /// Of a known one; valid until pack().
-    const codec::Attach& peek();
-    /// Makes it small, unless somebody may have kept a pointer.
-    void pack();
+    RemoteAttach() noexcept {}
+    RemoteAttach(const RemoteAttach&) = delete;
+    RemoteAttach& operator=(const RemoteAttach&) = delete;
+    ~RemoteAttach() { clear(); }
+
+    void set(codec::Attach attach);
+    bool known() const noexcept { return form_ != Form::none; }
+    /// Of a known one; valid until pack(). `expected` makes what pack() was given.
+    template <class Expected>
+    const codec::Attach& peek(Expected expected) {
+        if (form_ == Form::expected) {
+            unpack(expected());
+        } else if (form_ == Form::octets) {
+            unpack();
+        }
+        return *decoded_;
+    }
+    /// The same, and the caller may keep the reference.
+    template <class Expected>
+    const codec::Attach& get(Expected expected) {
+        given_ = true;
+        return peek(expected);
+    }
+    /// Makes it small, unless somebody may have kept a reference. `expected`: the attach of a peer who has taken the
+    /// link as it was asked for; handle and max-message-size may be anything.
+    void pack(codec::Attach expected);
 
 private:
-    std::unique_ptr<const codec::Attach> decoded_;
-    std::unique_ptr<const std::byte[]> encoded_;
-    std::uint32_t encoded_bytes_ = 0;
+    enum class Form : std::uint8_t { none, decoded, octets, expected };
+
+    void clear() noexcept;
+    void unpack(codec::Attach expected);
+    void unpack();
+
+    union {
+        std::unique_ptr<const codec::Attach> decoded_;
+        std::unique_ptr<const std::byte[]> octets_;
+        std::uint64_t message_size_max_;  // 0: it has none
+    };
+    std::uint32_t number_ = 0;  // of octets, or the handle
+    Form form_ = Form::none;
     bool given_ = false;
 };
 

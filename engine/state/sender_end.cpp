@@ -52,9 +52,10 @@ void SenderState::never_sent(const std::vector<DeliveryId>& deliveries) {
 
 void SenderState::after_end(const Failure& why) {
     budget_.close();
-    if (deadlines_) {
-        if (deadlines_->timer != 0) reactor().cancel_timer(std::exchange(deadlines_->timer, 0));
-        for (const auto& [deadline, tracker] : std::exchange(deadlines_->of, {})) tracker->in_deadlines.reset();
+    if (messages_ && messages_->deadlines) {
+        Deadlines& deadlines = *messages_->deadlines;
+        if (deadlines.timer != 0) reactor().cancel_timer(std::exchange(deadlines.timer, 0));
+        for (const auto& [deadline, tracker] : std::exchange(deadlines.of, {})) tracker->in_deadlines.reset();
     }
     if (resumption && resumption->left) keep_for_resumption(*resumption->left, why);
     if (!messages_) return;

@@ -55,8 +55,8 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
         if (event.state) outcome = std::visit(OutcomeOf{}, *event.state);
         if (!outcome && event.settled) {
             // [3.5.3] Settled without an outcome: the source's default holds, if it has one.
-            const auto& theirs = remote.get()->source;
-            const auto& source = theirs ? theirs : asked->source;
+            const auto& theirs = remote_attach()->source;
+            const auto& source = theirs ? theirs : asked()->source;
             if (source && source->default_outcome) outcome = std::visit(OutcomeOf{}, *source->default_outcome);
             if (!outcome) {
                 outcome = Outcome{.kind = Outcome::Kind::in_doubt,

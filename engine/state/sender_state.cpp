@@ -171,9 +171,10 @@ void SenderState::enqueue(TrackerState tracker) {
                       Callback::later);
     }
     if (tracker->deadline) {
-        if (!deadlines_) deadlines_ = std::make_unique<Deadlines>(loop()->recycler);
+        auto& deadlines = messages_->deadlines;
+        if (!deadlines) deadlines = std::make_unique<Deadlines>(loop()->recycler);
         // Most have the same time to go, and come in the order of their deadlines.
-        tracker->in_deadlines = deadlines_->of.emplace_hint(deadlines_->of.end(), *tracker->deadline, tracker.get());
+        tracker->in_deadlines = deadlines->of.emplace_hint(deadlines->of.end(), *tracker->deadline, tracker.get());
         arm_deadline();
     }
     if (messages_->queue.empty() && spare_ > 0 && available_told_ == 0 && ready()) return hand_over(std::move(tracker));
@@ -298,7 +299,7 @@ std::size_t SenderState::pending() const { return queued() + (messages_ ? messag
 // --- deadlines -------------------------------------------------------------------------------------------------------
 
 void SenderState::arm_deadline() {
-    auto& [of, timer, armed] = *deadlines_;
+    auto& [of, timer, armed] = *messages_->deadlines;
     Reactor& reactor = this->reactor();
     if (of.empty()) {
         if (timer != 0) reactor.cancel_timer(std::exchange(timer, 0));
@@ -318,13 +319,13 @@ void SenderState::arm_deadline() {
 
 void SenderState::forget_deadline(Tracker::State& tracker) noexcept {
     if (!tracker.in_deadlines) return;
-    deadlines_->of.erase(*tracker.in_deadlines);
+    messages_->deadlines->of.erase(*tracker.in_deadlines);
     tracker.in_deadlines.reset();
 }
 
 void SenderState::deadline_passed() {
-    deadlines_->timer = 0;
-    auto& of = deadlines_->of;
+    messages_->deadlines->timer = 0;
+    auto& of = messages_->deadlines->of;
     const Instant now = reactor().now();
     while (!of.empty() && of.begin()->first <= now) {
         const TrackerState tracker(of.begin()->second);

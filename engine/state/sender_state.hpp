@@ -74,11 +74,22 @@ private:
     struct HandOver;
     enum class Callback { now, later };
 
+    /// When to take messages back that have not left.
+    struct Deadlines {
+        explicit Deadlines(const std::shared_ptr<Recycler>& from)
+            : of(Tracker::State::Deadlines::allocator_type(from)) {}
+
+        Tracker::State::Deadlines of;
+        Reactor::TimerId timer = 0;
+        Instant armed{};  ///< while there is a timer
+    };
+
     /// What was handed over and has not ended.
     struct Messages {
-        TrackerList queue;                   ///< without credit so far
-        TrackerList unfinished;              ///< with the engine, whose deliveries have the tracker as their context
-        std::vector<TrackerState> returned;  ///< taken back because the link goes away
+        TrackerList queue;                     ///< without credit so far
+        TrackerList unfinished;                ///< with the engine, whose deliveries have the tracker as their context
+        std::vector<TrackerState> returned;    ///< taken back because the link goes away
+        std::unique_ptr<Deadlines> deadlines;  ///< made with the first
         std::uint64_t last_number = 0;
         std::uint64_t next_tag = 0;  ///< of a resumable link: unique also among those from before
     };
@@ -124,26 +135,16 @@ private:
     void deadline_passed();
     Outcome not_sent(Errc code, std::string text) const;
 
-    /// When to take messages back that have not left.
-    struct Deadlines {
-        explicit Deadlines(const std::shared_ptr<Recycler>& from)
-            : of(Tracker::State::Deadlines::allocator_type(from)) {}
-
-        Tracker::State::Deadlines of;
-        Reactor::TimerId timer = 0;
-        Instant armed{};  ///< while there is a timer
-    };
-
-    std::shared_ptr<SenderHandler> handler_;
-    ByteBudget budget_;                  ///< any thread
-    std::shared_ptr<TrackerHome> home_;  ///< of its trackers; made with the first, under `mutex`
+    // First what fits behind the last of LinkState.
     std::atomic<bool> has_home_ = false;
-    std::unique_ptr<Messages> messages_;    ///< made with the first
-    std::unique_ptr<Deadlines> deadlines_;  ///< made with the first
-    std::uint32_t spare_ = 0;               ///< credit that no message with the engine will use
+    bool may_rise_ = false;    ///< `spare_` may be too small by a message that is partly on the wire
+    bool listed_ = false;      ///< for another look
+    std::uint32_t spare_ = 0;  ///< credit that no message with the engine will use
     std::uint32_t available_told_ = 0;
-    bool may_rise_ = false;  ///< `spare_` may be too small by a message that is partly on the wire
-    bool listed_ = false;    ///< for another look
+    std::shared_ptr<SenderHandler> handler_;
+    ByteBudget budget_;                   ///< any thread
+    std::shared_ptr<TrackerHome> home_;   ///< of its trackers; made with the first, under `mutex`
+    std::unique_ptr<Messages> messages_;  ///< made with the first
 };
 
 }  // namespace aprotic::engine

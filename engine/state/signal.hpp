@@ -8,8 +8,8 @@
 
 namespace aprotic::engine {
 
-/// A condition variable that is made when somebody first waits: most links have nobody who ever does. Every call with
-/// the lock held that guards the condition.
+/// A condition variable that is made when somebody first waits: most have nobody who ever does. Every call with the
+/// lock held that guards the condition.
 class Signal {
 public:
     template <class Condition>

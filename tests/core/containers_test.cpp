@@ -1,3 +1,4 @@
+#include <aprotic/engine/core/handle_table.hpp>
 #include <aprotic/engine/core/id_table.hpp>
 #include <aprotic/engine/core/intrusive_list.hpp>
 #include <aprotic/engine/core/ring.hpp>
@@ -10,7 +11,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
@@ -101,6 +104,29 @@ TEST_CASE("a list keeps its order while members come and go", "[core]") {
     CHECK(list.size() == 0);
 }
 
+TEST_CASE("a list is a queue whoever leaves it, and knows its back", "[core]") {
+    Items list;
+    std::array<Item, 8> items;
+    for (std::size_t i = 0; i < items.size(); ++i) items[i].value = static_cast<int>(i);
+    std::deque<int> model;
+    test::Prng prng(3);
+    for (int i = 0; i < 5000; ++i) {
+        Item& item = items[prng.below(items.size())];
+        const bool there = Items::contains(item);
+        REQUIRE(there == (std::find(model.begin(), model.end(), item.value) != model.end()));
+        if (there) {
+            list.remove(item);
+            std::erase(model, item.value);
+        } else {
+            list.push_back(item);
+            model.push_back(item.value);
+        }
+        REQUIRE(values(list) == std::vector<int>(model.begin(), model.end()));
+        REQUIRE(list.size() == model.size());
+        REQUIRE(list.front() == (model.empty() ? nullptr : &items[static_cast<std::size_t>(model.front())]));
+    }
+}
+
 TEST_CASE("a ring is a queue", "[core]") {
     Ring<std::unique_ptr<int>> ring;
     std::deque<int> model;
@@ -157,6 +183,39 @@ TEST_CASE("a number that is used twice loses neither object", "[2.8.7-b]") {
     table.erase(7, a);
     CHECK(table.find(7) == nullptr);
     CHECK(table.empty());
+}
+
+TEST_CASE("a table of handles finds what a map finds, wherever the handles lie", "[core]") {
+    HandleTable<Item> table;
+    std::map<std::uint32_t, std::unique_ptr<Item>> model;
+    test::Prng prng(4);
+    for (int i = 0; i < 20'000; ++i) {
+        // Low ones as peers take them, and some from the other end; those between begin high and get low neighbours.
+        const auto handle = static_cast<std::uint32_t>(prng.one_in(4) ? prng.below(40) - 8 : prng.below(200));
+        const auto found = model.find(handle);
+        REQUIRE(table.find(handle) == (found == model.end() ? nullptr : found->second.get()));
+        if (found == model.end()) {
+            auto item = std::make_unique<Item>(i);
+            table.insert(handle, *item);
+            model.emplace(handle, std::move(item));
+        } else {
+            Item another;
+            table.erase(handle, another);
+            REQUIRE(table.find(handle) == found->second.get());
+            table.erase(handle, *found->second);
+            model.erase(found);
+        }
+    }
+    for (const auto& [handle, item] : model) CHECK(table.find(handle) == item.get());
+}
+
+TEST_CASE("a handle that is high takes no more memory than one that is low", "[core]") {
+    Item item;
+    HandleTable<Item> table;
+    const test::AllocationScope asked;
+    table.insert(UINT32_MAX, item);
+    CHECK(asked.octets() < 256);
+    CHECK(table.find(UINT32_MAX) == &item);
 }
 
 TEST_CASE("the earliest deadline is next", "[core]") {

@@ -169,6 +169,83 @@ TEST_CASE("durability, expiry, time-out, capabilities and properties of a link a
     CHECK(sender.remote()->target == options.link.target);
 }
 
+TEST_CASE("the peer's attach is there as it came for as long as the link, whoever asks for it and when", "[2.7.3]") {
+    struct Case {
+        const char* what;
+        std::function<void(LinkOptions&)> with;
+    };
+    const Case cases[] = {
+        {"nothing but an address", [](LinkOptions&) {}},
+        {"modes",
+         [](LinkOptions& link) {
+             link.snd_settle_mode = codec::SenderSettleMode::unsettled;
+             link.rcv_settle_mode = codec::ReceiverSettleMode::second;
+         }},
+        {"sizes", [](LinkOptions& link) { link.message_size_max = 1000; }},
+        {"no limit", [](LinkOptions& link) { link.message_size_max = 0; }},
+        {"two addresses",
+         [](LinkOptions& link) {
+             link.source = codec::Source{.address = "from"};
+             link.target = codec::Target{.address = "to"};
+         }},
+        {"an address of nothing", [](LinkOptions& link) { link.source = codec::Source{.address = ""}; }},
+        {"a terminus with more to it",
+         [](LinkOptions& link) { link.source = codec::Source{.address = "from", .timeout = 5}; }},
+        {"capabilities", [](LinkOptions& link) { link.desired_capabilities = {codec::Symbol("x-wanted")}; }},
+        {"properties",
+         [](LinkOptions& link) {
+             link.properties = {{codec::Symbol("x-ask"), codec::Value("text")}};
+         }},
+    };
+    for (const bool sends : {true, false}) {
+        for (const auto& [what, with] : cases) {
+            INFO(what << (sends ? ", sending" : ", receiving"));
+            Pair pair;
+            std::optional<codec::Attach> came;
+            pair.server_log->take_sender = [&](LinkRequest request) {
+                came = request.attach();
+                pair.server_sender = request.accept_sender();
+            };
+            pair.server_log->take_receiver = [&](LinkRequest request) {
+                came = request.attach();
+                pair.server_receiver = request.accept_receiver();
+            };
+            SenderOptions sending;
+            ReceiverOptions receiving;
+            with(sends ? sending.link : receiving.link);
+            Sender sender;
+            Receiver receiver;
+            if (sends) {
+                sender = pair.client.open_sender("node", sending);
+            } else {
+                receiver = pair.client.open_receiver("node", receiving);
+            }
+            pair.settle();
+            REQUIRE(came);
+            const auto theirs = [&] { return sends ? pair.server_receiver.remote() : pair.server_sender.remote(); };
+            const codec::Attach* const kept = theirs();
+            REQUIRE(kept != nullptr);
+            CHECK(*kept == *came);
+            CHECK(theirs() == kept);
+            const codec::Attach* const answer = sends ? sender.remote() : receiver.remote();
+            REQUIRE(answer != nullptr);
+            CHECK(answer->name == came->name);
+            CHECK(answer->name == (sends ? sender.name() : receiver.name()));
+            CHECK(answer->role == codec::opposite(came->role));
+            CHECK(answer->source == came->source);
+            CHECK(answer->target == came->target);
+            CHECK(answer->snd_settle_mode == came->snd_settle_mode);
+            CHECK(answer->rcv_settle_mode == came->rcv_settle_mode);
+            CHECK(answer->initial_delivery_count.has_value() == !sends);
+            CHECK(answer->max_message_size.has_value() == sends);
+            pair.client.close();
+            pair.settle();
+            CHECK(*kept == *came);
+            CHECK(theirs() == kept);
+        }
+    }
+}
+
 TEST_CASE("several links share a session of their own, and a peer that ends it is reported", "[2.5.5]") {
     Pair pair;
     pair.accept_all();

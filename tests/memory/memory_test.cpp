@@ -23,8 +23,8 @@ namespace {
 
 constexpr std::size_t engine_max = 3 * 1024;
 constexpr std::size_t connection_max = 5 * 1024;
-constexpr std::size_t engine_link_max = 512;
-constexpr std::size_t link_max = 920;
+constexpr std::size_t engine_link_max = 256;
+constexpr std::size_t link_max = 512;
 
 ConnectionOptions options() {
     ConnectionOptions made;
@@ -108,7 +108,7 @@ TEST_CASE("an idle connection takes at most 3 KiB in its engine") {
     REQUIRE(pair->client.remote_open() != nullptr);
 }
 
-TEST_CASE("a link takes at most 512 octets in its engine") {
+TEST_CASE("a link takes at most 256 octets in its engine") {
     Two pair;
     const SessionId session = pair.client.begin().value();
     pair.settle();
@@ -144,7 +144,7 @@ TEST_CASE("an idle connection takes at most 5 KiB with all that is above the eng
     CHECK(each <= connection_max);
 }
 
-TEST_CASE("a link takes at most 920 octets with all that is above the engine") {
+TEST_CASE("a link takes at most 512 octets with all that is above the engine") {
     struct Taker final : ReceiverHandler {
         void on_message(Receiver&, Delivery& delivery) override { delivery.accept(); }
     };
