@@ -78,7 +78,7 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
     finish(tracker, std::move(*outcome), Callback::now);
 }
 
-/// All of them are taken off the lists before the first callback, which may do with any of them what it likes.
+/// All of them are over before the first callback, which may do with any of them what it likes.
 void SenderState::deliveries_accepted(const DeliveriesAccepted& event) {
     TrackerList answered;
     std::size_t bytes = 0;
@@ -88,10 +88,11 @@ void SenderState::deliveries_accepted(const DeliveriesAccepted& event) {
         tracker.stage = Tracker::State::Stage::finished;
         forget_deadline(tracker);
         if (std::exchange(tracker.counted, false)) bytes += tracker.bytes;
+        tracker.conclude(Outcome::Kind::accepted);
         answered.push_back(messages_->unfinished.remove_ended(tracker));
     }
     if (bytes != 0) budget_.give_back(bytes);
-    while (!answered.empty()) tell(answered.pop_front_ended(), Outcome::Kind::accepted);
+    while (!answered.empty()) tell(answered.pop_front_ended());
 }
 
 void SenderState::answered_within(const TrackerState& tracker, const codec::TransactionalState& state, bool settled) {
@@ -154,11 +155,12 @@ void SenderState::leave(Tracker::State& tracker) {
 /// As nearly all of them end: nothing else is known of it, and the engine has forgotten it.
 void SenderState::finish_plainly(TrackerState tracker, Outcome::Kind kind) {
     leave(*tracker);
-    tell(std::move(tracker), kind);
+    tracker->conclude(kind);
+    tell(std::move(tracker));
 }
 
-void SenderState::tell(TrackerState tracker, Outcome::Kind kind) {
-    if (auto callback = tracker->finish(kind)) connection->call([&] { callback(*tracker->outcome()); });
+void SenderState::tell(TrackerState tracker) {
+    if (auto callback = tracker->take_due_callback()) connection->call([&] { callback(*tracker->outcome()); });
     tracker.drop_here();
 }
 

@@ -125,7 +125,8 @@ private:
     SenderHandler& handler();
     void finish(const TrackerState& tracker, Outcome outcome, Callback when);
     void finish_plainly(TrackerState tracker, Outcome::Kind kind);
-    void tell(TrackerState tracker, Outcome::Kind kind);
+    /// Its outcome is there.
+    void tell(TrackerState tracker);
     /// It has ended, and counts no more.
     void leave(Tracker::State& tracker);
     void forget_deadline(Tracker::State& tracker) noexcept;

@@ -31,18 +31,29 @@ void Tracker::State::destroy(bool here) noexcept {
     here ? recycler.give_back_here(this, sizeof(State)) : recycler.give_back(this, sizeof(State));
 }
 
+void Tracker::State::conclude(Outcome::Kind how) {
+    if (outcome() == nullptr) conclude_with(&plain(how));
+}
+
+Function<void(const Outcome&)> Tracker::State::take_due_callback() noexcept {
+    if (!std::exchange(callback_due_, false)) return nullptr;
+    return std::move(callback_);
+}
+
 Function<void(const Outcome&)> Tracker::State::finish(Outcome::Kind how) {
-    return outcome() != nullptr ? nullptr : finish_with(&plain(how));
+    conclude(how);
+    return take_due_callback();
 }
 
 Function<void(const Outcome&)> Tracker::State::finish(Outcome&& how) {
     if (outcome() != nullptr) return nullptr;
-    if (is_plain(how)) return finish_with(&plain(how.kind));
+    if (is_plain(how)) return finish(how.kind);
     own_outcome_ = std::make_unique<const Outcome>(std::move(how));
-    return finish_with(own_outcome_.get());
+    conclude_with(own_outcome_.get());
+    return take_due_callback();
 }
 
-Function<void(const Outcome&)> Tracker::State::finish_with(const Outcome* how) {
+void Tracker::State::conclude_with(const Outcome* how) {
     outcome_ = how;
     unsigned before;
     if (!is_shared()) {  // nobody else looks
@@ -51,9 +62,8 @@ Function<void(const Outcome&)> Tracker::State::finish_with(const Outcome* how) {
     } else {
         before = marks_.fetch_or(finished, std::memory_order_acq_rel);
     }
+    callback_due_ = (before & called) != 0;
     if ((before & waited) != 0) wake();
-    if ((before & called) == 0) return nullptr;
-    return std::move(callback_);
 }
 
 void Tracker::State::wake() {

@@ -116,6 +116,9 @@ struct Tracker::State {
     [[nodiscard]] Function<void(const Outcome&)> finish(Outcome&& how);
     /// The same for an outcome that says no more than this.
     [[nodiscard]] Function<void(const Outcome&)> finish(Outcome::Kind how);
+    /// The two halves of that, for who ends several at once.
+    void conclude(Outcome::Kind how);
+    [[nodiscard]] Function<void(const Outcome&)> take_due_callback() noexcept;
     /// False: nobody will call `done`, which is untouched; the outcome is known. Any thread.
     bool on_done(Function<void(const Outcome&)>& done);
     /// Waits for the outcome; null when `timeout` has passed. Any other thread.
@@ -166,7 +169,7 @@ private:
 
     ~State() = default;
     void destroy(bool here) noexcept;
-    Function<void(const Outcome&)> finish_with(const Outcome* how);
+    void conclude_with(const Outcome* how);
     void wake();
 
     std::shared_ptr<TrackerHome> held_home_;
@@ -175,6 +178,7 @@ private:
     const Outcome* outcome_ = nullptr;
     std::unique_ptr<const Outcome> own_outcome_;  // where `outcome_` is none of those that say only a kind
     Function<void(const Outcome&)> callback_;
+    bool callback_due_ = false;  // the reactor's thread's: it was there when the outcome came
     std::unique_ptr<Waiting> waiting_;
 };
 
