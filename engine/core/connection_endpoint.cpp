@@ -228,6 +228,20 @@ void ConnectionEndpoint::poll_event(std::optional<Event>& event) {
     while (!event && !context_.events.empty()) materialise(context_.events.pop(), event);
 }
 
+std::size_t ConnectionEndpoint::poll_received(LinkId& link, std::span<DeliveryId> into) {
+    std::size_t count = 0;
+    while (count < into.size() && !context_.events.empty()) {
+        const EventQueue::Entry& entry = context_.events.front();
+        if (entry.kind != EventQueue::Entry::Kind::receipt || (count != 0 && entry.link != link)) break;
+        link = entry.link;
+        into[count] = entry.delivery;
+        context_.events.drop_front();
+        Delivery* const delivery = context_.deliveries.find(into[count]);
+        if (delivery != nullptr && delivery->link->receipt_polled(*delivery)) ++count;
+    }
+    return count;
+}
+
 /// Makes no event when what the entry tells of has gone meanwhile.
 void ConnectionEndpoint::materialise(EventQueue::Entry entry, std::optional<Event>& event) {
     using Kind = EventQueue::Entry::Kind;

@@ -53,6 +53,12 @@ public:
     /// Memory that all of them take, roughly. Bytes.
     std::size_t cost() const noexcept { return cost_; }
 
+    const Entry& front() const noexcept { return entries_.front(); }
+    /// What there is to look at is known; of one that owns nothing.
+    void drop_front() noexcept {
+        cost_ -= entries_.front().cost;
+        entries_.drop_front();
+    }
     Entry pop() {
         Entry entry = entries_.pop_front();
         cost_ -= entry.cost;

@@ -37,6 +37,11 @@ public:
         --size_;
         return value;
     }
+    /// What is in front stays where it is until another takes the place: for one that owns nothing.
+    void drop_front() noexcept {
+        head_ = (head_ + 1) & (slots_.size() - 1);
+        --size_;
+    }
     void clear() {
         while (!empty()) pop_front();
     }
