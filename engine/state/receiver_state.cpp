@@ -152,6 +152,7 @@ inline void ReceiverState::settled(DeliveryId delivery, std::size_t bytes) {
 }
 
 void ReceiverState::deliveries_received(std::span<const DeliveryId> deliveries) {
+    connection->wake();
     MessagesAtHand& at_hand = connection->messages_at_hand();
     for (const DeliveryId delivery : deliveries) {
         // What a handler does may be the end of the link, or of the connection.
@@ -167,7 +168,6 @@ void ReceiverState::delivery_received(Engine& engine, MessagesAtHand& at_hand, D
     Delivery delivery(at_hand.new_delivery(delivery_id));
     if (!engine.take(delivery_id, delivery.state_->incoming)) return;
     if (credit_ > 0) --credit_;
-    connection->wake();
     if (in_parts) return begin_parts(std::move(delivery));
     complete(*delivery.state_);
     const std::size_t bytes = delivery.state_->bytes;
