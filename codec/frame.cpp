@@ -174,6 +174,25 @@ std::size_t write_plain_transfer(std::byte* out, std::uint16_t channel, const Pl
     return size;
 }
 
+namespace {
+
+/// Steps over a uint; five octets from `at` on can be read.
+[[gnu::always_inline]] inline bool take_number(const std::byte*& at, std::uint32_t& value) noexcept {
+    if (*at == std::byte{code::smalluint}) {
+        value = std::to_integer<std::uint32_t>(at[1]);
+        at += 2;
+    } else if (*at == std::byte{code::uint}) {
+        value = load_be<std::uint32_t>(at + 1);
+        at += 5;
+    } else {
+        value = 0;
+        return *at++ == std::byte{code::uint0};
+    }
+    return true;
+}
+
+}  // namespace
+
 std::size_t read_whole_transfer(std::span<const std::byte> input, std::uint32_t frame_size_max,
                                 WholeTransfer& into) noexcept {
     constexpr std::size_t fields_at = 14;
@@ -194,20 +213,7 @@ std::size_t read_whole_transfer(std::span<const std::byte> input, std::uint32_t 
     if (count < 3 || count > 6 || end > frame + size) return 0;
 
     const std::byte* at = frame + fields_at;
-    const auto number = [&at](std::uint32_t& value) __attribute__((always_inline)) {
-        if (*at == std::byte{code::smalluint}) {
-            value = std::to_integer<std::uint32_t>(at[1]);
-            at += 2;
-        } else if (*at == std::byte{code::uint}) {
-            value = load_be<std::uint32_t>(at + 1);
-            at += 5;
-        } else {
-            value = 0;
-            return *at++ == std::byte{code::uint0};
-        }
-        return true;
-    };
-    if (!number(into.handle) || !number(into.delivery_id) || *at != std::byte{code::vbin8}) return 0;
+    if (!take_number(at, into.handle) || !take_number(at, into.delivery_id) || *at != std::byte{code::vbin8}) return 0;
     const std::size_t tag_size = std::to_integer<std::size_t>(at[1]);
     if (tag_size > DeliveryTag::size_max) return 0;
     into.tag = {at + 2, tag_size};
@@ -217,7 +223,7 @@ std::size_t read_whole_transfer(std::span<const std::byte> input, std::uint32_t 
     if (count > 3) {
         if (*at == std::byte{code::null}) {
             ++at;
-        } else if (!number(into.message_format)) {
+        } else if (!take_number(at, into.message_format)) {
             return 0;
         }
     }

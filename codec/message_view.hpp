@@ -160,7 +160,7 @@ private:
     mutable std::array<std::uint32_t, property_count + 1> property_at_{};
     mutable std::uint32_t properties_located_ = 0;
     mutable const std::byte* plain_properties_ = nullptr;  // in octets_, or in what was joined
-    std::uint8_t sections_ = 0;  // a bit for each that is there
+    std::uint8_t sections_ = 0;                            // a bit for each that is there
     BodyKind body_kind_ = BodyKind::none;
     Errc error_{};
     std::size_t error_offset_ = 0;

@@ -16,7 +16,7 @@ class EventQueue {
 public:
     struct Entry {
         enum class Kind {
-            flow,     ///< the link's credit has changed, or a drain ended
+            flow,      ///< the link's credit has changed, or a drain ended
             receipt,   ///< of so many of the link's deliveries, or of parts of them
             news,      ///< of the delivery: one entry does for many changes
             accepted,  ///< so many of the link's deliveries

@@ -277,7 +277,8 @@ Fault SessionEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes pay
 }
 
 bool SessionEndpoint::recv_whole_transfer(const codec::WholeTransfer& transfer, Inbox& inbox) {
-    if (drops_input() || !windows.may_recv_transfer() || next_incoming_delivery_id_ != transfer.delivery_id) return false;
+    if (drops_input() || !windows.may_recv_transfer() || next_incoming_delivery_id_ != transfer.delivery_id)
+        return false;
     LinkEndpoint* const link = remote_handles_.find(transfer.handle);
     if (link == nullptr || !link->recv_whole_transfer(transfer, inbox)) return false;
     static_cast<void>(windows.recv_transfer());  // [2.7.5-v]

@@ -148,9 +148,7 @@ void ConnectionState::on_received(LinkId id, std::span<const DeliveryId> deliver
     if (const auto link = find(id)) link->deliveries_received(deliveries);
 }
 
-void ConnectionState::handle(DeliveryReceived& event) {
-    on_received(event.link, std::span(&event.delivery, 1));
-}
+void ConnectionState::handle(DeliveryReceived& event) { on_received(event.link, std::span(&event.delivery, 1)); }
 
 void ConnectionState::handle(DeliveryUpdated& event) {
     if (LinkState* const link = links_.at(event.link)) link->delivery_updated(event);

@@ -182,7 +182,8 @@ void ReceiverState::delivery_received(Engine& engine, MessagesAtHand& at_hand, D
         connection->call([&] { handler_->on_message(at_hand.handle, delivery); });
         // With nothing left to answer, and never in other hands, it does for the next one.
         auto& left = delivery.state_;
-        if (left && (left->answered || !left->held) && !left->holds && !left->provisional) at_hand.take_back(left, engine);
+        if (left && (left->answered || !left->held) && !left->holds && !left->provisional)
+            at_hand.take_back(left, engine);
     }
     top_up();
 }

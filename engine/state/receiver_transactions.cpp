@@ -14,8 +14,7 @@ void ReceiverState::settle_within(DeliveryId delivery, std::size_t bytes, codec:
         if (!transaction->over()) {
             // The discharge is on its way, and decides.
             const auto answer =
-                std::make_shared<ProvisionalAnswer>(shared(),
-                                                    delivery, bytes, std::move(*state.outcome));
+                std::make_shared<ProvisionalAnswer>(shared(), delivery, bytes, std::move(*state.outcome));
             answer->drop();
             return transaction->add_answer(answer);
         }

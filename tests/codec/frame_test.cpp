@@ -245,7 +245,8 @@ TEST_CASE("a message in one frame is read in one go, and as the general way read
     const Transfer usual{.handle = 3, .delivery_id = 70000, .delivery_tag = DeliveryTag("ab"), .message_format = 0};
     CHECK(is_read(with(usual, "payload").span()));
     CHECK(is_read(with(usual, "").span()));
-    CHECK(is_read(with({.handle = 300, .delivery_id = 0, .delivery_tag = DeliveryTag(std::string(32, 't'))}, "p").span()));
+    CHECK(is_read(
+        with({.handle = 300, .delivery_id = 0, .delivery_tag = DeliveryTag(std::string(32, 't'))}, "p").span()));
     Transfer settled = usual;
     settled.settled = true;
     CHECK(is_read(with(settled, "payload").span()));

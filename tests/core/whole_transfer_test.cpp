@@ -123,8 +123,8 @@ TEST_CASE("messages in one frame come to the same however they are read", "[2.7.
     codec::Transfer says_little = message(3);
     says_little.message_format.reset();
     says_little.settled.reset();
-    const std::string told =
-        either_way({frame(message(0), "one"), frame(settled, "two"), frame(other_format, "three"), frame(says_little, "")});
+    const std::string told = either_way(
+        {frame(message(0), "one"), frame(settled, "two"), frame(other_format, "three"), frame(says_little, "")});
     CHECK(has(told, "message a 0 one\naccepted"));
     CHECK(has(told, "message b 0 settled two\nnot accepted"));
     CHECK(has(told, "message c 7 three\naccepted"));
@@ -132,10 +132,12 @@ TEST_CASE("messages in one frame come to the same however they are read", "[2.7.
     CHECK(has(told, "\n1 0\n"));
 
     // A receiver that settles second does not forget them before the sender has. [2.6.12-g]
-    CHECK(has(either_way({frame(message(0), "one"), frame(message(1), "two")}, {.mode = codec::ReceiverSettleMode::second}),
-              "accepted\n3 2\n"));
+    CHECK(has(
+        either_way({frame(message(0), "one"), frame(message(1), "two")}, {.mode = codec::ReceiverSettleMode::second}),
+        "accepted\n3 2\n"));
     // The last of the credit ends a drain. [2.6.7-h]
-    CHECK(has(either_way({frame(message(0), "one"), frame(message(1), "two")}, {.credit = 2, .draining = true}), "event 10"));
+    CHECK(has(either_way({frame(message(0), "one"), frame(message(1), "two")}, {.credit = 2, .draining = true}),
+              "event 10"));
     // The window is given again before it is used up. [2.5.6-i]
     either_way({frame(message(0), "one"), frame(message(1), "two")}, {.window = 2});
 }
@@ -164,5 +166,6 @@ TEST_CASE("what is wrong with a message in one frame is found however it is read
                          {.window = 3}),
               "[2.5.6-f]"));
     // Not even when its frame follows one that has ended the link.
-    CHECK(has(either_way({good, frame(message(1), "more than twenty octets"), frame(message(2), "three")}), "[2.7.3-l]"));
+    CHECK(
+        has(either_way({good, frame(message(1), "more than twenty octets"), frame(message(2), "three")}), "[2.7.3-l]"));
 }
