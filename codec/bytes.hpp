@@ -81,7 +81,7 @@ namespace detail {
 /// A reference-counted block of memory. Last release calls `destroy`.
 struct Block {
     explicit Block(void (*d)(Block*) noexcept) noexcept : destroy(d) {}
-    void retain() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
+    void retain(std::uint32_t count = 1) noexcept { refs.fetch_add(count, std::memory_order_relaxed); }
     void release() noexcept {
         // Who alone refers to it needs no arbiter: nobody is left who could retain it.
         if (refs.load(std::memory_order_acquire) == 1 || refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
@@ -148,6 +148,7 @@ public:
     friend bool operator==(const Bytes& a, const Bytes& b) noexcept { return a.text() == b.text(); }
 
 private:
+    friend class LendingSlab;
     Bytes(detail::Block* owner, std::span<const std::byte> bytes) noexcept
         : owner_(owner), data_(bytes.data()), size_(bytes.size()) {}
     void forget() noexcept {
@@ -211,6 +212,7 @@ public:
     void reset() noexcept;
 
 private:
+    friend class LendingSlab;
     friend class SlabPool;
     Slab(detail::Block* block, std::byte* data, std::size_t capacity) noexcept
         : block_(block), data_(data), capacity_(capacity) {}
@@ -223,6 +225,60 @@ private:
     detail::Block* block_ = nullptr;
     std::byte* data_ = nullptr;
     std::size_t capacity_ = 0;
+};
+
+/// A slab of which many slices go out, for a message each, and mostly come back soon: references are counted many at a
+/// time, ahead of their use, and what take_back() is given serves again.
+class LendingSlab {
+public:
+    LendingSlab() noexcept = default;
+    LendingSlab(const LendingSlab&) = delete;
+    LendingSlab& operator=(const LendingSlab&) = delete;
+    LendingSlab& operator=(Slab&& slab) noexcept {
+        drop_ahead();
+        slab_ = std::move(slab);
+        return *this;
+    }
+    ~LendingSlab() { drop_ahead(); }
+
+    std::byte* data() const noexcept { return slab_.data(); }
+    std::size_t capacity() const noexcept { return slab_.capacity(); }
+    explicit operator bool() const noexcept { return static_cast<bool>(slab_); }
+    /// As Slab's.
+    bool unique() const noexcept {
+        return slab_.block_ != nullptr && slab_.block_->refs.load(std::memory_order_acquire) == 1 + ahead_;
+    }
+
+    /// As Slab's.
+    Bytes slice(std::size_t offset, std::size_t length) noexcept {
+        APROTIC_ASSERT(offset <= capacity() && length <= capacity() - offset);
+        if (length == 0) return {};
+        if (ahead_ == 0) {
+            slab_.block_->retain(counted_at_once);
+            ahead_ = counted_at_once;
+        }
+        --ahead_;
+        return Bytes::adopt(slab_.block_, {data() + offset, length});
+    }
+    /// Drops a slice, of this memory or another.
+    void take_back(Bytes&& slice) noexcept {
+        if (slice.owner_ == nullptr || slice.owner_ != slab_.block_) {
+            slice = {};
+            return;
+        }
+        ++ahead_;
+        slice.forget();
+    }
+
+private:
+    static constexpr std::uint32_t counted_at_once = 64;
+
+    void drop_ahead() noexcept {
+        if (ahead_ != 0) slab_.block_->refs.fetch_sub(std::exchange(ahead_, 0), std::memory_order_acq_rel);
+    }
+
+    Slab slab_;
+    std::uint32_t ahead_ = 0;  // references that are counted and that no slice has
 };
 
 /// Keeps a bounded number of idle slabs for reuse. Slabs come back by themselves when their last reference goes, on any
@@ -281,6 +337,13 @@ public:
     void append(const ByteChain& chain);
     void clear() noexcept {
         if (count_ != 0) drop();
+    }
+    /// The same where the slices are of the slab, or may be.
+    void clear_into(LendingSlab& slab) noexcept {
+        for (std::uint32_t i = 0; i < count_; ++i) slab.take_back(std::move(first()[i]));
+        if (spilled_ != nullptr) return drop();
+        count_ = 0;
+        size_ = 0;
     }
 
     /// Bytes in all segments.

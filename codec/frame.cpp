@@ -174,6 +174,74 @@ std::size_t write_plain_transfer(std::byte* out, std::uint16_t channel, const Pl
     return size;
 }
 
+namespace {
+
+/// Steps over a uint; five octets from `at` on can be read.
+[[gnu::always_inline]] inline bool take_number(const std::byte*& at, std::uint32_t& value) noexcept {
+    if (*at == std::byte{code::smalluint}) {
+        value = std::to_integer<std::uint32_t>(at[1]);
+        at += 2;
+    } else if (*at == std::byte{code::uint}) {
+        value = load_be<std::uint32_t>(at + 1);
+        at += 5;
+    } else {
+        value = 0;
+        return *at++ == std::byte{code::uint0};
+    }
+    return true;
+}
+
+}  // namespace
+
+std::size_t read_whole_transfer(std::span<const std::byte> input, std::uint32_t frame_size_max,
+                                WholeTransfer& into) noexcept {
+    constexpr std::size_t fields_at = 14;
+    // Of handle, id, tag with its constructor and length, format, settled, more. With so much there no field needs a
+    // look at where the frame or the input ends: what is beyond the list's end is seen when all have been read.
+    constexpr std::size_t fields_max = 5 + 5 + 2 + DeliveryTag::size_max + 5 + 1 + 1;
+    if (input.size() < fields_at + fields_max) return 0;
+    const std::byte* const frame = input.data();
+    const std::size_t size = load_be<std::uint32_t>(frame);
+    constexpr std::uint32_t head =
+        std::uint32_t{code::smallulong} << 16U | std::uint32_t{descriptor::transfer} << 8U | code::list8;
+    if (size > input.size() || size > frame_size_max || load_be<std::uint16_t>(frame + 4) != doff_min << 8U ||
+        load_be<std::uint32_t>(frame + 8) != head) {
+        return 0;
+    }
+    const auto count = std::to_integer<std::uint8_t>(frame[13]);
+    const std::byte* const end = frame + 13 + std::to_integer<std::size_t>(frame[12]);  // the count is part of it
+    if (count < 3 || count > 6 || end > frame + size) return 0;
+
+    const std::byte* at = frame + fields_at;
+    if (!take_number(at, into.handle) || !take_number(at, into.delivery_id) || *at != std::byte{code::vbin8}) return 0;
+    const std::size_t tag_size = std::to_integer<std::size_t>(at[1]);
+    if (tag_size > DeliveryTag::size_max) return 0;
+    into.tag = {at + 2, tag_size};
+    at += 2 + tag_size;
+    into.message_format = 0;
+    into.settled = false;
+    if (count > 3) {
+        if (*at == std::byte{code::null}) {
+            ++at;
+        } else if (!take_number(at, into.message_format)) {
+            return 0;
+        }
+    }
+    if (count > 4) {
+        into.settled = *at == std::byte{code::true_};
+        if (!into.settled && *at != std::byte{code::false_} && *at != std::byte{code::null}) return 0;
+        ++at;
+    }
+    if (count > 5) {
+        if (*at != std::byte{code::false_} && *at != std::byte{code::null}) return 0;
+        ++at;
+    }
+    if (at != end) return 0;
+    into.channel = load_be<std::uint16_t>(frame + 6);
+    into.payload = {at, frame + size};
+    return size;
+}
+
 #define APROTIC_FRAME(T)                                                                                  \
     template Result<std::size_t> write_frame(std::span<std::byte>, std::uint16_t, const T&, std::size_t); \
     template void append_frame(Encoder&, std::uint16_t, const T&, std::size_t);

@@ -135,6 +135,23 @@ std::size_t write_plain_transfer(std::byte* out, std::uint16_t channel, const Pl
 /// says more, or something is wrong with it, which FrameView::read tells.
 bool read_plain_transfer(std::span<const std::byte> performative, Transfer& into);
 
+/// A frame of such a transfer that begins and ends its delivery, where it was received: a message that fits into one
+/// frame.
+struct WholeTransfer {
+    std::uint16_t channel = 0;
+    bool settled = false;
+    std::uint32_t handle = 0;
+    std::uint32_t delivery_id = 0;
+    std::uint32_t message_format = 0;    ///< 0 also where the frame says none [2.7.5-f]
+    std::span<const std::byte> tag;      ///< at most DeliveryTag::size_max octets
+    std::span<const std::byte> payload;  ///< views `input`, as the tag does
+};
+/// Looks for one at the front of `input`, in one go; more may come behind it. Returns the octets of the frame. 0, and
+/// what is in `into` means nothing: it is another frame, or not all there, or near the end of `input`, or something is
+/// wrong with it; FrameParser says which.
+std::size_t read_whole_transfer(std::span<const std::byte> input, std::uint32_t frame_size_max,
+                                WholeTransfer& into) noexcept;
+
 /// A whole frame in its own memory. For anything that is not hot.
 template <class T>
 Bytes encode_frame(std::uint16_t channel, const T& performative, std::span<const std::byte> payload = {}) {

@@ -107,6 +107,22 @@ bool is_short(std::span<const std::byte> octets, std::uint8_t format_code) noexc
 }  // namespace
 
 MessageView::MessageView(ByteChain octets, const DecodeLimits& limits) : octets_(std::move(octets)), limits_(limits) {
+    locate();
+}
+
+void MessageView::assign(ByteChain&& octets) {
+    octets_ = std::move(octets);
+    sections_ = 0;
+    joined_.clear();
+    properties_located_ = 0;
+    plain_properties_ = nullptr;
+    body_kind_ = BodyKind::none;
+    error_ = {};
+    error_offset_ = 0;
+    locate();
+}
+
+void MessageView::locate() {
     if (octets_.size() > std::min<std::size_t>(limits_.bytes_max, UINT32_MAX)) {
         fail(Errc::value_too_large, 0);
         return;
@@ -126,6 +142,7 @@ std::size_t MessageView::locate_plainly() noexcept {
     const std::size_t size = octets_.size();
     std::size_t at = 0;
     std::uint8_t last = 0;
+    std::uint8_t found = 0;
     constexpr std::size_t head_size = 4;  // 0x00 0x53, the section's code, the constructor of its value
     while (at + head_size + 4 <= size) {
         const auto head = load_be<std::uint32_t>(octets + at);
@@ -140,10 +157,12 @@ std::size_t MessageView::locate_plainly() noexcept {
                                     : size_at + 4 + std::size_t{load_be<std::uint32_t>(octets + size_at)};
         if (end > size) break;
         last = section.rank;
+        found |= bit_of(last - 1U);
         places_[last - 1U] = {static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(size_at - 1),
                               static_cast<std::uint32_t>(end)};
         at = end;
     }
+    sections_ = found;
     if (has(Section::body))
         body_kind_ = body_kind_of(std::to_integer<std::uint8_t>(octets[place(Section::body).start + 2]));
     return at;
@@ -161,7 +180,7 @@ std::optional<std::uint32_t> MessageView::count_sections(const ByteChain& messag
 }
 
 bool MessageView::fail(Errc error, std::size_t offset) noexcept {
-    error_ = make_error_code(error);
+    error_ = error;
     error_offset_ = offset;
     return false;
 }
@@ -204,6 +223,7 @@ bool MessageView::locate_section(Cursor& at) {
 
     Place& place = places_[*rank];
     if (!has(section)) place = {static_cast<std::uint32_t>(start), static_cast<std::uint32_t>(value)};
+    sections_ |= bit_of(*rank);
     place.end = static_cast<std::uint32_t>(at.at());
     if (section == Section::body) body_kind_ = body_kind_of(code);
     return true;
@@ -361,7 +381,7 @@ Result<Map> MessageView::map_of(Section s) const {
 }
 
 Result<Message> MessageView::to_message() const {
-    if (!ok()) return error_;
+    if (!ok()) return error();
     Message message;
     if (has(Section::header)) {
         APROTIC_TRY_AS(message.header, decode_as<Header>(octets_of(Section::header), limits_));
@@ -392,7 +412,7 @@ Result<Message> MessageView::to_message() const {
 }
 
 Result<void> MessageView::check(Strictness strictness) const {
-    if (!ok()) return error_;
+    if (!ok()) return error();
     if (strictness == Strictness::strict) {
         bool simple = true;
         application_properties().for_each([&](const MapView::Entry& entry) {

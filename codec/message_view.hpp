@@ -23,10 +23,14 @@ public:
     explicit MessageView(ByteChain octets, const DecodeLimits& limits = {});
     explicit MessageView(const EncodedMessage& message) : MessageView(message.octets()) {}
 
+    /// Another message in place of this one, within the same limits: what a view is made of anew is used again. Views
+    /// returned before are gone.
+    void assign(ByteChain&& octets);
+
     /// What is wrong with the sequence of sections; what came before the fault can still be read. A message without a
     /// body is not an error here: see has_body(). [3.2-c] to [3.2-h]
-    std::error_code error() const noexcept { return error_; }
-    bool ok() const noexcept { return !error_; }
+    std::error_code error() const noexcept { return ok() ? std::error_code() : make_error_code(error_); }
+    bool ok() const noexcept { return error_ == Errc{}; }
     /// Octet at which the fault is.
     std::size_t error_offset() const noexcept { return error_offset_; }
     /// What `check` holds against a message. `lenient` lets pass what the specification forbids but brokers and clients
@@ -36,7 +40,9 @@ public:
     /// Decodes everything and checks it, the body included.
     Result<void> check(Strictness strictness = Strictness::lenient) const;
 
-    const ByteChain& octets() const noexcept { return octets_; }
+    const ByteChain& octets() const& noexcept { return octets_; }
+    /// To move from; nothing can be read any more, before something else is assigned.
+    ByteChain&& octets() && noexcept { return std::move(octets_); }
     std::size_t size() const noexcept { return octets_.size(); }
 
     /// The header section, or its defaults when it is missing or malformed. [3.2.1-a]
@@ -92,7 +98,7 @@ public:
 
     /// Octets of the header section, and of header and delivery annotations together, in front of the rest: for whoever
     /// replaces them.
-    std::size_t header_size() const noexcept { return place(Section::header).end; }
+    std::size_t header_size() const noexcept { return has(Section::header) ? place(Section::header).end : 0; }
     std::size_t mutable_prefix() const noexcept {
         return has(Section::delivery_annotations) ? place(Section::delivery_annotations).end : header_size();
     }
@@ -114,7 +120,7 @@ private:
     };
     static constexpr std::size_t kinds_of_section = 7;
     static constexpr std::size_t property_count = 13;
-    /// Where a section is, its descriptor included; its value starts at `value`. Nowhere: `end` is 0.
+    /// Where a section is, its descriptor included; its value starts at `value`.
     struct Place {
         std::uint32_t start = 0;
         std::uint32_t value = 0;
@@ -124,7 +130,10 @@ private:
 
     void locate();
     bool fail(Errc error, std::size_t offset) noexcept;
-    bool has(Section s) const noexcept { return place(s).end != 0; }
+    static constexpr std::uint8_t bit_of(std::size_t section) noexcept {
+        return static_cast<std::uint8_t>(1U << section);
+    }
+    bool has(Section s) const noexcept { return (sections_ & bit_of(static_cast<std::size_t>(s))) != 0; }
     const Place& place(Section s) const noexcept { return places_[static_cast<std::size_t>(s)]; }
     const Bytes& joined(std::size_t slot, const ByteChain& parts) const;
     std::optional<std::string_view> only_data() const noexcept;
@@ -144,14 +153,16 @@ private:
 
     ByteChain octets_;
     DecodeLimits limits_;
-    std::array<Place, kinds_of_section> places_{};  // body: from the first section's descriptor to the end of the last
+    // Of those in `sections_`; body: from the first section's descriptor to the end of the last.
+    std::array<Place, kinds_of_section> places_{};
     mutable std::vector<Bytes> joined_;  // by section, and the text of the body last; empty while nothing was joined
     /// Where each property starts in its list and, behind the last, where that ends; once one was asked for.
     mutable std::array<std::uint32_t, property_count + 1> property_at_{};
     mutable std::uint32_t properties_located_ = 0;
     mutable const std::byte* plain_properties_ = nullptr;  // in octets_, or in what was joined
+    std::uint8_t sections_ = 0;                            // a bit for each that is there
     BodyKind body_kind_ = BodyKind::none;
-    std::error_code error_;
+    Errc error_{};
     std::size_t error_offset_ = 0;
 };
 

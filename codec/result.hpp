@@ -2,6 +2,7 @@
 
 #include <aprotic/codec/assert.hpp>
 
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
@@ -152,17 +153,16 @@ public:
     using error_type = E;
 
     Result() = default;
-    Result(E error) : error_(std::move(error)), failed_(true) {}
-    Result(Errc error) requires std::is_same_v<E, std::error_code> : error_(make_error_code(error)), failed_(true) {}
+    Result(E error) : error_(std::move(error)) {}
+    Result(Errc error) requires std::is_same_v<E, std::error_code> : error_(make_error_code(error)) {}
 
-    bool has_value() const noexcept { return !failed_; }
-    explicit operator bool() const noexcept { return !failed_; }
-    void value() const { APROTIC_ASSERT(!failed_); }
-    E error() const { return error_; }
+    bool has_value() const noexcept { return !error_; }
+    explicit operator bool() const noexcept { return has_value(); }
+    void value() const { APROTIC_ASSERT(has_value()); }
+    E error() const { return error_ ? *error_ : E{}; }
 
 private:
-    E error_{};
-    bool failed_ = false;
+    std::optional<E> error_;  // nothing is made where nothing is wrong
 };
 
 }  // namespace aprotic::codec

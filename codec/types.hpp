@@ -158,6 +158,12 @@ public:
         copy_short(octets_.data(), octets);
     }
     explicit DeliveryTag(std::string_view octets) noexcept : DeliveryTag(as_bytes(octets)) {}
+    /// Other octets in place of these; they must fit, too.
+    void assign(std::span<const std::byte> octets) noexcept {
+        APROTIC_ASSERT(octets.size() <= size_max);
+        copy_short(octets_.data(), octets);
+        size_ = static_cast<std::uint8_t>(octets.size());
+    }
     /// A counter as the shortest tag that holds it.
     static DeliveryTag from_number(std::uint64_t number) noexcept;
 

@@ -97,11 +97,17 @@ void Tracker::settle(const codec::Outcome& outcome) const {
 // --- Delivery --------------------------------------------------------------------------------------------------------
 
 Delivery::Delivery(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Delivery::Delivery(Delivery&&) noexcept = default;
+
+// Whoever moves it away from a handler keeps it for longer than the handler runs.
+Delivery::Delivery(Delivery&& other) noexcept : state_(std::move(other.state_)) {
+    if (state_) state_->hold();
+}
 
 Delivery& Delivery::operator=(Delivery&& other) noexcept {
+    if (this == &other) return *this;
     Delivery dropped(std::move(*this));
     state_ = std::move(other.state_);
+    if (state_) state_->hold();
     return *this;
 }
 
@@ -112,8 +118,8 @@ Delivery::~Delivery() {
     release();
 }
 
-const codec::MessageView& Delivery::message() const { return *state_->view; }
-const codec::ByteChain& Delivery::payload() const { return state_->view->octets(); }
+const codec::MessageView& Delivery::message() const { return state_->view; }
+const codec::ByteChain& Delivery::payload() const { return state_->view.octets(); }
 std::uint32_t Delivery::message_format() const { return state_->incoming.message_format; }
 const codec::DeliveryTag& Delivery::tag() const { return state_->incoming.tag; }
 bool Delivery::is_settled() const { return state_->incoming.settled; }
@@ -124,24 +130,21 @@ const codec::Binary* Delivery::txn_id() const {
     return transactional ? &transactional->txn_id : nullptr;
 }
 
-template <class How>
-void Delivery::answer_with(How&& how) {
-    if (state_->begin_answer()) state_->receiver->settle(state_->id, state_->bytes, std::forward<How>(how));
-}
-
 void Delivery::answer(codec::Outcome outcome) {
     const codec::Binary* const within = txn_id();
-    if (within == nullptr) return answer_with(to_state(std::move(outcome)));
+    if (within == nullptr) return settle(to_state(std::move(outcome)));
     if (!state_->begin_answer()) return;
     state_->receiver->settle_within(state_->id, state_->bytes, {.txn_id = *within, .outcome = std::move(outcome)},
                                     state_->acquired_in);
 }
 
 void Delivery::accept() {
-    txn_id() == nullptr ? answer_with(ReceiverState::Short::accepted) : answer(codec::Accepted{});
+    if (state_->incoming.state && txn_id() != nullptr) return answer(codec::Accepted{});
+    if (state_->begin_answer()) state_->receiver->accept(state_->id, state_->bytes);
 }
 void Delivery::release() {
-    txn_id() == nullptr ? answer_with(ReceiverState::Short::released) : answer(codec::Released{});
+    if (state_->incoming.state && txn_id() != nullptr) return answer(codec::Released{});
+    if (state_->begin_answer()) state_->receiver->release(state_->id, state_->bytes);
 }
 
 void Delivery::reject(std::optional<codec::ErrorCondition> why) { answer(codec::Rejected{.error = std::move(why)}); }
@@ -152,7 +155,9 @@ void Delivery::modify(bool delivery_failed, bool undeliverable_here, codec::Map 
                            .message_annotations = std::move(annotations)});
 }
 
-void Delivery::settle(codec::DeliveryState state) { answer_with(std::move(state)); }
+void Delivery::settle(codec::DeliveryState state) {
+    if (state_->begin_answer()) state_->receiver->settle(state_->id, state_->bytes, std::move(state));
+}
 
 Async<void> Delivery::async_settle(codec::DeliveryState outcome, Duration timeout, std::stop_token cancel) {
     ReceiverState& receiver = *state_->receiver;

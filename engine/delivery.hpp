@@ -150,11 +150,10 @@ public:
     Async<void> async_settle(codec::DeliveryState outcome, Duration timeout, std::stop_token cancel = {});
 
 private:
+    friend struct MessagesAtHand;
     friend struct ReceiverState;
     friend class Transaction;
     struct State;
-    template <class How>
-    void answer_with(How&& how);
     void answer(codec::Outcome outcome);
     explicit Delivery(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;

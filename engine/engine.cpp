@@ -43,6 +43,10 @@ bool Engine::poll_event(std::optional<Event>& into) {
     return into.has_value();
 }
 
+std::size_t Engine::poll_received(LinkId& link, std::span<DeliveryId> into) {
+    return impl_->stack.poll_received(link, into);
+}
+
 codec::Result<void> Engine::open() { return impl_->connection().open(); }
 void Engine::close(std::optional<codec::ErrorCondition> error) { impl_->stack.close(std::move(error)); }
 codec::Result<SessionId> Engine::begin(const SessionOptions& options) { return impl_->connection().begin(options); }
@@ -91,6 +95,7 @@ codec::Result<IncomingDelivery> Engine::take(DeliveryId delivery) { return impl_
 codec::Result<void> Engine::take(DeliveryId delivery, IncomingDelivery& into) {
     return impl_->connection().take(delivery, into);
 }
+void Engine::give_back(codec::ByteChain&& payload) noexcept { impl_->connection().give_back(std::move(payload)); }
 codec::Result<void> Engine::settle(DeliveryId delivery, std::optional<codec::DeliveryState> state) {
     return impl_->connection().settle(delivery, std::move(state));
 }

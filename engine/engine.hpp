@@ -69,6 +69,9 @@ public:
     /// The same into what is there already, for an event is some 600 octets and a message has two of them. False: there
     /// was none.
     bool poll_event(std::optional<Event>& into);
+    /// For who has many messages: if the next events are DeliveryReceived of one link, takes them together, at most as
+    /// many as there is room for, and returns how many. 0: poll_event has the next.
+    std::size_t poll_received(LinkId& link, std::span<DeliveryId> into);
 
     // --- commands ---------------------------------------------------------------------------------------------------
 
@@ -124,8 +127,10 @@ public:
     void set_context(DeliveryId delivery, void* context);
     /// Moves a received message, or what has come of it, out. Once per DeliveryReceived.
     codec::Result<IncomingDelivery> take(DeliveryId delivery);
-    /// The same into `into`, which is new.
+    /// The same into `into`, which has no payload and no state.
     codec::Result<void> take(DeliveryId delivery, IncomingDelivery& into);
+    /// Drops what take() gave, sooner than its destructor: what was received here is counted together. Optional.
+    void give_back(codec::ByteChain&& payload) noexcept;
     /// Settles a delivery, either direction; `state` is the outcome we tell (receiving). Neighbours leave in one frame.
     /// What is still to come of a delivery that is told in parts is dropped. [2.6.12]
     codec::Result<void> settle(DeliveryId delivery, std::optional<codec::DeliveryState> state = {});

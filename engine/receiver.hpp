@@ -83,7 +83,7 @@ public:
 
 private:
     friend class Transaction;
-    friend struct ConnectionState;
+    friend struct MessagesAtHand;
     friend struct ReceiverState;
     explicit Receiver(std::shared_ptr<struct ReceiverState> state) : state_(std::move(state)) {}
     std::shared_ptr<struct ReceiverState> state_;

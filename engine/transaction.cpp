@@ -103,7 +103,8 @@ codec::Result<void> Transaction::answer(Delivery& delivery, codec::Outcome outco
                                       state.acquired_in);
         return {};
     }
-    state.provisional = std::make_shared<ProvisionalAnswer>(state.receiver, state.id, state.bytes, std::move(outcome));
+    state.provisional =
+        std::make_shared<ProvisionalAnswer>(state.receiver->shared(), state.id, state.bytes, std::move(outcome));
     state.receiver->answer_within(state.provisional, state_);
     return {};
 }

@@ -169,6 +169,12 @@ codec::Result<void> ConnectionEndpoint::settle(DeliveryId delivery, std::optiona
     return found->link->settle(*found, std::move(state));
 }
 
+codec::Result<void> ConnectionEndpoint::settle(DeliveryId delivery, codec::Accepted outcome) {
+    Delivery* const found = context_.deliveries.find(delivery);
+    if (found != nullptr && found->link->accept_plainly(*found)) return {};
+    return settle(delivery, codec::DeliveryState(outcome));
+}
+
 codec::Result<void> ConnectionEndpoint::update(DeliveryId delivery, codec::DeliveryState state) {
     Delivery* const found = decidable(delivery);
     if (found == nullptr) return make_error_code(Errc::no_such_endpoint);

@@ -225,7 +225,28 @@ void ConnectionEndpoint::finish() {
 // --- events --------------------------------------------------------------------------------------------------------
 
 void ConnectionEndpoint::poll_event(std::optional<Event>& event) {
-    while (!event && !context_.events.empty()) materialise(context_.events.pop(), event);
+    while (!event && !context_.events.empty()) {
+        LinkId link;
+        DeliveryId delivery;
+        if (context_.events.next_receipt() == nullptr) {
+            materialise(context_.events.pop(), event);
+        } else if (poll_received(link, std::span(&delivery, 1)) != 0) {
+            event.emplace(DeliveryReceived{link, delivery});
+        }
+    }
+}
+
+std::size_t ConnectionEndpoint::poll_received(LinkId& link, std::span<DeliveryId> into) {
+    std::size_t count = 0;
+    while (count < into.size()) {
+        const LinkId* const next = context_.events.next_receipt();
+        if (next == nullptr || (count != 0 && *next != link)) break;
+        link = *next;
+        into[count] = context_.events.pop_receipt();
+        Delivery* const delivery = context_.deliveries.find(into[count]);
+        if (delivery != nullptr && delivery->link->receipt_polled(*delivery)) ++count;
+    }
+    return count;
 }
 
 /// Makes no event when what the entry tells of has gone meanwhile.
@@ -242,12 +263,8 @@ void ConnectionEndpoint::materialise(EventQueue::Entry entry, std::optional<Even
     if (entry.kind == Kind::accepted) return tell_accepted(entry, event);
     Delivery* const delivery = context_.deliveries.find(entry.delivery);
     if (delivery == nullptr) return;
-    if (entry.kind == Kind::news) {
-        event.emplace(std::in_place_type<DeliveryUpdated>);
-        delivery->link->news_polled(*delivery, *std::get_if<DeliveryUpdated>(&*event));
-    } else if (delivery->link->receipt_polled(*delivery)) {
-        event.emplace(DeliveryReceived{entry.link, entry.delivery});
-    }
+    event.emplace(std::in_place_type<DeliveryUpdated>);
+    delivery->link->news_polled(*delivery, *std::get_if<DeliveryUpdated>(&*event));
 }
 
 void ConnectionEndpoint::tell_accepted(const EventQueue::Entry& entry, std::optional<Event>& event) {

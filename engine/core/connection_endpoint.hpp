@@ -77,6 +77,8 @@ public:
     void handle_timeout(Instant now);
     /// Puts the next event, if there is one, into `event`, which is empty.
     void poll_event(std::optional<Event>& event);
+    /// See Engine.
+    std::size_t poll_received(LinkId& link, std::span<DeliveryId> into);
     std::optional<Event> poll_event() {
         std::optional<Event> event;
         poll_event(event);
@@ -113,7 +115,10 @@ public:
         if (const auto there = take(delivery, taken); !there) return there.error();
         return taken;
     }
+    void give_back(codec::ByteChain&& payload) noexcept { inbox_.take_back(std::move(payload)); }
     codec::Result<void> settle(DeliveryId delivery, std::optional<codec::DeliveryState>&& state = {});
+    /// The usual answer, made without a state.
+    codec::Result<void> settle(DeliveryId delivery, codec::Accepted outcome);
     codec::Result<void> update(DeliveryId delivery, codec::DeliveryState state);
 
     codec::Result<LinkStatus> status(LinkId link) const;
@@ -136,6 +141,7 @@ private:
     bool discards_input() const noexcept;
 
     // connection_input.cpp
+    bool recv_whole_transfer();
     Fault recv_frame(const codec::FrameView& frame);
     Fault recv_open(const codec::FrameView& frame);
     Fault recv_close(const codec::FrameView& frame);

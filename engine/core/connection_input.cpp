@@ -27,6 +27,7 @@ bool ConnectionEndpoint::discards_input() const noexcept {
 void ConnectionEndpoint::recv_input(Instant now) {
     now_ = now;
     while (!ended_ && !remote_closed_ && !garbled_) {
+        if (recv_whole_transfer()) continue;
         const codec::FrameParser::Step step = inbox_.next();
         if (step.status == codec::FrameParser::Status::need_more) return;
         if (step.status == codec::FrameParser::Status::error) {
@@ -40,6 +41,21 @@ void ConnectionEndpoint::recv_input(Instant now) {
         context_.frame_cost = 0;
     }
     inbox_.consume(inbox_.unread().size());
+}
+
+/// The most frequent frame of all, a message in one frame, where nothing is special about connection, session or link.
+/// False, and nothing has happened: it is another frame, or the functions below have something to say about it.
+bool ConnectionEndpoint::recv_whole_transfer() {
+    if (state_ != ConnectionState::opened || close_at_once_) return false;
+    codec::WholeTransfer transfer;
+    const std::span<const std::byte> unread = inbox_.unread();
+    const std::size_t size = codec::read_whole_transfer(unread, context_.limits.frame_size_max, transfer);
+    if (size == 0) return false;
+    SessionEndpoint* const session = remote_channels_.find(transfer.channel);
+    if (session == nullptr || !session->recv_whole_transfer(transfer, inbox_)) return false;
+    if (trace_ != nullptr) trace_->frame(false, unread.first(size));
+    inbox_.consume(size);
+    return true;
 }
 
 Fault ConnectionEndpoint::recv_frame(const codec::FrameView& frame) {

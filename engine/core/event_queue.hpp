@@ -16,10 +16,10 @@ class EventQueue {
 public:
     struct Entry {
         enum class Kind {
-            flow,     ///< the link's credit has changed, or a drain ended
-            receipt,  ///< of the delivery, or a part of it
-            news,     ///< of the delivery: one entry does for many changes
-            accepted,  ///< so many of the link's deliveries, which are in a queue of their own
+            flow,      ///< the link's credit has changed, or a drain ended
+            receipt,   ///< of so many of the link's deliveries, or of parts of them
+            news,      ///< of the delivery: one entry does for many changes
+            accepted,  ///< so many of the link's deliveries
             other
         };
         Kind kind = Kind::other;
@@ -31,18 +31,14 @@ public:
     };
 
     void push_flow(LinkId link) { add({Entry::Kind::flow, link, {}, 0, 0, nullptr}); }
-    void push_receipt(LinkId link, DeliveryId delivery) { add({Entry::Kind::receipt, link, delivery, 0, 0, nullptr}); }
+    /// Joins those before it.
+    void push_receipt(LinkId link, DeliveryId delivery) {
+        push_joined(Entry::Kind::receipt, link, delivery, UINT32_MAX);
+    }
     void push_news(LinkId link, DeliveryId delivery) { add({Entry::Kind::news, link, delivery, 0, 0, nullptr}); }
     /// Joins those before it.
     void push_accepted(LinkId link, DeliveryId delivery) {
-        const bool joins = !entries_.empty() && entries_.back().kind == Entry::Kind::accepted &&
-                           entries_.back().link == link && entries_.back().count < DeliveriesAccepted::count_max;
-        if (!joins) add({Entry::Kind::accepted, link, {}, 0, 0, nullptr});
-        Entry& entry = entries_.back();
-        ++entry.count;
-        entry.cost += sizeof(DeliveryId);
-        cost_ += sizeof(DeliveryId);
-        accepted_.push_back(delivery);
+        push_joined(Entry::Kind::accepted, link, delivery, DeliveriesAccepted::count_max);
     }
     /// `data_cost`: what the event's data take in memory, roughly.
     void push(Event event, std::size_t data_cost) {
@@ -53,15 +49,41 @@ public:
     /// Memory that all of them take, roughly. Bytes.
     std::size_t cost() const noexcept { return cost_; }
 
+    /// The link of which receipts come next; null: something else does, or nothing.
+    const LinkId* next_receipt() const noexcept {
+        return !empty() && entries_.front().kind == Entry::Kind::receipt ? &entries_.front().link : nullptr;
+    }
+    /// Only while there is one.
+    DeliveryId pop_receipt() noexcept {
+        Entry& entry = entries_.front();
+        if (--entry.count == 0) {
+            cost_ -= entry.cost;
+            entries_.drop_front();
+        }
+        return pop_joined();
+    }
+    /// Of another kind.
     Entry pop() {
         Entry entry = entries_.pop_front();
         cost_ -= entry.cost;
         return entry;
     }
-    /// Once for each that an entry counts, as soon as it is popped.
-    DeliveryId pop_accepted() { return accepted_.pop_front(); }
+    /// Once for each that the entry which was popped counts.
+    DeliveryId pop_accepted() noexcept { return pop_joined(); }
 
 private:
+    void push_joined(Entry::Kind kind, LinkId link, DeliveryId delivery, std::uint32_t count_max) {
+        const bool joins = !entries_.empty() && entries_.back().kind == kind && entries_.back().link == link &&
+                           entries_.back().count < count_max;
+        if (!joins) add({kind, link, {}, 0, 0, nullptr});
+        ++entries_.back().count;
+        cost_ += sizeof(DeliveryId);
+        joined_.push_back(delivery);
+    }
+    DeliveryId pop_joined() noexcept {
+        cost_ -= sizeof(DeliveryId);
+        return joined_.pop_front();
+    }
     void add(Entry entry) {
         entry.cost += sizeof(Entry);
         cost_ += entry.cost;
@@ -69,7 +91,7 @@ private:
     }
 
     Ring<Entry> entries_;
-    Ring<DeliveryId> accepted_;  // of all entries
+    Ring<DeliveryId> joined_;  // of all entries that count them, in their order
     std::size_t cost_ = 0;
 };
 

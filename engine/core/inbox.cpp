@@ -80,11 +80,6 @@ codec::FrameParser::Step Inbox::next() {
     return step;
 }
 
-codec::Bytes Inbox::share(std::span<const std::byte> part) const noexcept {
-    if (part.empty()) return {};
-    return slab_.slice(static_cast<std::size_t>(part.data() - slab_.data()), part.size());
-}
-
 /// Nothing is unread and nobody shares the slab: another may take its place.
 void Inbox::fit() {
     const std::size_t size = slab_.capacity();

@@ -36,7 +36,12 @@ public:
     /// Takes the next frame off the front. Its views live until the next prepare_read.
     codec::FrameParser::Step next();
     /// The frame's payload, sharing the memory it was received in.
-    codec::Bytes share(std::span<const std::byte> part) const noexcept;
+    codec::Bytes share(std::span<const std::byte> part) noexcept {
+        if (part.empty()) return {};
+        return slab_.slice(static_cast<std::size_t>(part.data() - slab_.data()), part.size());
+    }
+    /// Nobody needs these any more. Payloads that were shared come back without being counted.
+    void take_back(codec::ByteChain&& payload) noexcept { payload.clear_into(slab_); }
 
 private:
     void move_to(codec::Slab slab);
@@ -48,7 +53,7 @@ private:
     codec::Slab large(std::size_t size_min);
 
     std::optional<codec::SlabPool> pool_;  // of large slabs, while there is use for them
-    codec::Slab slab_;
+    codec::LendingSlab slab_;
     std::size_t begin_ = 0;  // unread bytes are [begin_, end_)
     std::size_t end_ = 0;
     bool filled_ = false;            // the last read took all the room there was

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <aprotic/codec/bytes.hpp>
+#include <aprotic/codec/frame.hpp>
 #include <aprotic/codec/message.hpp>
 #include <aprotic/codec/performatives.hpp>
 #include <aprotic/codec/result.hpp>
@@ -32,6 +33,7 @@ struct SuspendedLink;
 namespace aprotic::engine::core {
 
 struct EndpointContext;
+class Inbox;
 class LinkEndpoint;
 class SessionEndpoint;
 
@@ -106,6 +108,9 @@ public:
     Fault recv_attach(codec::Attach remote);
     Fault recv_flow(const codec::Flow& flow);
     Fault recv_transfer(codec::Transfer& transfer, codec::Bytes payload);
+    /// The same for a delivery in one frame, on a link on which it may begin and nothing is under way. False, and
+    /// nothing has happened.
+    bool recv_whole_transfer(const codec::WholeTransfer& transfer, Inbox& inbox);
     Fault recv_detach(codec::Detach detach);
     /// The peer's word about one delivery of this link, either direction.
     void recv_state(Delivery& delivery, bool settled, const Shared<ToldState>& state);
@@ -129,6 +134,9 @@ public:
     bool retract(Delivery& delivery);
     void take(Delivery& delivery, IncomingDelivery& taken);
     codec::Result<void> settle(Delivery& delivery, std::optional<codec::DeliveryState>&& state);
+    /// settle() with accepted where nothing is special about it and it continues what is to be told already. False, and
+    /// nothing has happened.
+    bool accept_plainly(Delivery& delivery);
     codec::Result<void> update(Delivery& delivery, codec::DeliveryState state);
     LinkStatus status() const;
     /// Sending: deliveries that may start beyond those that wait.

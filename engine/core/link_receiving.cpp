@@ -2,6 +2,7 @@
 #include <utility>
 
 #include <aprotic/engine/core/endpoint_context.hpp>
+#include <aprotic/engine/core/inbox.hpp>
 #include <aprotic/engine/core/link_endpoint.hpp>
 #include <aprotic/engine/failure.hpp>
 
@@ -54,6 +55,38 @@ Fault LinkEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes payloa
         return {};
     }
     return add_payload(delivery, std::move(payload), transfer.more);
+}
+
+bool LinkEndpoint::recv_whole_transfer(const codec::WholeTransfer& transfer, Inbox& inbox) {
+    const std::size_t size = transfer.payload.size();
+    // Each of these is checked once more by the functions around this one, which know what it means.
+    const bool special = is_sender() || drops_input() || incoming_.partial != nullptr || skipping_ ||
+                         told_incomplete_ || resumable_ || incoming_.stream != nullptr;
+    const bool too_large = receiving_.message_size_max != 0 && size > receiving_.message_size_max;
+    if (special || too_large || !receiving_.credit.begin_delivery()) return false;
+    const auto [id, made] = context_.deliveries.emplace(this);
+    Delivery& delivery = *made;
+    delivery.id = id;
+    delivery.tag.assign(transfer.tag);
+    delivery.number = transfer.delivery_id;
+    delivery.numbered = true;
+    delivery.message_format = transfer.message_format;
+    delivery.settle_second = rcv_settle_mode_ == codec::ReceiverSettleMode::second;
+    delivery.cost = delivery_cost + (size == 0 ? 0 : size + piece_cost);
+    delivery.total = size;
+    delivery.complete = true;
+    delivery.payload.append(inbox.share(transfer.payload));
+    deliveries_.push_back(delivery);
+    context_.held_bytes += delivery.cost;
+    if (transfer.settled) {  // [2.7.5-h]
+        delivery.settled = delivery.remote_settled = true;
+    } else {
+        session_.incoming.insert(delivery);
+        ++unsettled_;
+    }
+    queue_receipt(delivery);
+    if (receiving_.credit.take_drained()) queue_flowed();
+    return true;
 }
 
 Fault LinkEndpoint::add_payload(Delivery& delivery, codec::Bytes payload, bool more) {
@@ -239,7 +272,11 @@ void LinkEndpoint::take(Delivery& delivery, IncomingDelivery& taken) {
     delivery.receipt_queued = false;
     delivery.known = true;
     delivery.taken = delivery.complete;
-    release_cost(delivery);
+    if (delivery.complete && !delivery.in_parts) {
+        context_.held_bytes -= std::exchange(delivery.cost, 0);
+    } else {
+        release_cost(delivery);
+    }
     // A delivery that nobody will settle is over with this; one that was settled meanwhile still has that to tell.
     if (delivery.taken && delivery.remote_settled && !delivery.news_queued) erase(delivery);
 }

@@ -8,7 +8,7 @@
 
 namespace aprotic::engine::core {
 
-bool LinkEndpoint::can_tell() const noexcept { return state_ != LinkState::ended && session_.can_send(); }
+inline bool LinkEndpoint::can_tell() const noexcept { return state_ != LinkState::ended && session_.can_send(); }
 
 codec::Result<void> LinkEndpoint::settle(Delivery& delivery, std::optional<codec::DeliveryState>&& state) {
     if (delivery.local_settled) return make_error_code(Errc::wrong_state);
@@ -55,6 +55,19 @@ codec::Result<void> LinkEndpoint::settle(Delivery& delivery, std::optional<codec
         erase(delivery);
     }
     return {};
+}
+
+bool LinkEndpoint::accept_plainly(Delivery& delivery) {
+    // What was taken holds no bytes any more, and of an outgoing delivery nothing is.
+    const bool special = !delivery.taken || !delivery.numbered || delivery.local_settled || delivery.remote_settled ||
+                         delivery.settle_second || delivery.memory || incoming_.partial == &delivery;
+    if (special || !can_tell() || !session_.told_as_receiver.add_accepted(delivery)) return false;
+    session_.mark_dirty();
+    session_.incoming.erase(delivery);
+    --unsettled_;
+    deliveries_.remove(delivery);
+    context_.deliveries.erase(delivery.id);
+    return true;
 }
 
 codec::Result<void> LinkEndpoint::update(Delivery& delivery, codec::DeliveryState state) {

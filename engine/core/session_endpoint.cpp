@@ -54,10 +54,6 @@ void SessionEndpoint::mark_dirty(LinkEndpoint& link) {
     mark_dirty();
 }
 
-bool SessionEndpoint::drops_input() const noexcept {
-    return state_ == SessionState::end_sent || state_ == SessionState::discarding || finished_;
-}
-
 // --- life ----------------------------------------------------------------------------------------------------------
 
 void SessionEndpoint::recv_begin(std::uint16_t remote_channel, codec::Begin begin) {
@@ -280,8 +276,19 @@ Fault SessionEndpoint::recv_transfer(codec::Transfer& transfer, codec::Bytes pay
     return fault;
 }
 
-void SessionEndpoint::reopen_window() noexcept {
-    if (flow_due_ || !can_send() || !windows.should_reopen(window_limit())) return;
+bool SessionEndpoint::recv_whole_transfer(const codec::WholeTransfer& transfer, Inbox& inbox) {
+    if (drops_input() || !windows.may_recv_transfer() || next_incoming_delivery_id_ != transfer.delivery_id)
+        return false;
+    LinkEndpoint* const link = remote_handles_.find(transfer.handle);
+    if (link == nullptr || !link->recv_whole_transfer(transfer, inbox)) return false;
+    static_cast<void>(windows.recv_transfer());  // [2.7.5-v]
+    ++*next_incoming_delivery_id_;               // [2.7.5-e]
+    reopen_window();
+    return true;
+}
+
+void SessionEndpoint::reopen_bounded_window() noexcept {
+    if (!can_send() || !windows.should_reopen(window_limit())) return;
     flow_due_ = true;
     mark_dirty();
 }

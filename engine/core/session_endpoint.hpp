@@ -11,6 +11,7 @@
 #include <aprotic/codec/result.hpp>
 #include <aprotic/engine/core/fault.hpp>
 #include <aprotic/engine/core/handle_table.hpp>
+#include <aprotic/engine/core/inbox.hpp>
 #include <aprotic/engine/core/intrusive_list.hpp>
 #include <aprotic/engine/core/link_endpoint.hpp>
 #include <aprotic/engine/core/outbox.hpp>
@@ -39,11 +40,15 @@ public:
     Fault recv_attach(codec::Attach attach);
     Fault recv_flow(const codec::Flow& flow);
     Fault recv_transfer(codec::Transfer& transfer, codec::Bytes payload);
+    /// The same for a delivery in one frame. False, and nothing has happened: recv_transfer has something to say of it.
+    bool recv_whole_transfer(const codec::WholeTransfer& transfer, Inbox& inbox);
     void recv_disposition(codec::Disposition& disposition);
     Fault recv_detach(codec::Detach detach);
     void recv_end(codec::End end);
     /// Everything but an end is dropped: we have ended, or an error has. [2.5.4-b]
-    bool drops_input() const noexcept;
+    bool drops_input() const noexcept {
+        return state_ == SessionState::end_sent || state_ == SessionState::discarding || finished_;
+    }
 
     // --- commands --------------------------------------------------------------------------------------------------
 
@@ -87,7 +92,10 @@ public:
     /// The link bounds the window from now on: it takes deliveries in parts.
     void add_stream(const LinkEndpoint& link) { streams_.push_back(&link); }
     /// Parts were taken: the peer may send more.
-    void reopen_window() noexcept;
+    void reopen_window() noexcept {
+        // A window that is bounded by the links waits longer, never less.
+        if (!flow_due_ && windows.should_reopen()) reopen_bounded_window();
+    }
 
     SessionId id() const noexcept { return id_; }
     std::uint16_t channel() const noexcept { return channel_; }
@@ -113,6 +121,7 @@ public:
 
 private:
     void move(SessionInput input);
+    void reopen_bounded_window() noexcept;
     void write_begin(Outbox& outbox);
     void write_flow(Outbox& outbox);
     void write_dispositions(Outbox& outbox, codec::Role role, DispositionQueue& queue);

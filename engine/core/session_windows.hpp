@@ -55,6 +55,8 @@ public:
         --remote_incoming_window_;
     }
 
+    /// Whether a transfer frame that comes now is inside of our window.
+    constexpr bool may_recv_transfer() const noexcept { return told_ > 0; }
     /// Counts a transfer frame that came. Returns false, and counts nothing, when it is outside of our window.
     /// [2.5.6-f]
     [[nodiscard]] constexpr bool recv_transfer() noexcept {

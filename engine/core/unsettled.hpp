@@ -42,6 +42,16 @@ public:
     };
 
     void add(Delivery& delivery, bool settled, std::optional<codec::DeliveryState>&& state);
+    /// add() of one that is settled as accepted and goes on as the last one did, which is nearly always so. False, and
+    /// nothing has happened: it is otherwise.
+    bool add_accepted(const Delivery& delivery) noexcept {
+        if (ranges_.empty() || delivery.disposition_epoch == epoch_) return false;
+        Range& last = ranges_.back();
+        const bool goes_on = last.last + 1 == delivery.number && last.settled && last.epoch == epoch_ && last.state &&
+                             std::holds_alternative<codec::Accepted>(*last.state);
+        if (goes_on) last.last = delivery.number;
+        return goes_on;
+    }
     bool empty() const noexcept { return ranges_.empty(); }
     /// Joins what can be joined and returns the ranges in the order in which they must be told.
     const std::vector<Range>& merged();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 namespace aprotic::engine::io {
+
 namespace {
 
 /// The peer begins with what is ready while we go on, as soon as that is worth a system call and waking it. Bytes, of
@@ -14,6 +15,12 @@ constexpr std::size_t step_bytes = 96;
 constexpr std::size_t at_once_max = 256 * std::size_t{1024};
 
 }  // namespace
+
+/// Memory for what is told in a turn.
+struct Pump::Told {
+    std::optional<Event> event;
+    std::array<DeliveryId, 16> received;
+};
 
 Pump::Pump(Reactor& reactor, Engine engine, std::unique_ptr<Stream> stream, std::weak_ptr<Client> client)
     : reactor_(reactor), engine_(std::move(engine)), client_(std::move(client)), stream_(std::move(stream)) {}
@@ -51,14 +58,12 @@ void Pump::turn() {
     const auto client = client_.lock();
     if (!client || in_turn_ || finished_) return;
     in_turn_ = true;
-    std::optional<Event> event;
+    Told told;
     do {
         dirty_ = false;
         const Instant now = reactor_.now();
         if (const auto due = engine_.poll_timeout(); due && *due <= now) engine_.handle_timeout(now);
-        while (engine_.poll_event(event)) {
-            client->on_event(*event);
-            worked(0);
+        while (tell(*client, told)) {
         }
         client->on_events_done();
         write();
@@ -67,6 +72,20 @@ void Pump::turn() {
     in_turn_ = false;
     if (engine_.wants_close() || (read_closed_ && write_closed_)) return finish(*client);
     arm();
+}
+
+/// The next event, or messages of a link that came one after the other. False: there are none.
+bool Pump::tell(Client& client, Told& told) {
+    LinkId link;
+    if (const std::size_t count = engine_.poll_received(link, told.received)) {
+        client.on_received(link, std::span(told.received).first(count));
+        worked((count - 1) * step_bytes);
+        return true;
+    }
+    if (!engine_.poll_event(told.event)) return false;
+    client.on_event(*told.event);
+    worked(0);
+    return true;
 }
 
 void Pump::worked(std::size_t bytes) {

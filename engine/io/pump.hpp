@@ -27,6 +27,13 @@ public:
         virtual ~Client() = default;
         /// Must not throw.
         virtual void on_event(Event& event) = 0;
+        /// What as many DeliveryReceived would say.
+        virtual void on_received(LinkId link, std::span<const DeliveryId> deliveries) {
+            for (const DeliveryId delivery : deliveries) {
+                Event event(DeliveryReceived{link, delivery});
+                on_event(event);
+            }
+        }
         /// All events have been given: last chance for commands before the write.
         virtual void on_events_done() = 0;
         /// The stream is closed and nothing more will come. The last call.
@@ -47,7 +54,10 @@ public:
     void cut(std::error_code why);
 
 private:
+    struct Told;
+
     void turn();
+    bool tell(Client& client, Told& told);
     void worked(std::size_t bytes);
     void write();
     std::span<codec::ConstBuffer> gather(Instant now);

@@ -41,6 +41,9 @@ public:
     std::optional<Instant> poll_timeout() const;
     void handle_timeout(Instant now);
     void poll_event(std::optional<Event>& event);
+    std::size_t poll_received(LinkId& link, std::span<DeliveryId> into) {
+        return authenticated_ ? 0 : endpoint_.poll_received(link, into);
+    }
 
     void close(std::optional<codec::ErrorCondition> error);
     core::ConnectionEndpoint& connection() noexcept { return endpoint_; }

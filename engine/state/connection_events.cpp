@@ -16,7 +16,7 @@ void ConnectionState::on_event(Event& event) {
 }
 
 void ConnectionState::on_events_done() {
-    receiving_ = {};
+    if (at_hand_) at_hand_->clear();
     end_cut_off();
     for (const auto& sender : std::exchange(rechecks_, {})) sender->recheck();
     while (!later_.empty()) {
@@ -144,9 +144,11 @@ void ConnectionState::handle(LinkFlowed& event) {
 
 // Links leave the table by events of their own, so none goes while it hears of a delivery.
 
-void ConnectionState::handle(DeliveryReceived& event) {
-    if (LinkState* const link = links_.at(event.link)) link->delivery_received(event.delivery);
+void ConnectionState::on_received(LinkId id, std::span<const DeliveryId> deliveries) {
+    if (const auto link = find(id)) link->deliveries_received(deliveries);
 }
+
+void ConnectionState::handle(DeliveryReceived& event) { on_received(event.link, std::span(&event.delivery, 1)); }
 
 void ConnectionState::handle(DeliveryUpdated& event) {
     if (LinkState* const link = links_.at(event.link)) link->delivery_updated(event);
@@ -156,10 +158,9 @@ void ConnectionState::handle(DeliveriesAccepted& event) {
     if (LinkState* const link = links_.at(event.link)) link->deliveries_accepted(event);
 }
 
-Receiver& ConnectionState::receiver_at_hand(ReceiverState& link) {
-    // A handler may have moved it away, or put another into its place.
-    if (receiving_.state_.get() != &link) receiving_ = ReceiverState::plain_handle(link);
-    return receiving_;
+MessagesAtHand& ConnectionState::messages_at_hand() {
+    if (!at_hand_) at_hand_ = std::make_unique<MessagesAtHand>();
+    return *at_hand_;
 }
 
 }  // namespace aprotic::engine

@@ -8,6 +8,7 @@
 #include <aprotic/engine/state/container_state.hpp>
 #include <aprotic/engine/state/coordinator_state.hpp>
 #include <aprotic/engine/state/link_request_state.hpp>
+#include <aprotic/engine/state/receiver_state.hpp>
 #include <aprotic/engine/state/sender_state.hpp>
 
 namespace aprotic::engine {

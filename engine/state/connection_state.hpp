@@ -24,6 +24,7 @@ namespace aprotic::engine {
 
 struct ContainerState;
 struct CoordinatorState;
+struct MessagesAtHand;
 struct SenderState;
 
 /// One connection from the attempt to connect until its stream is closed. Owns the engine through the pump, and all
@@ -108,8 +109,7 @@ struct ConnectionState final : io::Pump::Client, std::enable_shared_from_this<Co
     Engine* engine() noexcept { return pump_ && !over_ ? &pump_->engine() : nullptr; }
     const codec::Open* remote_open() const { return pump_ ? pump_->engine().remote_open() : nullptr; }
     void add_link(const std::shared_ptr<LinkState>& link);
-    /// A handle of the link, which lasts until other links have messages or there are none.
-    Receiver& receiver_at_hand(ReceiverState& link);
+    MessagesAtHand& messages_at_hand();
     /// The sender looks for credit again in the next turn.
     void recheck(std::shared_ptr<SenderState> sender) { rechecks_.push_back(std::move(sender)); }
     /// Ends the link after the present callback or command has returned, and before the connection ends.
@@ -133,6 +133,7 @@ private:
     friend struct SessionState;
 
     void on_event(Event& event) override;
+    void on_received(LinkId link, std::span<const DeliveryId> deliveries) override;
     void on_events_done() override;
     void on_finished() override;
 
@@ -178,7 +179,7 @@ private:
     std::vector<std::shared_ptr<CoordinatorState>> coordinators_;
     std::vector<Function<void()>> later_;
     std::vector<std::shared_ptr<SenderState>> rechecks_;
-    Receiver receiving_;  ///< of the link that the latest message came on
+    std::unique_ptr<MessagesAtHand> at_hand_;  ///< made when a message first comes
     core::Rare<Failure> threw_;
     Waiters<void> opening_;
     Waiters<void> ending_;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -116,7 +117,7 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     virtual void after_open() {}
     virtual void flowed() {}
     virtual void flow_properties(const codec::Map&) {}
-    virtual void delivery_received(DeliveryId) {}
+    virtual void deliveries_received(std::span<const DeliveryId>) {}
     virtual void delivery_updated(const DeliveryUpdated&) {}
     virtual void deliveries_accepted(const DeliveriesAccepted&) {}
     /// The engine gives these up without having sent anything of them.

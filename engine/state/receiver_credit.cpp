@@ -7,12 +7,6 @@
 
 namespace aprotic::engine {
 
-void ReceiverState::no_longer_held(std::size_t bytes) {
-    if (held_ > 0) --held_;
-    held_bytes_ -= std::min(held_bytes_, bytes);
-    top_up();
-}
-
 /// `credit_` counts a message until the application has it, the engine until it has come: the engine's figure is the
 /// one to add to, or what waits in between would be granted twice.
 void ReceiverState::grant(std::uint32_t more) {
@@ -107,7 +101,7 @@ void ReceiverState::flowed() {
         return transaction->drained();
     }
     if (!handler_) return;
-    Receiver handle(std::static_pointer_cast<ReceiverState>(shared_from_this()));
+    Receiver handle(shared());
     connection->call([&] { handler_->on_drained(handle); });
 }
 

@@ -45,14 +45,15 @@ Async<codec::ByteChain> ReceiverState::async_read(DeliveryId delivery, const std
 
 // --- reactor's thread ------------------------------------------------------------------------------------------------
 
-void ReceiverState::begin_parts(std::unique_ptr<Delivery::State> state) {
-    const DeliveryId delivery = state->id;
+void ReceiverState::begin_parts(Delivery first) {
+    Delivery::State& state = *first.state_;
+    const DeliveryId delivery = state.id;
     const auto parts = std::make_shared<IncomingParts>();
-    parts->here = std::exchange(state->incoming.payload, {});
-    parts->complete = state->incoming.complete;
-    state->parts = parts;
+    parts->here = std::exchange(state.incoming.payload, {});
+    parts->complete = state.incoming.complete;
+    state.parts = parts;
     ++held_;
-    Delivery first = make_delivery(std::move(state));
+    complete(state);
     if (handler_) {
         under_way_.put(delivery, UnderWay{parts, std::move(first)});
         tell_part(delivery);
@@ -107,7 +108,7 @@ void ReceiverState::tell_part(DeliveryId delivery_id) {
     const auto parts = found->parts;
     Delivery delivery = std::move(*found->kept);
     found->kept.reset();  // so that nothing that the handler does comes here again
-    Receiver handle(std::static_pointer_cast<ReceiverState>(shared_from_this()));
+    Receiver handle(shared());
     const auto handler = handler_;
     bool again = true;
     while (again) {

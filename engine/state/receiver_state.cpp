@@ -88,14 +88,17 @@ void ReceiverState::settle(DeliveryId delivery, std::size_t bytes, codec::Delive
     });
 }
 
-void ReceiverState::settle(DeliveryId delivery, std::size_t bytes, Short outcome) {
-    run([this, delivery, bytes, outcome] {
-        if (outcome == Short::released) return settle_now(delivery, bytes, codec::Released{});
+void ReceiverState::accept(DeliveryId delivery, std::size_t bytes) {
+    run([this, delivery, bytes] {
         Engine* engine = attached_engine();
         if (engine == nullptr) return settle_now(delivery, bytes, codec::Accepted{});
         static_cast<void>(engine->settle(delivery, codec::Accepted{}));
         settled(delivery, bytes);
     });
+}
+
+void ReceiverState::release(DeliveryId delivery, std::size_t bytes) {
+    run([this, delivery, bytes] { settle_now(delivery, bytes, codec::Released{}); });
 }
 
 Async<void> ReceiverState::async_settle(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome,
@@ -124,7 +127,7 @@ Async<void> ReceiverState::async_settle(DeliveryId delivery, std::size_t bytes, 
 
 // --- reactor's thread ------------------------------------------------------------------------------------------------
 
-Engine* ReceiverState::attached_engine() const {
+inline Engine* ReceiverState::attached_engine() const {
     if (resumption && (resumption->left || !resumption->suspended_as.expired())) return nullptr;
     return connection != nullptr ? connection->engine() : nullptr;
 }
@@ -142,28 +145,31 @@ void ReceiverState::settle_now(DeliveryId delivery, std::size_t bytes, codec::De
 }
 
 /// The engine has been told.
-void ReceiverState::settled(DeliveryId delivery, std::size_t bytes) {
+inline void ReceiverState::settled(DeliveryId delivery, std::size_t bytes) {
     under_way_.erase(delivery);
     forget(delivery, bytes);
     connection->wake();
 }
 
-void ReceiverState::forget(DeliveryId delivery, std::size_t bytes) {
-    if (resumable) resumption->tags.erase(delivery);
-    no_longer_held(bytes);
+void ReceiverState::deliveries_received(std::span<const DeliveryId> deliveries) {
+    connection->wake();
+    MessagesAtHand& at_hand = connection->messages_at_hand();
+    for (const DeliveryId delivery : deliveries) {
+        // What a handler does may be the end of the link, or of the connection.
+        Engine* const engine = connection != nullptr ? connection->engine() : nullptr;
+        if (engine == nullptr) return;
+        delivery_received(*engine, at_hand, delivery);
+    }
 }
 
-void ReceiverState::delivery_received(DeliveryId delivery_id) {
-    Engine* engine = connection->engine();
-    if (engine == nullptr) return;
+void ReceiverState::delivery_received(Engine& engine, MessagesAtHand& at_hand, DeliveryId delivery_id) {
     if (under_way_.contains(delivery_id)) return more_parts(delivery_id);
-    Receiver& handle = connection->receiver_at_hand(*this);
-    auto state = new_delivery(handle.state_, delivery_id);
-    if (!engine->take(delivery_id, state->incoming)) return;
+    at_hand.turn_to(*this);
+    Delivery delivery(at_hand.new_delivery(delivery_id));
+    if (!engine.take(delivery_id, delivery.state_->incoming)) return;
     if (credit_ > 0) --credit_;
-    connection->wake();
-    if (in_parts) return begin_parts(std::move(state));
-    Delivery delivery = make_delivery(std::move(state));
+    if (in_parts) return begin_parts(std::move(delivery));
+    complete(*delivery.state_);
     const std::size_t bytes = delivery.state_->bytes;
     window_.count(bytes);
     if (delivery.state_->held || !handler_) {
@@ -173,30 +179,13 @@ void ReceiverState::delivery_received(DeliveryId delivery_id) {
     if (!handler_) {
         hand_out(std::move(delivery));
     } else {
-        connection->call([&] { handler_->on_message(handle, delivery); });
-        // With nothing left to answer, it goes here, where its memory stays at hand.
-        const auto& left = delivery.state_;
-        if (left && (left->answered || !left->held) && !left->provisional)
-            Delivery::State::destroy(delivery.state_.release(), true);
+        connection->call([&] { handler_->on_message(at_hand.handle, delivery); });
+        // With nothing left to answer, and never in other hands, it does for the next one.
+        auto& left = delivery.state_;
+        if (left && (left->answered || !left->held) && !left->holds && !left->provisional)
+            at_hand.take_back(left, engine);
     }
     top_up();
-}
-
-std::unique_ptr<Delivery::State> ReceiverState::new_delivery(const std::shared_ptr<ReceiverState>& self,
-                                                             DeliveryId id) {
-    std::unique_ptr<Delivery::State> state(new (*self->loop()->recycler) Delivery::State(self));
-    state->id = id;
-    return state;
-}
-
-Delivery ReceiverState::make_delivery(std::unique_ptr<Delivery::State> state) {
-    IncomingDelivery& incoming = state->incoming;
-    state->held = !incoming.settled || state->parts;
-    state->bytes = incoming.payload.size();
-    if (acquiring_) state->acquired_in = acquiring_->transaction;
-    if (resumable && !incoming.settled) resumption->tags.insert_or_assign(state->id, incoming.tag);
-    state->view.emplace(std::move(incoming.payload));
-    return Delivery(std::move(state));
 }
 
 void ReceiverState::hand_out(Delivery delivery) {
@@ -252,7 +241,7 @@ void ReceiverState::after_end(const Failure& why) {
     if (const auto left = resumption ? resumption->left : nullptr) {
         resumption->suspended_as = left;
         if (!left->suspension) left->suspension = std::make_shared<Suspension>();
-        left->suspension->receiver = std::static_pointer_cast<ReceiverState>(shared_from_this());
+        left->suspension->receiver = shared();
     }
     before_detach();
     if (acquiring_ && std::exchange(acquiring_->draining, false)) {
@@ -279,7 +268,7 @@ void ReceiverState::before_attach(const SuspendedLink& link) {
     const auto before = link.suspension ? link.suspension->receiver.lock() : nullptr;
     if (!before) return;
     const std::lock_guard lock(before->commons->mutex);
-    before->resumption->successor = std::static_pointer_cast<ReceiverState>(shared_from_this());
+    before->resumption->successor = shared();
 }
 
 void ReceiverState::after_attach(const std::shared_ptr<SuspendedLink>& resumed) {
@@ -320,20 +309,20 @@ void ReceiverState::settle_suspended(const codec::DeliveryTag& tag, codec::Deliv
 
 void ReceiverState::tell_open() {
     if (!handler_) return;
-    Receiver handle(std::static_pointer_cast<ReceiverState>(shared_from_this()));
+    Receiver handle(shared());
     handler_->on_open(handle);
 }
 
 void ReceiverState::tell_remote_close(const std::optional<codec::ErrorCondition>& error) {
     if (!handler_) return;
-    Receiver handle(std::static_pointer_cast<ReceiverState>(shared_from_this()));
+    Receiver handle(shared());
     handler_->on_remote_close(handle, error);
 }
 
 void ReceiverState::tell_close(const std::optional<Failure>& why) {
     const auto handler = std::exchange(handler_, nullptr);
     if (!handler) return;
-    Receiver handle(std::static_pointer_cast<ReceiverState>(shared_from_this()));
+    Receiver handle(shared());
     handler->on_close(handle, why);
 }
 

@@ -43,6 +43,8 @@ struct IncomingParts {
     std::optional<Completer<codec::ByteChain>> reader;
 };
 
+struct MessagesAtHand;
+
 /// A receiving link. Grants credit so that what the peer may send and what the application has not settled never exceed
 /// the option together.
 struct ReceiverState final : LinkState {
@@ -54,9 +56,8 @@ struct ReceiverState final : LinkState {
     }
 
     /// One that does not hold the link open.
-    static Receiver plain_handle(ReceiverState& state) {
-        return Receiver(std::static_pointer_cast<ReceiverState>(state.shared_from_this()));
-    }
+    static Receiver plain_handle(std::shared_ptr<ReceiverState> state) { return Receiver(std::move(state)); }
+    std::shared_ptr<ReceiverState> shared() { return std::static_pointer_cast<ReceiverState>(shared_from_this()); }
 
     // --- any thread
     // --------------------------------------------------------------------------------------------------------
@@ -65,8 +66,8 @@ struct ReceiverState final : LinkState {
     Async<Delivery> async_receive(Duration timeout, std::stop_token cancel);
     void settle(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome);
     /// The usual answers, without an allocation for the way.
-    enum class Short { accepted, released };
-    void settle(DeliveryId delivery, std::size_t bytes, Short outcome);
+    void accept(DeliveryId delivery, std::size_t bytes);
+    void release(DeliveryId delivery, std::size_t bytes);
     /// The answer to a message that belongs to a transaction; `acquired_in` when that is ours.
     void settle_within(DeliveryId delivery, std::size_t bytes, codec::TransactionalState state,
                        std::shared_ptr<TransactionState> acquired_in);
@@ -99,7 +100,7 @@ struct ReceiverState final : LinkState {
     void before_attach(const SuspendedLink& link) override;
     void after_attach(const std::shared_ptr<SuspendedLink>& resumed) override;
     void flowed() override;
-    void delivery_received(DeliveryId delivery) override;
+    void deliveries_received(std::span<const DeliveryId> deliveries) override;
     void delivery_updated(const DeliveryUpdated& event) override;
     void before_detach() override;
     void after_end(const Failure& why) override;
@@ -136,23 +137,29 @@ private:
         std::list<Delivery, RecyclingAllocator<Delivery>> inbox;  ///< under `mutex`; for try_receive
     };
 
+    void delivery_received(Engine& engine, MessagesAtHand& at_hand, DeliveryId delivery);
     Failure failure(Errc code, std::string_view text) const;
     Failure not_admitted() const;
     /// Null also when the link has been suspended, though not ended yet.
     Engine* attached_engine() const;
     /// The application has answered it.
-    void forget(DeliveryId delivery, std::size_t bytes);
-    /// `self`: this.
-    static std::unique_ptr<Delivery::State> new_delivery(const std::shared_ptr<ReceiverState>& self, DeliveryId id);
+    void forget(DeliveryId delivery, std::size_t bytes) {
+        if (resumable) resumption->tags.erase(delivery);
+        no_longer_held(bytes);
+    }
     /// All of `incoming` is there.
-    Delivery make_delivery(std::unique_ptr<Delivery::State> state);
+    void complete(Delivery::State& state);
     /// To who waits, or into the inbox.
     void hand_out(Delivery delivery);
     void settle_now(DeliveryId delivery, std::size_t bytes, codec::DeliveryState outcome);
     void settled(DeliveryId delivery, std::size_t bytes);
     /// The link is not attached: leaves the outcome where the next attach finds it.
     void settle_suspended(const codec::DeliveryTag& tag, codec::DeliveryState outcome);
-    void no_longer_held(std::size_t bytes);
+    void no_longer_held(std::size_t bytes) {
+        if (held_ > 0) --held_;
+        held_bytes_ -= std::min(held_bytes_, bytes);
+        top_up();
+    }
     void grant(std::uint32_t more);
     void top_up() {
         // As it mostly is.
@@ -164,7 +171,7 @@ private:
     std::uint32_t allowed_by_bytes() const;
     void take_back_credit(std::uint32_t allowed);
 
-    void begin_parts(std::unique_ptr<Delivery::State> state);
+    void begin_parts(Delivery delivery);
     /// The engine has more of it.
     void more_parts(DeliveryId delivery);
     /// What was here has been read.
@@ -188,32 +195,99 @@ private:
 };
 
 struct Delivery::State {
-    explicit State(std::shared_ptr<ReceiverState> its_receiver) : receiver(std::move(its_receiver)) {}
+    State(ReceiverState& its_receiver, DeliveryId its_id) noexcept : receiver(&its_receiver), id(its_id) {}
     /// Deliveries are made on the reactor's thread, and end anywhere.
     static void* operator new(std::size_t bytes, Recycler& from) { return from.take_here(bytes); }
     static void operator delete(void* block, Recycler& from) noexcept { from.give_back_here(block, sizeof(State)); }
     static void operator delete(State* state, std::destroying_delete_t) noexcept { destroy(state, false); }
     /// `here`: on the reactor's thread.
     static void destroy(State* state, bool here) noexcept {
-        const std::shared_ptr<ReceiverState> last = std::move(state->receiver);
+        const std::shared_ptr<void> last = std::move(state->holds);
+        Recycler& from = *state->receiver->loop()->recycler;
         state->~State();
-        Recycler& from = *last->loop()->recycler;
         here ? from.give_back_here(state, sizeof(State)) : from.give_back(state, sizeof(State));
     }
 
-    std::shared_ptr<ReceiverState> receiver;
+    /// It leaves the hands of the library, or may: from now on it holds its link.
+    void hold() noexcept {
+        if (!holds) holds = receiver->shared_from_this();
+    }
+    /// For another delivery of the same connection.
+    void begin_anew(ReceiverState& its_receiver, DeliveryId its_id) noexcept {
+        receiver = &its_receiver;
+        id = its_id;
+        held = answered = false;
+    }
+    /// What the delivery had goes; for one that was whole and is answered.
+    void clear(Engine& engine) noexcept {
+        engine.give_back(std::move(view).octets());
+        incoming.state.reset();
+        acquired_in.reset();
+    }
+
+    ReceiverState* receiver;
+    std::shared_ptr<void> holds;  ///< `receiver`; null while a handler is only shown the message
     DeliveryId id;
     IncomingDelivery incoming;  ///< but for its payload, which the view has
     std::size_t bytes = 0;      ///< counted as held
     bool held = false;          ///< counts until it is answered
     bool answered = false;
     std::shared_ptr<IncomingParts> parts;            ///< null: the message is whole
-    std::optional<codec::MessageView> view;          ///< of nothing when the message is in parts
+    codec::MessageView view;                         ///< of nothing when the message is in parts
     std::shared_ptr<ProvisionalAnswer> provisional;  ///< the latest within a transaction
     std::shared_ptr<TransactionState> acquired_in;   ///< ours
 
     /// False: it is settled or has been answered, and no transaction has taken that back.
-    bool begin_answer() noexcept;
+    bool begin_answer() noexcept {
+        if (!held) return false;
+        if (provisional) forget_reverted();
+        return !std::exchange(answered, true);
+    }
+    void forget_reverted() noexcept;
+};
+
+inline void ReceiverState::complete(Delivery::State& state) {
+    IncomingDelivery& incoming = state.incoming;
+    state.held = !incoming.settled || state.parts;
+    state.bytes = incoming.payload.size();
+    if (acquiring_) state.acquired_in = acquiring_->transaction;
+    if (resumable && !incoming.settled) resumption->tags.insert_or_assign(state.id, incoming.tag);
+    state.view.assign(std::move(incoming.payload));
+}
+
+/// What a connection has at hand for the messages of one turn, which mostly come on one link and are answered where
+/// they are handled: then nothing is counted or made for each of them.
+struct MessagesAtHand {
+    /// For a message on `its_link`.
+    void turn_to(ReceiverState& its_link) {
+        if (link.get() != &its_link) {
+            link = its_link.shared();
+            if (spare) spare->receiver = link.get();
+        }
+        // A handler may have moved it away, or put another into its place.
+        if (handle.state_ != link) handle = ReceiverState::plain_handle(link);
+    }
+    std::unique_ptr<Delivery::State> new_delivery(DeliveryId id) {
+        if (!spare) return std::unique_ptr<Delivery::State>(new (*link->loop()->recycler) Delivery::State(*link, id));
+        spare->begin_anew(*link, id);
+        return std::move(spare);
+    }
+    /// The handler is done with it.
+    void take_back(std::unique_ptr<Delivery::State>& state, Engine& engine) {
+        if (spare) return;
+        state->clear(engine);
+        spare = std::move(state);
+    }
+    /// The turn is over.
+    void clear() noexcept {
+        if (spare) Delivery::State::destroy(spare.release(), true);
+        handle = {};
+        link.reset();
+    }
+
+    std::shared_ptr<ReceiverState> link;  ///< lives while its handler is shown a message
+    Receiver handle;                      ///< what the handler is given
+    std::unique_ptr<Delivery::State> spare;
 };
 
 }  // namespace aprotic::engine

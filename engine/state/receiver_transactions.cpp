@@ -14,8 +14,7 @@ void ReceiverState::settle_within(DeliveryId delivery, std::size_t bytes, codec:
         if (!transaction->over()) {
             // The discharge is on its way, and decides.
             const auto answer =
-                std::make_shared<ProvisionalAnswer>(std::static_pointer_cast<ReceiverState>(shared_from_this()),
-                                                    delivery, bytes, std::move(*state.outcome));
+                std::make_shared<ProvisionalAnswer>(shared(), delivery, bytes, std::move(*state.outcome));
             answer->drop();
             return transaction->add_answer(answer);
         }
@@ -59,7 +58,7 @@ void ReceiverState::acquire(const std::shared_ptr<TransactionState>& transaction
     codec::Map properties{{codec::Symbol("txn-id"), codec::Value(transaction->id)}};
     if (!engine->send_flow(*id, false, std::move(properties))) return transaction->doom(not_admitted());
     acquiring_ = std::make_unique<Acquisition>(Acquisition{transaction});
-    transaction->add_receiver(std::static_pointer_cast<ReceiverState>(shared_from_this()));
+    transaction->add_receiver(shared());
     connection->wake();
 }
 
@@ -77,13 +76,10 @@ void ReceiverState::end_acquisition() {
     top_up();
 }
 
-bool Delivery::State::begin_answer() noexcept {
-    if (!held) return false;
-    if (provisional && provisional->stage == ProvisionalAnswer::Stage::reverted) {
-        provisional.reset();
-        answered = false;
-    }
-    return !std::exchange(answered, true);
+void Delivery::State::forget_reverted() noexcept {
+    if (provisional->stage != ProvisionalAnswer::Stage::reverted) return;
+    provisional.reset();
+    answered = false;
 }
 
 }  // namespace aprotic::engine

@@ -167,7 +167,7 @@ void TransactionState::end(Fate fate) {
         if (fate == Fate::committed) {
             answer->receiver->settle(answer->delivery, answer->bytes, to_state(answer->outcome));
         } else if (before == ProvisionalAnswer::Stage::dropped) {
-            answer->receiver->settle(answer->delivery, answer->bytes, ReceiverState::Short::released);
+            answer->receiver->release(answer->delivery, answer->bytes);
         }
     }
     for (const auto& receiver : std::exchange(receivers_, {})) receiver->end_acquisition();

@@ -209,6 +209,76 @@ TEST_CASE("a transfer that says more is no plain one", "[2.7.5]") {
     CHECK_FALSE(read_plain_transfer(from_hex("00 53 15 c0 02 01 43"), read));
 }
 
+TEST_CASE("a message in one frame is read in one go, and as the general way reads it, or not at all", "[2.7.5]") {
+    // Whether it was read; what it says is held against the general way.
+    const auto is_read = [](std::span<const std::byte> input) {
+        WholeTransfer whole;
+        const std::size_t size = read_whole_transfer(input, 4096, whole);
+        if (size == 0) return false;
+        const FrameParser::Step step = FrameParser(4096).next(input);
+        REQUIRE(step.status == FrameParser::Status::frame);
+        REQUIRE(step.frame.is(descriptor::transfer));
+        const auto transfer = step.frame.as<Transfer>();
+        REQUIRE(transfer);
+        const Transfer wanted{.handle = whole.handle,
+                              .delivery_id = whole.delivery_id,
+                              .delivery_tag = DeliveryTag(whole.tag),
+                              .message_format = transfer->message_format,
+                              .settled = transfer->settled};
+        CHECK(*transfer == wanted);
+        CHECK(whole.message_format == transfer->message_format.value_or(0));
+        CHECK(whole.settled == transfer->settled.value_or(false));
+        CHECK(whole.channel == step.frame.channel);
+        CHECK(size == step.size);
+        CHECK(whole.payload.data() == step.frame.payload.data());
+        CHECK(whole.payload.size() == step.frame.payload.size());
+        return true;
+    };
+    const Bytes behind = Bytes::copy_of(std::string(80, 'b'));
+    const auto with = [&](const Transfer& transfer, std::string_view payload) {
+        Encoder to;
+        append_frame(to, 0xfedc, transfer, payload.size());
+        to.append_raw(as_bytes(payload));
+        to.append_raw(behind.span());
+        return to.take();
+    };
+    const Transfer usual{.handle = 3, .delivery_id = 70000, .delivery_tag = DeliveryTag("ab"), .message_format = 0};
+    CHECK(is_read(with(usual, "payload").span()));
+    CHECK(is_read(with(usual, "").span()));
+    CHECK(is_read(
+        with({.handle = 300, .delivery_id = 0, .delivery_tag = DeliveryTag(std::string(32, 't'))}, "p").span()));
+    Transfer settled = usual;
+    settled.settled = true;
+    CHECK(is_read(with(settled, "payload").span()));
+    Transfer more = usual;
+    more.more = true;
+    CHECK_FALSE(is_read(with(more, "payload").span()));
+    Transfer aborted = usual;
+    aborted.aborted = true;
+    CHECK_FALSE(is_read(with(aborted, "payload").span()));
+    CHECK_FALSE(is_read(with({.handle = 3, .delivery_id = 1}, "payload").span()));
+    CHECK_FALSE(is_read(with({.handle = 3, .delivery_tag = DeliveryTag("ab")}, "payload").span()));
+    CHECK_FALSE(is_read(with(usual, std::string(5000, 'p')).span()));  // larger than the limit
+
+    // Whatever octet is another, and wherever the input ends.
+    for (const Transfer& transfer : {usual, settled, more}) {
+        const Bytes whole = with(transfer, "payload");
+        std::vector<std::byte> octets(whole.span().begin(), whole.span().end());
+        for (std::size_t at = 0; at < 40; ++at) {
+            const std::byte before = octets[at];
+            for (unsigned value = 0; value < 256; ++value) {
+                octets[at] = static_cast<std::byte>(value);
+                static_cast<void>(is_read(octets));
+            }
+            octets[at] = before;
+        }
+        for (std::size_t end = 0; end < octets.size(); ++end) {
+            const std::vector<std::byte> cut(octets.begin(), octets.begin() + static_cast<std::ptrdiff_t>(end));
+            static_cast<void>(is_read(cut));
+        }
+    }
+}
+
 TEST_CASE("128 octets hold every hot frame", "[2.7.4][2.7.5][2.7.6]") {
     std::array<std::byte, 128> out{};
     constexpr std::uint32_t most = 0xffff'ffff;
