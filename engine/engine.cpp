@@ -120,6 +120,6 @@ const codec::DeliveryState* Engine::partial_state(LinkId link) const {
 }
 const codec::Open* Engine::remote_open() const { return std::as_const(impl_->stack).connection().remote_open(); }
 void Engine::set_trace(TraceSink* sink) { impl_->stack.set_trace(sink); }
-void Engine::tell_accepted_together() { impl_->stack.tell_accepted_together(); }
+void Engine::tell_settled_together() { impl_->stack.tell_settled_together(); }
 
 }  // namespace aprotic::engine

@@ -154,8 +154,9 @@ public:
 
     /// `sink` must outlive the engine or be replaced by nullptr first.
     void set_trace(TraceSink* sink);
-    /// From now on, outcomes that are nothing but accepted and settled come together: DeliveriesAccepted.
-    void tell_accepted_together();
+    /// From now on, deliveries of which nothing is to be told but that they are accepted, or sent settled, are told
+    /// together: DeliveriesSettled.
+    void tell_settled_together();
 
 private:
     struct Impl;

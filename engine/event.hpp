@@ -109,10 +109,9 @@ struct DeliveryUpdated {
     void* context = nullptr;  ///< outgoing: SendOptions::context; null once `settled` has been told
 };
 
-/// Deliveries of a sending link that the peer has accepted and settled, all of them sent whole and unsettled: what a
-/// DeliveryUpdated would say of each, oldest first. The engine has forgotten them. Only if
-/// Engine::tell_accepted_together was called.
-struct DeliveriesAccepted {
+/// Deliveries of a sending link that were sent whole and are over, in their order: what a DeliveryUpdated would say of
+/// each. The engine has forgotten them. Only if Engine::tell_settled_together was called.
+struct DeliveriesSettled {
     struct One {
         DeliveryId delivery;
         void* context;  ///< SendOptions::context
@@ -122,6 +121,7 @@ struct DeliveriesAccepted {
     std::span<const One> deliveries() const noexcept { return std::span(all).first(count); }
 
     LinkId link;
+    bool accepted = false;  ///< by the peer, who has settled them; false: they were sent settled, and are written
     std::size_t count = 0;
     std::array<One, count_max> all;  ///< of which `count` are there
 };
@@ -129,6 +129,6 @@ struct DeliveriesAccepted {
 using Event =
     std::variant<Authenticated, ConnectionOpened, ConnectionClosedByPeer, ConnectionEnded, SessionOpened, SessionEnded,
                  LinkRequested, LinkOpened, LinkDetaching, LinkDetached, LinkFlowed, DeliveryReceived, DeliveryUpdated,
-                 DeliveriesAccepted>;
+                 DeliveriesSettled>;
 
 }  // namespace aprotic::engine

@@ -260,25 +260,26 @@ void ConnectionEndpoint::materialise(EventQueue::Entry entry, std::optional<Even
         event.emplace(LinkFlowed{entry.link});
         return;
     }
-    if (entry.kind == Kind::accepted) return tell_accepted(entry, event);
+    if (entry.kind == Kind::accepted || entry.kind == Kind::sent) return tell_settled(entry, event);
     Delivery* const delivery = context_.deliveries.find(entry.delivery);
     if (delivery == nullptr) return;
     event.emplace(std::in_place_type<DeliveryUpdated>);
     delivery->link->news_polled(*delivery, *std::get_if<DeliveryUpdated>(&*event));
 }
 
-void ConnectionEndpoint::tell_accepted(const EventQueue::Entry& entry, std::optional<Event>& event) {
-    event.emplace(std::in_place_type<DeliveriesAccepted>);
-    auto& accepted = *std::get_if<DeliveriesAccepted>(&*event);
-    accepted.link = entry.link;
+void ConnectionEndpoint::tell_settled(const EventQueue::Entry& entry, std::optional<Event>& event) {
+    event.emplace(std::in_place_type<DeliveriesSettled>);
+    auto& settled = *std::get_if<DeliveriesSettled>(&*event);
+    settled.link = entry.link;
+    settled.accepted = entry.kind == EventQueue::Entry::Kind::accepted;
     for (std::uint32_t i = 0; i < entry.count; ++i) {
-        const DeliveryId id = context_.events.pop_accepted();
+        const DeliveryId id = context_.events.pop_settled();
         Delivery* const delivery = context_.deliveries.find(id);
         if (delivery == nullptr) continue;
-        accepted.all[accepted.count++] = {id, delivery->context};
-        delivery->link->accepted_polled(*delivery);
+        settled.all[settled.count++] = {id, delivery->context};
+        delivery->link->settled_polled(*delivery);
     }
-    if (accepted.count == 0) event.reset();
+    if (settled.count == 0) event.reset();
 }
 
 void ConnectionEndpoint::deliver(Event event, std::optional<Event>& into) {

@@ -128,7 +128,7 @@ public:
     /// Null before it came.
     const codec::Open* remote_open() const noexcept { return remote_open_ ? &*remote_open_ : nullptr; }
     void set_trace(TraceSink* sink) noexcept;
-    void tell_accepted_together() noexcept { context_.tells_accepted_together = true; }
+    void tell_settled_together() noexcept { context_.tells_settled_together = true; }
 
 private:
     enum class Timer { open, idle_receive, idle_send, close, count };
@@ -168,7 +168,7 @@ private:
     Delivery* usable(DeliveryId delivery) noexcept;
     Delivery* decidable(DeliveryId delivery) noexcept;
     void materialise(EventQueue::Entry entry, std::optional<Event>& event);
-    void tell_accepted(const EventQueue::Entry& entry, std::optional<Event>& event);
+    void tell_settled(const EventQueue::Entry& entry, std::optional<Event>& event);
     void deliver(Event event, std::optional<Event>& into);
 
     EndpointContext context_;

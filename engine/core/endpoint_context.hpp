@@ -34,7 +34,7 @@ struct EndpointContext {
     Duration close_timeout{};
     std::uint64_t seed = 0;
     std::uint64_t names_made = 0;
-    bool tells_accepted_together = false;  ///< DeliveriesAccepted instead of DeliveryUpdated, where it says it all
+    bool tells_settled_together = false;  ///< DeliveriesSettled instead of DeliveryUpdated, where it says it all
 
     /// What a peer can make us keep, measured so that we stop reading before it is too much. Bytes, roughly. Deliveries
     /// and sessions count themselves here and so must be destroyed first.

@@ -19,7 +19,8 @@ public:
             flow,      ///< the link's credit has changed, or a drain ended
             receipt,   ///< of so many of the link's deliveries, or of parts of them
             news,      ///< of the delivery: one entry does for many changes
-            accepted,  ///< so many of the link's deliveries
+            accepted,  ///< so many of the link's deliveries, by the peer, who has settled them
+            sent,      ///< so many of the link's deliveries, settled
             other
         };
         Kind kind = Kind::other;
@@ -37,8 +38,8 @@ public:
     }
     void push_news(LinkId link, DeliveryId delivery) { add({Entry::Kind::news, link, delivery, 0, 0, nullptr}); }
     /// Joins those before it.
-    void push_accepted(LinkId link, DeliveryId delivery) {
-        push_joined(Entry::Kind::accepted, link, delivery, DeliveriesAccepted::count_max);
+    void push_settled(LinkId link, DeliveryId delivery, bool accepted) {
+        push_joined(accepted ? Entry::Kind::accepted : Entry::Kind::sent, link, delivery, DeliveriesSettled::count_max);
     }
     /// `data_cost`: what the event's data take in memory, roughly.
     void push(Event event, std::size_t data_cost) {
@@ -69,7 +70,7 @@ public:
         return entry;
     }
     /// Once for each that the entry which was popped counts.
-    DeliveryId pop_accepted() noexcept { return pop_joined(); }
+    DeliveryId pop_settled() noexcept { return pop_joined(); }
 
 private:
     void push_joined(Entry::Kind kind, LinkId link, DeliveryId delivery, std::uint32_t count_max) {

@@ -174,8 +174,8 @@ public:
     bool receipt_polled(Delivery& delivery);
     /// The application hears of the delivery's news.
     void news_polled(Delivery& delivery, DeliveryUpdated& event);
-    /// The application hears that the delivery is accepted and settled.
-    void accepted_polled(Delivery& delivery);
+    /// The application hears that the delivery is over, accepted or sent settled.
+    void settled_polled(Delivery& delivery);
     /// The last frame of a delivery sent settled was written.
     void sent_settled(Delivery& delivery);
     /// What the application needs to attach the link again; null if it is not resumable.
@@ -270,6 +270,7 @@ private:
     void queue_news(Delivery& delivery);
     void queue_receipt(Delivery& delivery);
     void mark_remote_settled(Delivery& delivery) noexcept;
+    static bool is_plain(const Delivery& delivery) noexcept;
     void leave_unsettled(Delivery& delivery) noexcept;
     void erase(Delivery& delivery);
     void release_cost(Delivery& delivery) noexcept;

@@ -111,17 +111,21 @@ void LinkEndpoint::recv_state(Delivery& delivery, bool settled, const Shared<Tol
 
 /// A delivery that was sent whole and of which nothing was heard before: as nearly all are.
 bool LinkEndpoint::recv_accepted(Delivery& delivery) {
-    const bool plain = is_sender() && delivery.framed && !delivery.news_queued && !delivery.remote_outcome &&
-                       !delivery.local_settled && !delivery.in_parts && !delivery.memory && !delivery.sent_state;
-    if (!plain) return false;
+    if (!is_sender() || !delivery.framed || !is_plain(delivery)) return false;
     mark_remote_settled(delivery);
     delivery.remote_outcome = delivery.news_queued = true;
-    context_.events.push_accepted(id_, delivery.id);
+    context_.events.push_settled(id_, delivery.id, true);
     return true;
 }
 
+/// All that is to be said of an outgoing delivery is how it ends.
+bool LinkEndpoint::is_plain(const Delivery& delivery) noexcept {
+    return !delivery.news_queued && !delivery.remote_outcome && !delivery.local_settled && !delivery.in_parts &&
+           !delivery.memory && !delivery.sent_state;
+}
+
 /// Nobody has use for it: it is on no list but that of the link's deliveries.
-void LinkEndpoint::accepted_polled(Delivery& delivery) {
+void LinkEndpoint::settled_polled(Delivery& delivery) {
     deliveries_.remove(delivery);
     context_.deliveries.erase(delivery.id);
 }
@@ -170,7 +174,9 @@ void LinkEndpoint::news_polled(Delivery& delivery, DeliveryUpdated& event) {
 
 void LinkEndpoint::sent_settled(Delivery& delivery) {
     delivery.written = true;
-    queue_news(delivery);
+    if (!context_.tells_settled_together || !is_plain(delivery)) return queue_news(delivery);
+    delivery.news_queued = true;
+    context_.events.push_settled(id_, delivery.id, false);
 }
 
 void LinkEndpoint::erase(Delivery& delivery) {

@@ -318,7 +318,7 @@ void SessionEndpoint::recv_disposition(codec::Disposition& disposition) {
     if (found_.empty()) return;
     Shared<ToldState> state;
     if (disposition.state) state = context_.share(std::move(*disposition.state));
-    const bool accepted = context_.tells_accepted_together && disposition.settled && state &&
+    const bool accepted = context_.tells_settled_together && disposition.settled && state &&
                           std::holds_alternative<codec::Accepted>(state->state);
     for (Delivery* const delivery : found_) {
         if (accepted && delivery->link->recv_accepted(*delivery)) continue;

@@ -49,7 +49,7 @@ public:
     core::ConnectionEndpoint& connection() noexcept { return endpoint_; }
     const core::ConnectionEndpoint& connection() const noexcept { return endpoint_; }
     void set_trace(TraceSink* sink);
-    void tell_accepted_together() noexcept { endpoint_.tell_accepted_together(); }
+    void tell_settled_together() noexcept { endpoint_.tell_settled_together(); }
 
 private:
     /// What the peer's next octets are.

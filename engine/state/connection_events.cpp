@@ -154,8 +154,8 @@ void ConnectionState::handle(DeliveryUpdated& event) {
     if (LinkState* const link = links_.at(event.link)) link->delivery_updated(event);
 }
 
-void ConnectionState::handle(DeliveriesAccepted& event) {
-    if (LinkState* const link = links_.at(event.link)) link->deliveries_accepted(event);
+void ConnectionState::handle(DeliveriesSettled& event) {
+    if (LinkState* const link = links_.at(event.link)) link->deliveries_settled(event);
 }
 
 MessagesAtHand& ConnectionState::messages_at_hand() {

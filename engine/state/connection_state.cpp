@@ -136,7 +136,7 @@ void ConnectionState::connected(codec::Result<std::unique_ptr<Stream>, Failure> 
 void ConnectionState::start(std::unique_ptr<Stream> stream) {
     Reactor& reactor = loop->reactor;
     Engine engine(role, *options_, reactor.now(), reactor.random(), stream->is_private());
-    engine.tell_accepted_together();
+    engine.tell_settled_together();
     stack::wipe_secrets(*options_);  // the engine has its own, and a connection has no second one
     options_.reset();
     pump_ = std::make_shared<io::Pump>(reactor, std::move(engine), std::move(stream),

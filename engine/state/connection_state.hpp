@@ -150,7 +150,7 @@ private:
     void handle(LinkFlowed& event);
     void handle(DeliveryReceived& event);
     void handle(DeliveryUpdated& event);
-    void handle(DeliveriesAccepted& event);
+    void handle(DeliveriesSettled& event);
 
     void connected(codec::Result<std::unique_ptr<Stream>, Failure> result);
     void attach(const std::shared_ptr<LinkState>& link);

@@ -119,7 +119,7 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     virtual void flow_properties(const codec::Map&) {}
     virtual void deliveries_received(std::span<const DeliveryId>) {}
     virtual void delivery_updated(const DeliveryUpdated&) {}
-    virtual void deliveries_accepted(const DeliveriesAccepted&) {}
+    virtual void deliveries_settled(const DeliveriesSettled&) {}
     /// The engine gives these up without having sent anything of them.
     virtual void never_sent(const std::vector<DeliveryId>&) {}
     /// The link goes away: gives back what can be given back while the engine still knows it.

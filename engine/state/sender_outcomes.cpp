@@ -34,9 +34,6 @@ struct OutcomeOf {
 void SenderState::delivery_updated(const DeliveryUpdated& event) {
     if (event.context == nullptr) return;
     auto& state = *static_cast<Tracker::State*>(event.context);
-    if (event.settled && !event.aborted && !event.wants_more && !state.transaction && !state.parts) {
-        if (state.options.settled) return finish_plainly(messages_->unfinished.remove_ended(state), Outcome::Kind::sent);
-    }
     const TrackerState tracker(&state);
     if (event.wants_more) add_part(tracker, {});  // what waits is counted anew
     if (const auto* const within = event.state ? std::get_if<codec::TransactionalState>(&*event.state) : nullptr) {
@@ -79,7 +76,7 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
 }
 
 /// All of them are over before the first callback, which may do with any of them what it likes.
-void SenderState::deliveries_accepted(const DeliveriesAccepted& event) {
+void SenderState::deliveries_settled(const DeliveriesSettled& event) {
     TrackerList answered;
     std::size_t bytes = 0;
     for (const auto& one : event.deliveries()) {
@@ -88,7 +85,7 @@ void SenderState::deliveries_accepted(const DeliveriesAccepted& event) {
         tracker.stage = Tracker::State::Stage::finished;
         forget_deadline(tracker);
         if (std::exchange(tracker.counted, false)) bytes += tracker.bytes;
-        tracker.conclude(Outcome::Kind::accepted);
+        tracker.conclude(event.accepted ? Outcome::Kind::accepted : Outcome::Kind::sent);
         answered.push_back(messages_->unfinished.remove_ended(tracker));
     }
     if (bytes != 0) budget_.give_back(bytes);
@@ -150,13 +147,6 @@ void SenderState::leave(Tracker::State& tracker) {
     tracker.stage = Tracker::State::Stage::finished;
     forget_deadline(tracker);
     if (std::exchange(tracker.counted, false)) budget_.give_back(tracker.bytes);
-}
-
-/// As nearly all of them end: nothing else is known of it, and the engine has forgotten it.
-void SenderState::finish_plainly(TrackerState tracker, Outcome::Kind kind) {
-    leave(*tracker);
-    tracker->conclude(kind);
-    tell(std::move(tracker));
 }
 
 void SenderState::tell(TrackerState tracker) {

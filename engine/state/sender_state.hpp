@@ -61,7 +61,7 @@ struct SenderState final : LinkState {
     void flowed() override;
     void flow_properties(const codec::Map& properties) override;
     void delivery_updated(const DeliveryUpdated& event) override;
-    void deliveries_accepted(const DeliveriesAccepted& event) override;
+    void deliveries_settled(const DeliveriesSettled& event) override;
     void never_sent(const std::vector<DeliveryId>& deliveries) override;
     void before_detach() override;
     void after_end(const Failure& why) override;
@@ -124,7 +124,6 @@ private:
     void hold(const TrackerState& tracker, Outcome outcome, bool settled);
     SenderHandler& handler();
     void finish(const TrackerState& tracker, Outcome outcome, Callback when);
-    void finish_plainly(TrackerState tracker, Outcome::Kind kind);
     /// Its outcome is there.
     void tell(TrackerState tracker);
     /// It has ended, and counts no more.

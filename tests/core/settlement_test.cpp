@@ -16,6 +16,19 @@ std::vector<codec::DeliveryState> outcomes() {
             codec::Modified{true, false, codec::Map{{codec::Value(codec::Symbol("x-opt")), codec::Value(1)}}}};
 }
 
+/// What the peer says at once, before anybody polls an event of it.
+void feed(Scene& scene, std::string_view stream) {
+    while (!stream.empty()) {
+        const auto room = scene.machine->prepare_read();
+        const std::size_t n = std::min(room.size(), stream.size());
+        std::copy_n(codec::as_bytes(stream).begin(), n, room.begin());
+        scene.machine->commit_read(n, scene.machine.now());
+        stream.remove_prefix(n);
+    }
+}
+
+std::string text(const peer::DispositionFrame& frame) { return std::string(frame.encode(0).text()); }
+
 DeliveryId deliver(Scene& scene, std::uint32_t id, bool settled = false) {
     scene.peer.send(peer::transfer(0).delivery_id(id).delivery_tag(std::to_string(id)).settled(settled).payload("m"));
     const DeliveryId delivery = scene.machine.expect_event<DeliveryReceived>().delivery;
@@ -126,7 +139,7 @@ TEST_CASE("a range settles what it names and skips what it does not", "[2.7.6-b]
 
 TEST_CASE("what a range accepts comes together where that is asked for, and is forgotten", "[2.7.6-b][2.6.12-b]") {
     Scene scene;
-    scene.machine->tell_accepted_together();
+    scene.machine->tell_settled_together();
     const SessionId session = scene.begin();
     const LinkId first = scene.sender(session, "a");
     const LinkId second = scene.sender(session, "b");
@@ -142,8 +155,9 @@ TEST_CASE("what a range accepts comes together where that is asked for, and is f
     for (std::size_t i = 0; i < contexts.size(); ++i) deliveries.push_back(send(i < 37 ? first : second, contexts[i]));
     scene.machine->set_context(deliveries[1], nullptr);
     const auto expect = [&](LinkId link, std::size_t from, std::size_t count) {
-        const auto told = scene.machine.expect_event<DeliveriesAccepted>();
+        const auto told = scene.machine.expect_event<DeliveriesSettled>();
         CHECK(told.link == link);
+        CHECK(told.accepted);
         REQUIRE(told.deliveries().size() == count);
         for (std::size_t i = 0; i < count; ++i) {
             CHECK(told.deliveries()[i].delivery == deliveries[from + i]);
@@ -154,24 +168,24 @@ TEST_CASE("what a range accepts comes together where that is asked for, and is f
     SECTION("as many as one event holds, link by link") {
         scene.peer.send(peer::disposition(codec::Role::receiver, 0).last(39).settled().accepted());
         CHECK(scene.machine->status(first)->unsettled == 0);
-        expect(first, 0, DeliveriesAccepted::count_max);
-        expect(first, DeliveriesAccepted::count_max, 5);
+        expect(first, 0, DeliveriesSettled::count_max);
+        expect(first, DeliveriesSettled::count_max, 5);
         expect(second, 37, 3);
         scene.machine.expect_no_event();
         CHECK(scene.machine->settle(deliveries[0]).error() == Errc::no_such_endpoint);
     }
     SECTION("several frames that nobody has polled") {
-        scene.peer.send(peer::disposition(codec::Role::receiver, 0).last(1).settled().accepted());
-        scene.peer.send(peer::disposition(codec::Role::receiver, 2).settled().accepted());
+        feed(scene, text(peer::disposition(codec::Role::receiver, 0).last(1).settled().accepted()) +
+                        text(peer::disposition(codec::Role::receiver, 2).settled().accepted()));
         expect(first, 0, 3);
         scene.machine.expect_no_event();
     }
     SECTION("what there is more to say of is told by itself, in its turn") {
-        scene.peer.send(peer::disposition(codec::Role::receiver, 0).settled().accepted());
-        scene.peer.send(peer::disposition(codec::Role::receiver, 1).settled().released());
-        scene.peer.send(peer::disposition(codec::Role::receiver, 2).accepted());
-        scene.peer.send(peer::disposition(codec::Role::receiver, 3).last(4).settled().accepted());
-        scene.peer.send(peer::disposition(codec::Role::receiver, 2).settled().accepted());
+        feed(scene, text(peer::disposition(codec::Role::receiver, 0).settled().accepted()) +
+                        text(peer::disposition(codec::Role::receiver, 1).settled().released()) +
+                        text(peer::disposition(codec::Role::receiver, 2).accepted()) +
+                        text(peer::disposition(codec::Role::receiver, 3).last(4).settled().accepted()) +
+                        text(peer::disposition(codec::Role::receiver, 2).settled().accepted()));
         expect(first, 0, 1);
         CHECK(scene.machine.expect_event<DeliveryUpdated>().delivery == deliveries[1]);
         const auto unsettled = scene.machine.expect_event<DeliveryUpdated>();
@@ -188,18 +202,43 @@ TEST_CASE("what a range accepts comes together where that is asked for, and is f
         scene.machine.expect_event<LinkDetaching>();
     }
     SECTION("those that have gone before are left out") {
-        scene.peer.send(peer::disposition(codec::Role::receiver, 3).last(4).settled().accepted());
+        feed(scene, text(peer::disposition(codec::Role::receiver, 3).last(4).settled().accepted()));
         scene.machine->settle(deliveries[3]).value();
         expect(first, 4, 1);
-        scene.peer.send(peer::disposition(codec::Role::receiver, 5).settled().accepted());
+        feed(scene, text(peer::disposition(codec::Role::receiver, 5).settled().accepted()));
         scene.machine->settle(deliveries[5]).value();
         scene.machine.expect_no_event();
     }
 }
 
+TEST_CASE("messages sent settled are over together when they are written", "[2.6.12-e]") {
+    Scene scene;
+    scene.machine->tell_settled_together();
+    const LinkId link = scene.sender(scene.begin());
+    std::vector<DeliveryId> deliveries;
+    for (int i = 0; i < 3; ++i) {
+        const bool unsettled = i == 1;
+        deliveries.push_back(scene.machine->send(link, octets("m"), {.settled = !unsettled}).value());
+    }
+    scene.grant(0, 3);
+    for (int i = 0; i < 3; ++i) scene.peer.expect_transfer();
+    std::vector<DeliveryId> sent;
+    while (sent.size() < 2) {
+        const auto told = scene.machine.expect_event<DeliveriesSettled>();
+        CHECK_FALSE(told.accepted);
+        for (const auto& one : told.deliveries()) sent.push_back(one.delivery);
+    }
+    CHECK(sent == std::vector{deliveries[0], deliveries[2]});
+    scene.machine.expect_no_event();
+    scene.peer.send(peer::disposition(codec::Role::receiver, 1).settled().accepted());
+    const auto told = scene.machine.expect_event<DeliveriesSettled>();
+    CHECK(told.accepted);
+    CHECK(told.deliveries()[0].delivery == deliveries[1]);
+}
+
 TEST_CASE("a message in parts that is accepted is told by itself", "[2.6.12-b]") {
     Scene scene;
-    scene.machine->tell_accepted_together();
+    scene.machine->tell_settled_together();
     const LinkId link = scene.sender(scene.begin());
     scene.grant(0, 100);
     const DeliveryId delivery = scene.machine->begin_send(link).value();
@@ -378,13 +417,7 @@ TEST_CASE("many words about one delivery are one event until it is polled", "[co
         stream += peer::disposition(codec::Role::receiver, 0).state(codec::Received{i, 0}).encode(0).text();
     }
     stream += peer::disposition(codec::Role::receiver, 0).accepted().settled().encode(0).text();
-    for (std::string_view rest = stream; !rest.empty();) {
-        const auto room = scene.machine->prepare_read();
-        const std::size_t n = std::min(room.size(), rest.size());
-        std::copy_n(codec::as_bytes(rest).begin(), n, room.begin());
-        scene.machine->commit_read(n, scene.machine.now());
-        rest.remove_prefix(n);
-    }
+    feed(scene, stream);
     const auto updated = scene.machine.expect_event<DeliveryUpdated>();
     CHECK(updated.settled);
     CHECK(updated.state == codec::DeliveryState(codec::Accepted{}));
