@@ -326,7 +326,7 @@ codec::Result<SessionId> ConnectionState::begun(const std::shared_ptr<SessionSta
 void ConnectionState::attach(const std::shared_ptr<LinkState>& link) {
     const auto session = begun(link->session);
     if (link->resumes()) link->before_attach(*link->resumption->resuming);
-    const auto id = session ? pump_->engine().attach(*session, *link->asked()) : codec::Result<LinkId>(session.error());
+    const auto id = session ? pump_->engine().attach(*session, link->asked()) : codec::Result<LinkId>(session.error());
     if (!id) {
         link->end_later(
             Failure{.code = id.error(),
@@ -342,7 +342,7 @@ void ConnectionState::accept_link(const std::shared_ptr<LinkState>& link, LinkId
     if (link->holds) ++handled_links_;
     if (link->resumes()) link->before_attach(*link->resumption->resuming);
     const auto accepted =
-        engine() ? engine()->accept(id, *link->asked()) : codec::Result<void>(make_error_code(Errc::no_such_endpoint));
+        engine() ? engine()->accept(id, link->asked()) : codec::Result<void>(make_error_code(Errc::no_such_endpoint));
     if (!accepted) {
         link->end_later(Failure{.code = accepted.error(),
                                 .condition = {},

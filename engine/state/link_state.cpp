@@ -31,6 +31,7 @@ LinkState::LinkState(ConnectionState& its_connection, LinkOptions its_options, b
       snd_settle_mode(its_options.snd_settle_mode),
       rcv_settle_mode(its_options.rcv_settle_mode),
       in_parts(its_options.stream_window != 0),
+      dynamic(is_dynamic(its_options.target)),
       resumable(its_options.resumable),
       handled(has_handler),
       holds(has_handler) {
@@ -204,8 +205,20 @@ void LinkState::leave(bool closed, std::optional<codec::ErrorCondition> error) {
     connection->wake();
 }
 
+const codec::Outcome* LinkState::default_outcome() {
+    const auto of = [](const std::optional<codec::Source>& source) {
+        return source && source->default_outcome ? &*source->default_outcome : nullptr;
+    };
+    const codec::Attach& theirs = *remote_attach();
+    if (theirs.source) return of(theirs.source);
+    return pending_ && pending_->asked ? of(pending_->asked->source) : nullptr;
+}
+
 void LinkState::attached(LinkId link_id) {
     id = link_id;
+    // A link that is opened beside a thousand others does not wait with it for the peer's answer.
+    if (!asked().source || !asked().source->default_outcome) pending_->asked.reset();
+    leave_pending();
     after_attach(resumption ? std::exchange(resumption->resuming, nullptr) : nullptr);
 }
 
@@ -217,24 +230,23 @@ void LinkState::opened(const codec::Attach* attach) {
     std::string_view address;
     if (role == codec::Role::receiver) {
         address = address_of(theirs.source);
-    } else if (is_dynamic(asked()->target)) {
+    } else if (dynamic) {
         address = address_of(theirs.target);
     }
-    // Else the outcome of what the peer settles without one may be in ours. [3.5.3]
-    if (theirs.source) pending_->asked.reset();
+    if (theirs.source && pending_) pending_->asked.reset();  // its word about outcomes counts
     {
         const std::lock_guard lock(commons->mutex);
         if (!address.empty() && address != wanted_address()) seldom().named_by_peer = address;
         if (!ended) open = true;
         wake_all();
     }
-    pending_->opening.succeed();
+    if (pending_) pending_->opening.succeed();
     if (!closing) {
         connection->call([this] { tell_open(); });
         after_open();
     }
     remote.pack(expected_attach());
-    if (pending_->empty()) pending_.reset();
+    leave_pending();
 }
 
 void LinkState::detaching(const LinkDetaching& event) {

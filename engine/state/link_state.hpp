@@ -137,8 +137,10 @@ struct LinkState : std::enable_shared_from_this<LinkState> {
     RemoteAttach remote;
     /// The peer's attach; null while it is not known. The caller may keep the pointer.
     const codec::Attach* remote_attach();
-    /// What the link was asked for with. Null when the peer has answered, unless some of it is still of use.
-    const LinkOptions* asked() const noexcept { return pending_ ? pending_->asked.get() : nullptr; }
+    /// What a message of an open link has become that the peer settles without a word; null: nobody knows. [3.5.3]
+    const codec::Outcome* default_outcome();
+    /// What the link was asked for with; until it is attached.
+    const LinkOptions& asked() const noexcept { return *pending_->asked; }
 
     // --- under the mutex in `commons`
     // -----------------------------------------------------------------------------------------------------
@@ -162,11 +164,11 @@ private:
         std::string named_by_peer;
     };
 
-    /// What a link has until it is open, and when an operation waits for it.
+    /// What a link has until it is attached, and when an operation waits for it.
     struct Pending {
         bool empty() const noexcept { return !asked && opening.empty() && ending.empty() && asking.empty(); }
 
-        std::unique_ptr<const LinkOptions> asked;
+        std::unique_ptr<const LinkOptions> asked;  ///< until the link is open, where its source has a default outcome
         Waiters<void> opening;
         Waiters<void> ending;
         Waiters<PeerFlow> asking;
@@ -176,6 +178,9 @@ private:
     /// From now on nothing can be asked of the link.
     void stop(const Failure& why);
     Pending& pending();
+    void leave_pending() noexcept {
+        if (pending_ && pending_->empty()) pending_.reset();
+    }
     Seldom& seldom();
     /// The attach of a peer who takes the link as it is.
     codec::Attach expected_attach() const;
@@ -193,6 +198,7 @@ public:
     const codec::SenderSettleMode snd_settle_mode : 2;
     const codec::ReceiverSettleMode rcv_settle_mode : 1;
     const bool in_parts : 1;  ///< receiving: messages are told part by part
+    const bool dynamic : 1;   ///< sending: the peer makes the node and names it
     const bool resumable : 1;
     const bool handled : 1;  ///< somebody else than handles holds the link open
 

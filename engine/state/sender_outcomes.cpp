@@ -51,10 +51,7 @@ void SenderState::delivery_updated(const DeliveryUpdated& event) {
     } else {
         if (event.state) outcome = std::visit(OutcomeOf{}, *event.state);
         if (!outcome && event.settled) {
-            // [3.5.3] Settled without an outcome: the source's default holds, if it has one.
-            const auto& theirs = remote_attach()->source;
-            const auto& source = theirs ? theirs : asked()->source;
-            if (source && source->default_outcome) outcome = std::visit(OutcomeOf{}, *source->default_outcome);
+            if (const codec::Outcome* const held = default_outcome()) outcome = std::visit(OutcomeOf{}, *held);
             if (!outcome) {
                 outcome = Outcome{.kind = Outcome::Kind::in_doubt,
                                   .failure = Failure{.code = Errc::detached_by_peer,
