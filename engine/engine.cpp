@@ -27,6 +27,7 @@ void Engine::close_read(std::error_code why, Instant now) { impl_->stack.close_r
 std::size_t Engine::prepare_write(std::span<codec::ConstBuffer> out, Instant now) {
     return impl_->stack.prepare_write(out, now);
 }
+bool Engine::output_can_wait() { return impl_->stack.output_can_wait(); }
 void Engine::commit_write(std::size_t n, Instant now) { impl_->stack.commit_write(n, now); }
 void Engine::close_write(std::error_code why, Instant now) { impl_->stack.close_write(why, now); }
 bool Engine::wants_close() const { return impl_->stack.wants_close(); }

@@ -51,6 +51,10 @@ public:
     /// Fills `out` with what may be written next and returns how many entries were filled; 0 = nothing now. The memory
     /// stays valid until commit_write. Calling it again without commit_write gives the same bytes.
     std::size_t prepare_write(std::span<codec::ConstBuffer> out, Instant now);
+    /// Nothing is to be written, or nothing but outcomes of deliveries that have come: who has more of them to read at
+    /// once may do that first, so that several are told in one frame. Whoever waits for credit or for the session's
+    /// window is not kept waiting by it. [2.6.12]
+    bool output_can_wait();
     /// The first `n` bytes of what prepare_write gave have been written.
     void commit_write(std::size_t n, Instant now);
     /// Nothing more can be written.

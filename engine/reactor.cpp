@@ -20,6 +20,7 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
 }  // namespace
 
 std::size_t Stream::try_write(std::span<const codec::ConstBuffer>) { return 0; }
+std::optional<Stream::Read> Stream::try_read(std::span<std::byte>) { return std::nullopt; }
 
 codec::Result<Address, std::string> Address::parse(std::string_view text, std::uint16_t default_port) {
     constexpr std::string_view unix_prefix = "unix:";

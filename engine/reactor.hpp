@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <system_error>
@@ -39,6 +40,14 @@ public:
 
     /// Reads at least one byte into `into`, which must stay valid until `done`. End of stream: no error and 0 bytes.
     virtual void read(std::span<std::byte> into, Completion done) = 0;
+    /// What a read has given.
+    struct Read {
+        std::error_code error{};
+        std::size_t size = 0;  ///< 0 without an error: the end of the stream
+    };
+    /// Reads what is there now, and never waits. nullopt: nothing is, or this stream cannot tell. Not while a read is
+    /// under way.
+    virtual std::optional<Read> try_read(std::span<std::byte> into);
     /// Writes as much of `from` as goes now, at least one byte. The memory must stay valid until `done`, and so must
     /// the list.
     virtual void write(std::span<const codec::ConstBuffer> from, Completion done) = 0;

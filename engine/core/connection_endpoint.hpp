@@ -70,6 +70,7 @@ public:
     void commit_read(std::size_t n, Instant now);
     void close_read(std::error_code why, Instant now);
     std::size_t prepare_write(std::span<codec::ConstBuffer> out, Instant now);
+    bool output_can_wait() noexcept;
     void commit_write(std::size_t n, Instant now);
     void close_write(std::error_code why, Instant now);
     bool wants_close() const noexcept;

@@ -24,6 +24,15 @@ std::size_t ConnectionEndpoint::prepare_write(std::span<codec::ConstBuffer> out,
     return context_.outbox.gather(out);
 }
 
+bool ConnectionEndpoint::output_can_wait() noexcept {
+    if (!output_started_ || open_due_ || close_due_ || empty_frame_due_ || ended_) return false;
+    if (!context_.outbox.empty() || context_.scheduler.has_work()) return false;
+    bool can_wait = true;
+    context_.dirty_sessions.for_each(
+        [&](const SessionEndpoint& session) { can_wait = can_wait && session.only_outcomes_due(); });
+    return can_wait;
+}
+
 void ConnectionEndpoint::build(std::size_t entries_max) {
     if (!output_started_) return;
     if (((open_due_ && !ended_) || close_due_) && next(state_, ConnectionInput::send_open)) write_open();

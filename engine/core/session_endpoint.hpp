@@ -66,6 +66,8 @@ public:
     /// Flows of senders, detaches, end.
     void write_closing(Outbox& outbox);
     bool needs_output() const noexcept;
+    /// All it has to write are states of deliveries that have come.
+    bool only_outcomes_due() const noexcept;
 
     // --- for the links ---------------------------------------------------------------------------------------------
 

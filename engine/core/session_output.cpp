@@ -14,6 +14,10 @@ bool SessionEndpoint::needs_output() const noexcept {
            !told_as_sender.empty();
 }
 
+bool SessionEndpoint::only_outcomes_due() const noexcept {
+    return can_send() && !begin_due_ && !flow_due_ && !end_due_ && dirty_links_.empty() && told_as_sender.empty();
+}
+
 void SessionEndpoint::write_opening(Outbox& outbox) {
     if (begin_due_) write_begin(outbox);
     if (!can_send()) return;

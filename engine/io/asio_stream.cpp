@@ -98,6 +98,18 @@ public:
         core_->socket.async_read_some(asio::buffer(into.data(), into.size()), Reading{core_});
     }
 
+    std::optional<Read> try_read(std::span<std::byte> into) override {
+        APROTIC_ASSERT(!core_->read_done);
+        auto& socket = core_->socket;
+        Read read;
+        // What Asio does behind our back alone would have it wait.
+        if (!socket.non_blocking()) socket.non_blocking(true, read.error);
+        if (!read.error) read.size = socket.read_some(asio::buffer(into.data(), into.size()), read.error);
+        if (read.error == asio::error::would_block || read.error == asio::error::try_again) return std::nullopt;
+        if (read.error == asio::error::eof) read.error.clear();
+        return read;
+    }
+
     void write(std::span<const codec::ConstBuffer> from, Completion done) override {
         APROTIC_ASSERT(!core_->write_done);
         core_->write_done = std::move(done);

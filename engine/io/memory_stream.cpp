@@ -131,6 +131,15 @@ public:
         joint_->advance(in_);
     }
 
+    std::optional<Read> try_read(std::span<std::byte> into) override {
+        APROTIC_ASSERT(!in_.read_done);
+        if (closed_) return std::nullopt;
+        const std::size_t n = in_.ring.get(into);
+        if (n == 0 && !in_.write_ended) return std::nullopt;
+        joint_->advance(in_);  // there is room again
+        return Read{{}, n};
+    }
+
     void write(std::span<const codec::ConstBuffer> from, Completion done) override {
         APROTIC_ASSERT(!out_.write_done);
         if (closed_) return;

@@ -1,9 +1,9 @@
 #include <aprotic/engine/io/pump.hpp>
 
 #include <algorithm>
+#include <chrono>
 
 namespace aprotic::engine::io {
-
 namespace {
 
 /// The peer begins with what is ready while we go on, as soon as that is worth a system call and waking it. Bytes, of
@@ -14,12 +14,23 @@ constexpr std::size_t step_bytes = 96;
 /// Bytes that are written without a look at what else there is to do.
 constexpr std::size_t at_once_max = 256 * std::size_t{1024};
 
+// What a turn reads beside what it began with, before others have theirs and outcomes leave. Half as much would do for
+// messages of 64 KiB, and four times as much gives no more.
+constexpr std::size_t read_on_octets = 256 * 1024;
+// Handlers that take their time keep no outcome back.
+constexpr Duration read_on_time = std::chrono::milliseconds(1);
+
 }  // namespace
 
 /// Memory for what is told in a turn.
 struct Pump::Told {
     std::optional<Event> event;
     std::array<DeliveryId, 16> received;
+};
+
+struct Pump::Bounds {
+    std::size_t octets = read_on_octets;
+    Instant until;
 };
 
 Pump::Pump(Reactor& reactor, Engine engine, std::unique_ptr<Stream> stream, std::weak_ptr<Client> client)
@@ -59,6 +70,7 @@ void Pump::turn() {
     if (!client || in_turn_ || finished_) return;
     in_turn_ = true;
     Told told;
+    Bounds bounds{.until = reactor_.now() + read_on_time};
     do {
         dirty_ = false;
         const Instant now = reactor_.now();
@@ -66,7 +78,11 @@ void Pump::turn() {
         while (tell(*client, told)) {
         }
         client->on_events_done();
-        write();
+        if (read_on(bounds)) {
+            dirty_ = true;
+        } else {
+            write();
+        }
     } while (dirty_);
     read();
     in_turn_ = false;
@@ -132,16 +148,34 @@ void Pump::read() {
     const std::span<std::byte> into = engine_.prepare_read();
     if (into.empty()) return;
     reading_ = true;
-    stream_->read(into, [this](std::error_code error, std::size_t n) {
+    stream_->read(into, [this, room = into.size()](std::error_code error, std::size_t n) {
         reading_ = false;
-        const Instant now = reactor_.now();
-        if (n > 0) engine_.commit_read(n, now);
-        if (error || n == 0) {
-            read_closed_ = true;
-            engine_.close_read(error, now);
-        }
+        commit_read({error, n}, room, reactor_.now());
         turn();
     });
+}
+
+/// Whether there was something. False is no more than a guess that nothing is there.
+bool Pump::read_on(Bounds& bounds) {
+    if (!filled_ || reading_ || read_closed_ || bounds.octets == 0 || !engine_.output_can_wait()) return false;
+    const Instant now = reactor_.now();
+    if (now >= bounds.until) return false;
+    const std::span<std::byte> into = engine_.prepare_read();
+    if (into.empty()) return false;
+    const auto read = stream_->try_read(into);
+    filled_ = false;
+    if (!read) return false;
+    commit_read(*read, into.size(), now);
+    bounds.octets -= std::min(bounds.octets, read->size);
+    return true;
+}
+
+void Pump::commit_read(Stream::Read read, std::size_t room, Instant now) {
+    filled_ = read.size == room;
+    if (read.size > 0) engine_.commit_read(read.size, now);
+    if (!read.error && read.size > 0) return;
+    read_closed_ = true;
+    engine_.close_read(read.error, now);
 }
 
 void Pump::arm() {

@@ -20,6 +20,10 @@ namespace aprotic::engine::io {
 /// handlers answer to everything one read has brought leaves together, and so that a sender asked to drain can still
 /// send before its credit goes back [2.6.7]. Where that is much, it leaves in several writes, also from inside of a
 /// handler that sends one message after the other.
+///
+/// A read that took all the room it had left something to be read, and if outcomes are all that waits to be written the
+/// turn reads on first, within bounds: a large message is a read or two, and to tell its outcome alone is a write here
+/// and a wake-up and a read at the peer for each. As soon as nothing more is there, they leave.
 class Pump : public std::enable_shared_from_this<Pump> {
 public:
     class Client {
@@ -62,6 +66,9 @@ private:
     void write();
     std::span<codec::ConstBuffer> gather(Instant now);
     void read();
+    struct Bounds;
+    bool read_on(Bounds& bounds);
+    void commit_read(Stream::Read read, std::size_t room, Instant now);
     void arm();
     void finish(Client& client);
 
@@ -75,13 +82,14 @@ private:
     std::optional<Instant> armed_;
     std::size_t work_ = 0;  // since the last write, in bytes
     bool scheduled_ = false;
-    bool in_turn_ = false;
     bool dirty_ = false;
     bool reading_ = false;
     bool writing_ = false;
     bool read_closed_ = false;
     bool write_closed_ = false;
     bool finished_ = false;
+    bool in_turn_ : 1 = false;
+    bool filled_ : 1 = false;         // the last read took all the room it had
     std::unique_ptr<Stream> stream_;  // last: gone before the memory it reads into and writes from
 };
 

@@ -117,6 +117,10 @@ std::size_t ProtocolStack::prepare_write(std::span<codec::ConstBuffer> out, Inst
     return layers_.empty() ? endpoint_.prepare_write(out, now) : prepare_wrapped(out, now);
 }
 
+bool ProtocolStack::output_can_wait() {
+    return stage_ == Stage::amqp && endpoint_.output_can_wait() && (layers_.empty() || !layers_.has_output());
+}
+
 void ProtocolStack::commit_write(std::size_t n, Instant now) {
     now_ = now;
     if (layers_.empty()) return commit_plain(n, now);

@@ -36,6 +36,7 @@ public:
     void close_read(std::error_code why, Instant now);
     std::size_t prepare_write(std::span<codec::ConstBuffer> out, Instant now);
     void commit_write(std::size_t n, Instant now);
+    bool output_can_wait();
     void close_write(std::error_code why, Instant now);
     bool wants_close() const;
     std::optional<Instant> poll_timeout() const;

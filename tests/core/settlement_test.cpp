@@ -90,6 +90,57 @@ TEST_CASE("every outcome of ours leaves as it was given", "[2.7.5-m][3.4-a]") {
     CHECK(scene.machine->status(link)->unsettled == 0);
 }
 
+TEST_CASE("outcomes of what has come can wait for more, and nothing else can", "[2.6.12]") {
+    ConnectionOptions ours = options();
+    Scene scene(ours, peer::open(), false);
+    CHECK_FALSE(scene.machine->output_can_wait());  // the header is on its way
+    scene.machine->open().value();
+    CHECK_FALSE(scene.machine->output_can_wait());
+    scene.peer.answer_open(peer::open());
+    scene.machine.expect_event<ConnectionOpened>();
+    const SessionId session = scene.begin();
+    const LinkId receiver = scene.receiver(session, 100);
+    const LinkId sender = scene.sender(session, "other");
+    scene.grant(1, 100);
+    CHECK(scene.machine->output_can_wait());  // nothing is due
+
+    const auto settle = [&](std::uint32_t id) {
+        scene.machine->settle(deliver(scene, id), codec::Accepted{}).value();
+        CHECK(scene.machine->output_can_wait());
+    };
+    const auto expect_told = [&](std::uint32_t id) {
+        scene.peer.expect(peer::disposition(ours_receiving, id).settled().state(codec::Accepted{}));
+    };
+    settle(0);
+    scene.machine->set_credit(receiver, 200).value();
+    CHECK_FALSE(scene.machine->output_can_wait());
+    scene.peer.expect_flow();
+    expect_told(0);
+
+    settle(1);
+    scene.machine->send(sender, octets("m")).value();
+    CHECK_FALSE(scene.machine->output_can_wait());
+    expect_told(1);
+    scene.peer.expect_transfer();
+
+    settle(2);
+    scene.machine->detach(sender).value();
+    CHECK_FALSE(scene.machine->output_can_wait());
+    expect_told(2);
+    scene.peer.expect_detach();
+
+    settle(3);
+    scene.machine->end(session).value();
+    CHECK_FALSE(scene.machine->output_can_wait());
+    expect_told(3);
+    scene.peer.expect_end();
+    scene.machine->begin().value();
+    CHECK_FALSE(scene.machine->output_can_wait());
+    scene.peer.expect_begin();
+    scene.machine->close();
+    CHECK_FALSE(scene.machine->output_can_wait());
+}
+
 TEST_CASE("neighbours that were settled alike leave in one frame, over all links", "[2.6.12-k][2.7.6-g]") {
     Scene scene;
     const SessionId session = scene.begin();

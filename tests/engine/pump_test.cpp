@@ -63,6 +63,108 @@ struct BareServer : io::Pump::Client {
     bool finished = false;
 };
 
+/// A stream whose owner reads nothing until it is released, and which says how much was read before each write.
+class HeldStream final : public Stream {
+public:
+    struct Seen {
+        bool can_try = true;
+        int breaks_at = 0;                     ///< the stream, when it is tried so often
+        std::size_t read = 0;                  ///< since the last write
+        std::vector<std::size_t> read_before;  ///< each write
+        std::function<void()> release;
+    };
+
+    HeldStream(std::unique_ptr<Stream> inner, std::shared_ptr<Seen> seen)
+        : inner_(std::move(inner)), seen_(std::move(seen)) {}
+    void hold() {
+        held_ = true;
+        seen_->release = [this] {
+            held_ = false;
+            if (done_) read(into_, std::exchange(done_, nullptr));
+        };
+    }
+    void read(std::span<std::byte> into, Completion done) override {
+        if (held_) {
+            into_ = into;
+            done_ = std::move(done);
+            return;
+        }
+        inner_->read(into, [seen = seen_, done = std::move(done)](std::error_code error, std::size_t n) mutable {
+            seen->read += n;
+            done(error, n);
+        });
+    }
+    std::optional<Read> try_read(std::span<std::byte> into) override {
+        if (held_ || !seen_->can_try) return std::nullopt;
+        if (seen_->breaks_at > 0 && --seen_->breaks_at == 0)
+            return Read{std::make_error_code(std::errc::connection_reset), 0};
+        const auto read = inner_->try_read(into);
+        if (read) seen_->read += read->size;
+        return read;
+    }
+    void write(std::span<const codec::ConstBuffer> from, Completion done) override {
+        seen_->read_before.push_back(std::exchange(seen_->read, 0));
+        inner_->write(from, std::move(done));
+    }
+    void shutdown_write() override { inner_->shutdown_write(); }
+    void close() override { inner_->close(); }
+    std::string peer_name() const override { return inner_->peer_name(); }
+    bool is_private() const override { return inner_->is_private(); }
+
+private:
+    std::unique_ptr<Stream> inner_;
+    std::shared_ptr<Seen> seen_;
+    bool held_ = false;
+    std::span<std::byte> into_;
+    Completion done_;
+};
+
+/// A client whose large messages have all come to the server before it reads any of them.
+struct LargeMessages {
+    static constexpr std::size_t size = 64 * 1024;
+    static constexpr std::size_t three = 3 * (size + 100);  // with what surrounds them
+    static constexpr std::uint32_t count = 64;
+
+    explicit LargeMessages(std::uint32_t credit = 1000) {
+        auto [near, far] = make_memory_streams(reactor, 2 * count * size);
+        auto held = std::make_unique<HeldStream>(std::move(far), seen);
+        HeldStream& stream = *held;
+        server_log->take_receiver = [this, credit](LinkRequest request) {
+            request.accept_receiver({.credit = credit}, receiver_log);
+        };
+        receiver_log->when_message = [this](Receiver&, Delivery& delivery) {
+            if (when_message) when_message();
+            delivery.accept();
+        };
+        server = server_container.adopt(std::move(held), true, {}, server_log);
+        client = client_container.adopt(std::move(near), false, {}, client_log);
+        sender = client.open_sender("to");
+        reactor.settle();
+        stream.hold();
+        for (std::uint32_t i = 0; i < count; ++i) {
+            sender.send(std::string(size, 'x')).on_done([this](const Outcome& outcome) {
+                if (outcome.kind == Outcome::Kind::accepted) ++accepted;
+            });
+        }
+        reactor.settle();
+        seen->read_before.clear();
+    }
+    ~LargeMessages() { reactor.settle(); }
+
+    sim::SimReactor reactor;
+    Container server_container{reactor, "server"};
+    Container client_container{reactor, "client"};
+    std::shared_ptr<ConnectionLog> server_log = std::make_shared<ConnectionLog>();
+    std::shared_ptr<ConnectionLog> client_log = std::make_shared<ConnectionLog>();
+    std::shared_ptr<ReceiverLog> receiver_log = std::make_shared<ReceiverLog>();
+    std::shared_ptr<HeldStream::Seen> seen = std::make_shared<HeldStream::Seen>();
+    std::function<void()> when_message;
+    Connection server;
+    Connection client;
+    Sender sender;
+    std::uint32_t accepted = 0;
+};
+
 struct BarePair {
     BarePair() {
         auto [near, far] = make_memory_streams(reactor);
@@ -167,4 +269,57 @@ TEST_CASE("a cut stream ends the engine and finishes the pump once") {
     CHECK(pair.log->events == Events{"open", "close"});
     REQUIRE(pair.log->failure);
     CHECK(pair.log->failure->code == Errc::connection_lost);
+}
+
+TEST_CASE("outcomes of large messages are told several at a time while more of them is there to be read", "[2.6.12]") {
+    LargeMessages flow;
+    flow.seen->release();
+    flow.reactor.settle();
+    CHECK(flow.accepted == LargeMessages::count);  // the last ones too, though nothing came after them
+    const auto& read = flow.seen->read_before;
+    CHECK(read.size() <= LargeMessages::count / 4 + 1);
+    // And no more than that: the sender hears of them before its window is used up.
+    for (const std::size_t octets : read) CHECK(octets <= 512 * 1024);
+}
+
+TEST_CASE("an outcome does not wait where nobody can say whether more has come", "[2.6.12]") {
+    LargeMessages flow;
+    flow.seen->can_try = false;
+    flow.seen->release();
+    flow.reactor.settle();
+    CHECK(flow.accepted == LargeMessages::count);
+    for (const std::size_t octets : flow.seen->read_before) CHECK(octets <= LargeMessages::three);
+}
+
+TEST_CASE("an outcome does not wait for a handler that takes its time", "[2.6.12]") {
+    LargeMessages flow;
+    flow.when_message = [&] { flow.reactor.jump(2ms); };
+    flow.seen->release();
+    flow.reactor.run_for(1s);
+    CHECK(flow.accepted == LargeMessages::count);
+    for (const std::size_t octets : flow.seen->read_before) CHECK(octets <= LargeMessages::three);
+}
+
+TEST_CASE("credit does not wait for what is there to be read", "[2.6.7]") {
+    LargeMessages flow(4);
+    std::uint32_t handled = 0;
+    flow.when_message = [&] { ++handled; };
+    flow.seen->release();
+    flow.reactor.settle();
+    CHECK(handled == LargeMessages::count);
+    CHECK(flow.accepted == LargeMessages::count);
+    // With every second message, though the fourth is there too.
+    for (const std::size_t octets : flow.seen->read_before) CHECK(octets <= LargeMessages::three);
+}
+
+TEST_CASE("a stream that breaks while it is read on ends the connection once, after what has come") {
+    LargeMessages flow;
+    flow.seen->breaks_at = 5;
+    flow.seen->release();
+    flow.reactor.settle();
+    CHECK(flow.accepted == 0);
+    CHECK_FALSE(flow.receiver_log->texts.empty());
+    CHECK(flow.server_log->events == Events{"open", "receiver requested", "close"});
+    REQUIRE(flow.server_log->failure);
+    CHECK(flow.server_log->failure->code == Errc::connection_lost);
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <future>
+#include <optional>
 #include <string>
 
 #include <catch2/catch.hpp>
@@ -193,6 +194,77 @@ TEST_CASE("streams in memory wake a writer when its reader has made room") {
     reactor.settle();
     CHECK(got == "abc");
     CHECK(written == std::vector<std::size_t>{4, 3});
+}
+
+TEST_CASE("what is there can be read at once, and its end") {
+    AsioReactor reactor;
+    std::unique_ptr<Acceptor> acceptor;
+    const bool in_memory = GENERATE(false, true);
+    CAPTURE(in_memory);
+    Pair pair;
+    if (in_memory) {
+        on(reactor, [&] { pair = make_memory_streams(reactor, 4); });
+    } else {
+        pair = connected(reactor, {.host = "127.0.0.1", .port = 0}, acceptor);
+    }
+    auto& [near, far] = pair;
+    std::array<std::byte, 100> memory{};
+    std::optional<Stream::Read> nothing;
+    on(reactor, [&] { nothing = near->try_read(memory); });
+    CHECK_FALSE(nothing);
+
+    Source source{.stream = *far, .text = "abcdefgh"};  // twice what fits into memory
+    std::string text;
+    bool ended = false;
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    on(reactor, [&] { source.go(); });
+    while (!ended && std::chrono::steady_clock::now() < deadline) {
+        on(reactor, [&] {
+            const auto read = near->try_read(memory);
+            if (!read) return;
+            CHECK_FALSE(read->error);
+            text.append(reinterpret_cast<const char*>(memory.data()), read->size);
+            ended = read->size == 0;
+        });
+    }
+    CHECK(ended);
+    CHECK(text == "abcdefgh");
+    on(reactor, [&] {
+        near.reset();
+        far.reset();
+        acceptor.reset();
+    });
+}
+
+TEST_CASE("a read that waits goes on after one that did not") {
+    AsioReactor reactor;
+    std::unique_ptr<Acceptor> acceptor;
+    auto [near, far] = connected(reactor, {.host = "127.0.0.1", .port = 0}, acceptor);
+    const std::string text = long_text();
+    Source source{.stream = *far, .text = text};
+    std::promise<void> done;
+    std::string got;
+    std::array<std::byte, 5000> memory{};
+    std::function<void(std::error_code, std::size_t)> came = [&](std::error_code error, std::size_t n) {
+        got.append(reinterpret_cast<const char*>(memory.data()), n);
+        if (error || n == 0) return done.set_value();
+        while (const auto more = near->try_read(memory)) {
+            got.append(reinterpret_cast<const char*>(memory.data()), more->size);
+            if (more->error || more->size == 0) return done.set_value();
+        }
+        near->read(memory, [&](std::error_code next, std::size_t size) { came(next, size); });
+    };
+    reactor.post([&] {
+        near->read(memory, [&](std::error_code error, std::size_t n) { came(error, n); });
+        source.go();
+    });
+    REQUIRE(done.get_future().wait_for(20s) == std::future_status::ready);
+    CHECK(got == text);
+    on(reactor, [&] {
+        near.reset();
+        far.reset();
+        acceptor.reset();
+    });
 }
 
 TEST_CASE("after close no completion of a stream is called") {

@@ -23,6 +23,7 @@ public:
         : inner_(std::move(inner)), name_(std::move(name)), is_private_(is_private) {}
 
     void read(std::span<std::byte> into, Completion done) override { inner_->read(into, std::move(done)); }
+    std::optional<Read> try_read(std::span<std::byte> into) override { return inner_->try_read(into); }
     void write(std::span<const codec::ConstBuffer> from, Completion done) override {
         inner_->write(from, std::move(done));
     }
