@@ -11,6 +11,19 @@ namespace aprotic::codec {
 
 namespace {
 
+// What looks for memory that is used after its end is to see each block come and go.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool keeps_blocks = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool keeps_blocks = false;
+#else
+constexpr bool keeps_blocks = true;
+#endif
+#else
+constexpr bool keeps_blocks = true;
+#endif
+
 thread_local CopyCount copies;
 
 /// Holds an object whose memory a `Bytes` looks into.
@@ -65,16 +78,11 @@ private:
         Free* next;
     };
 
-// What looks for memory that is used after its end is to see each block come and go.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    static constexpr std::size_t largest = 0;
-#else
     static constexpr std::size_t largest = 512;  // octets, the block's head included
-#endif
     static constexpr std::size_t step = 64;
     static constexpr std::size_t kept_max = 256 * std::size_t{1024};  // octets
 
-    static constexpr bool is_small(std::size_t octets) noexcept { return octets <= largest; }
+    static constexpr bool is_small(std::size_t octets) noexcept { return keeps_blocks && octets <= largest; }
     static constexpr std::size_t kind_of(std::size_t octets) noexcept { return (octets - 1) / step; }
     void release() noexcept {
         for (Free*& first : first_) {
@@ -83,7 +91,7 @@ private:
         kept_ = 0;
     }
 
-    std::array<Free*, 512 / step> first_{};
+    std::array<Free*, largest / step> first_{};
     std::size_t kept_ = 0;
 
     static thread_local SmallBlocks mine;
