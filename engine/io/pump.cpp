@@ -118,6 +118,7 @@ void Pump::write() {
         const std::size_t n = stream_->try_write(pieces);
         if (n == 0) break;
         engine_.commit_write(n, now);
+        dirty_ = true;  // what was sent settled has its outcome with this, and nothing else may come for long
         left -= std::min(left, n);
     }
     if (pieces.empty()) return;
