@@ -149,6 +149,19 @@ public:
         joint_->advance(out_);
     }
 
+    std::size_t try_write(std::span<const codec::ConstBuffer> from) override {
+        APROTIC_ASSERT(!out_.write_done);
+        if (closed_ || out_.read_ended) return 0;
+        std::size_t moved = 0;
+        for (const codec::ConstBuffer& buffer : from) {
+            const std::size_t n = out_.ring.put({buffer.data, buffer.size});
+            moved += n;
+            if (n < buffer.size) break;
+        }
+        joint_->advance(out_);  // there is something to be read
+        return moved;
+    }
+
     void shutdown_write() override {
         out_.write_ended = true;
         joint_->advance(out_);

@@ -129,6 +129,20 @@ TEST_CASE("a callback may end the connection while others wait for theirs") {
     CHECK(pair.client_log->failure);
 }
 
+TEST_CASE("a message sent settled is over once it is written, though nothing comes after it", "[2.6.12-e]") {
+    Pair pair;
+    pair.accept_all();
+    pair.server_receiver_log->when_message = [](Receiver&, Delivery&) {};
+    const Sender sender = pair.client.open_sender("to");
+    pair.settle();
+    const Tracker tracker = sender.send("m", {.settled = true});
+    bool told = false;
+    tracker.on_done([&](const Outcome& outcome) { told = outcome.kind == Outcome::Kind::sent; });
+    pair.settle();
+    CHECK(told);
+    CHECK(sender.pending() == 0);
+}
+
 TEST_CASE("a waiting message can be cancelled") {
     Pair pair;
     pair.accept_all(0);
