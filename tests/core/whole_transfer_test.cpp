@@ -111,7 +111,10 @@ std::string either_way(const std::vector<codec::Bytes>& frames, const Setting& s
     return told;
 }
 
-bool has(const std::string& told, std::string_view what) { return told.find(what) != std::string::npos; }
+/// In what the application hears, or in what the peer is told.
+bool has(const std::string& told, std::string_view what) {
+    return told.find(what) != std::string::npos || told.find(to_hex(codec::as_bytes(what))) != std::string::npos;
+}
 
 }  // namespace
 
