@@ -14,6 +14,10 @@ constexpr std::size_t step_bytes = 96;
 /// Bytes that are written without a look at what else there is to do.
 constexpr std::size_t at_once_max = 256 * std::size_t{1024};
 
+/// Once a turn what is not only outcomes leaves sooner, after so many messages: with a few dozen requests under way
+/// nobody has to wait until all of them are answered. And a turn that has told as many does not read on.
+constexpr std::size_t few = 16;
+
 // What a turn reads beside what it began with, before others have theirs and outcomes leave. Half as much would do for
 // messages of 64 KiB, and four times as much gives no more.
 constexpr std::size_t read_on_octets = 256 * 1024;
@@ -25,7 +29,9 @@ constexpr Duration read_on_time = std::chrono::milliseconds(1);
 /// Memory for what is told in a turn.
 struct Pump::Told {
     std::optional<Event> event;
-    std::array<DeliveryId, 16> received;
+    std::array<DeliveryId, few> received;
+    std::size_t count = 0;  // messages that have come, or are over
+    bool written = false;   // something left before the end of the turn
 };
 
 struct Pump::Bounds {
@@ -76,9 +82,12 @@ void Pump::turn() {
         const Instant now = reactor_.now();
         if (const auto due = engine_.poll_timeout(); due && *due <= now) engine_.handle_timeout(now);
         while (tell(*client, told)) {
+            if (told.written || told.count < few || engine_.output_can_wait()) continue;
+            told.written = true;
+            write();
         }
         client->on_events_done();
-        if (read_on(bounds)) {
+        if (told.count < few && read_on(bounds)) {
             dirty_ = true;
         } else {
             write();
@@ -95,10 +104,12 @@ bool Pump::tell(Client& client, Told& told) {
     LinkId link;
     if (const std::size_t count = engine_.poll_received(link, told.received)) {
         client.on_received(link, std::span(told.received).first(count));
+        told.count += count;
         worked((count - 1) * step_bytes);
         return true;
     }
     if (!engine_.poll_event(told.event)) return false;
+    if (const auto* const settled = std::get_if<DeliveriesSettled>(&*told.event)) told.count += settled->count;
     client.on_event(*told.event);
     worked(0);
     return true;

@@ -218,6 +218,34 @@ TEST_CASE("the peer begins with what a handler has sent while it goes on") {
     CHECK(pair.server->deliveries == 1000);
 }
 
+TEST_CASE("answers to the first of many messages leave while the others are handled") {
+    BarePair pair;
+    const auto log = std::make_shared<ReceiverLog>();
+    const Sender sender = pair.client.open_sender("to");
+    const bool answers = GENERATE(true, false);
+    std::vector<int> writes;
+    log->when_message = [&](Receiver&, Delivery& delivery) {
+        if (answers) sender.send("answer");
+        delivery.accept();
+        writes.push_back(pair.writes);
+    };
+    const Receiver receiver = pair.client.open_receiver("from", {.credit = 1000}, log);
+    pair.reactor.settle();
+    REQUIRE(pair.server->links.size() == 2);
+    Engine& engine = pair.server->pump->engine();
+    static_cast<void>(engine.set_credit(pair.server->links[0], 100));
+    pair.server->pump->wake();
+    pair.reactor.settle();
+    for (int i = 0; i < 40; ++i) CHECK(engine.send(pair.server->links[1], codec::encode_data("m")));
+    pair.writes = 0;
+    pair.server->pump->wake();
+    pair.reactor.settle();
+    REQUIRE(writes.size() == 40);
+    CHECK(writes.front() == 0);
+    CHECK(writes.back() == (answers ? 1 : 0));  // outcomes alone have time until the end of the turn
+    CHECK(pair.writes >= 1);
+}
+
 TEST_CASE("when the peer ends a session its links end, and their messages, and the connection lives", "[2.5.5]") {
     BarePair pair;
     const auto sender_log = std::make_shared<SenderLog>();
