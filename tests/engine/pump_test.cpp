@@ -236,7 +236,7 @@ TEST_CASE("answers to the first of many messages leave while the others are hand
     static_cast<void>(engine.set_credit(pair.server->links[0], 100));
     pair.server->pump->wake();
     pair.reactor.settle();
-    for (int i = 0; i < 40; ++i) CHECK(engine.send(pair.server->links[1], codec::encode_data("m")));
+    for (int i = 0; i < 40; ++i) CHECK(engine.send(pair.server->links[1], codec::encode_data(std::string_view("m"))));
     pair.writes = 0;
     pair.server->pump->wake();
     pair.reactor.settle();
