@@ -26,17 +26,14 @@ constexpr Duration read_on_time = std::chrono::milliseconds(1);
 
 }  // namespace
 
-/// Memory for what is told in a turn.
-struct Pump::Told {
+/// What lives for one turn.
+struct Pump::Turn {
     std::optional<Event> event;
     std::array<DeliveryId, few> received;
-    std::size_t count = 0;  // messages that have come, or are over
-    bool written = false;   // something left before the end of the turn
-};
-
-struct Pump::Bounds {
-    std::size_t octets = read_on_octets;
-    Instant until;
+    std::size_t count = 0;                     // messages that have come, or are over
+    bool written = false;                      // something left before the end of the turn
+    std::size_t octets_left = read_on_octets;  // to read on
+    Instant until;                             // when to read on no more
 };
 
 Pump::Pump(Reactor& reactor, Engine engine, std::unique_ptr<Stream> stream, std::weak_ptr<Client> client)
@@ -75,19 +72,19 @@ void Pump::turn() {
     const auto client = client_.lock();
     if (!client || in_turn_ || finished_) return;
     in_turn_ = true;
-    Told told;
-    Bounds bounds{.until = reactor_.now() + read_on_time};
+    Turn turn;
+    turn.until = reactor_.now() + read_on_time;
     do {
         dirty_ = false;
         const Instant now = reactor_.now();
         if (const auto due = engine_.poll_timeout(); due && *due <= now) engine_.handle_timeout(now);
-        while (tell(*client, told)) {
-            if (told.written || told.count < few || engine_.output_can_wait()) continue;
-            told.written = true;
+        while (tell(*client, turn)) {
+            if (turn.written || turn.count < few || engine_.output_can_wait()) continue;
+            turn.written = true;
             write();
         }
         client->on_events_done();
-        if (told.count < few && read_on(bounds)) {
+        if (turn.count < few && read_on(turn)) {
             dirty_ = true;
         } else {
             write();
@@ -100,17 +97,17 @@ void Pump::turn() {
 }
 
 /// The next event, or messages of a link that came one after the other. False: there are none.
-bool Pump::tell(Client& client, Told& told) {
+bool Pump::tell(Client& client, Turn& turn) {
     LinkId link;
-    if (const std::size_t count = engine_.poll_received(link, told.received)) {
-        client.on_received(link, std::span(told.received).first(count));
-        told.count += count;
+    if (const std::size_t count = engine_.poll_received(link, turn.received)) {
+        client.on_received(link, std::span(turn.received).first(count));
+        turn.count += count;
         worked((count - 1) * step_bytes);
         return true;
     }
-    if (!engine_.poll_event(told.event)) return false;
-    if (const auto* const settled = std::get_if<DeliveriesSettled>(&*told.event)) told.count += settled->count;
-    client.on_event(*told.event);
+    if (!engine_.poll_event(turn.event)) return false;
+    if (const auto* const settled = std::get_if<DeliveriesSettled>(&*turn.event)) turn.count += settled->count;
+    client.on_event(*turn.event);
     worked(0);
     return true;
 }
@@ -168,17 +165,17 @@ void Pump::read() {
 }
 
 /// Whether there was something. False is no more than a guess that nothing is there.
-bool Pump::read_on(Bounds& bounds) {
-    if (!filled_ || reading_ || read_closed_ || bounds.octets == 0 || !engine_.output_can_wait()) return false;
+bool Pump::read_on(Turn& turn) {
+    if (!filled_ || reading_ || read_closed_ || turn.octets_left == 0 || !engine_.output_can_wait()) return false;
     const Instant now = reactor_.now();
-    if (now >= bounds.until) return false;
+    if (now >= turn.until) return false;
     const std::span<std::byte> into = engine_.prepare_read();
     if (into.empty()) return false;
     const auto read = stream_->try_read(into);
     filled_ = false;
     if (!read) return false;
     commit_read(*read, into.size(), now);
-    bounds.octets -= std::min(bounds.octets, read->size);
+    turn.octets_left -= std::min(turn.octets_left, read->size);
     return true;
 }
 

@@ -58,16 +58,15 @@ public:
     void cut(std::error_code why);
 
 private:
-    struct Told;
+    struct Turn;
 
     void turn();
-    bool tell(Client& client, Told& told);
+    bool tell(Client& client, Turn& turn);
     void worked(std::size_t bytes);
     void write();
     std::span<codec::ConstBuffer> gather(Instant now);
     void read();
-    struct Bounds;
-    bool read_on(Bounds& bounds);
+    bool read_on(Turn& turn);
     void commit_read(Stream::Read read, std::size_t room, Instant now);
     void arm();
     void finish(Client& client);

@@ -140,19 +140,15 @@ void SenderState::settle(const TrackerState& tracker, const codec::Outcome& outc
     finish(tracker, std::move(*known), Callback::later);
 }
 
-void SenderState::leave(Tracker::State& tracker) {
-    tracker.stage = Tracker::State::Stage::finished;
-    forget_deadline(tracker);
-    if (std::exchange(tracker.counted, false)) budget_.give_back(tracker.bytes);
-}
-
 void SenderState::tell(TrackerState tracker) {
     if (auto callback = tracker->take_due_callback()) connection->call([&] { callback(*tracker->outcome()); });
     tracker.drop_here();
 }
 
 void SenderState::finish(const TrackerState& tracker, Outcome outcome, Callback when) {
-    leave(*tracker);
+    tracker->stage = Tracker::State::Stage::finished;
+    forget_deadline(*tracker);
+    if (std::exchange(tracker->counted, false)) budget_.give_back(tracker->bytes);
     if (tracker->transaction) std::exchange(tracker->transaction, nullptr)->post_ended(outcome);
     tracker->message = {};
     if (tracker->parts) {

@@ -126,8 +126,6 @@ private:
     void finish(const TrackerState& tracker, Outcome outcome, Callback when);
     /// Its outcome is there.
     void tell(TrackerState tracker);
-    /// It has ended, and counts no more.
-    void leave(Tracker::State& tracker);
     void forget_deadline(Tracker::State& tracker) noexcept;
     /// Takes a message back if nothing of it has left. True: it is queued nowhere any more.
     bool take_back(const TrackerState& tracker);

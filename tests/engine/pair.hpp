@@ -115,6 +115,23 @@ inline int count(const Events& events, const std::string& what) {
     return static_cast<int>(std::count(events.begin(), events.end(), what));
 }
 
+/// Another stream, as it is: for those that look at what passes, or disturb it.
+class ForwardingStream : public Stream {
+public:
+    explicit ForwardingStream(std::unique_ptr<Stream> inner) : inner_(std::move(inner)) {}
+    void read(std::span<std::byte> into, Completion done) override { inner_->read(into, std::move(done)); }
+    void write(std::span<const codec::ConstBuffer> from, Completion done) override {
+        inner_->write(from, std::move(done));
+    }
+    void shutdown_write() override { inner_->shutdown_write(); }
+    void close() override { inner_->close(); }
+    std::string peer_name() const override { return inner_->peer_name(); }
+    bool is_private() const override { return inner_->is_private(); }
+
+protected:
+    std::unique_ptr<Stream> inner_;
+};
+
 /// Two containers in one simulated world, joined by a connection in memory.
 struct Pair {
     explicit Pair(ConnectionOptions client_options = {}, ConnectionOptions server_options = {}) {

@@ -9,21 +9,15 @@ using namespace aprotic::engine::test;
 namespace {
 
 /// A stream that counts its writes.
-class CountingStream final : public Stream {
+class CountingStream final : public ForwardingStream {
 public:
-    CountingStream(std::unique_ptr<Stream> inner, int& writes) : inner_(std::move(inner)), writes_(writes) {}
-    void read(std::span<std::byte> into, Completion done) override { inner_->read(into, std::move(done)); }
+    CountingStream(std::unique_ptr<Stream> inner, int& writes) : ForwardingStream(std::move(inner)), writes_(writes) {}
     void write(std::span<const codec::ConstBuffer> from, Completion done) override {
         ++writes_;
         inner_->write(from, std::move(done));
     }
-    void shutdown_write() override { inner_->shutdown_write(); }
-    void close() override { inner_->close(); }
-    std::string peer_name() const override { return inner_->peer_name(); }
-    bool is_private() const override { return inner_->is_private(); }
 
 private:
-    std::unique_ptr<Stream> inner_;
     int& writes_;
 };
 
@@ -64,7 +58,7 @@ struct BareServer : io::Pump::Client {
 };
 
 /// A stream whose owner reads nothing until it is released, and which says how much was read before each write.
-class HeldStream final : public Stream {
+class HeldStream final : public ForwardingStream {
 public:
     struct Seen {
         bool can_try = true;
@@ -75,7 +69,7 @@ public:
     };
 
     HeldStream(std::unique_ptr<Stream> inner, std::shared_ptr<Seen> seen)
-        : inner_(std::move(inner)), seen_(std::move(seen)) {}
+        : ForwardingStream(std::move(inner)), seen_(std::move(seen)) {}
     void hold() {
         held_ = true;
         seen_->release = [this] {
@@ -106,13 +100,8 @@ public:
         seen_->read_before.push_back(std::exchange(seen_->read, 0));
         inner_->write(from, std::move(done));
     }
-    void shutdown_write() override { inner_->shutdown_write(); }
-    void close() override { inner_->close(); }
-    std::string peer_name() const override { return inner_->peer_name(); }
-    bool is_private() const override { return inner_->is_private(); }
 
 private:
-    std::unique_ptr<Stream> inner_;
     std::shared_ptr<Seen> seen_;
     bool held_ = false;
     std::span<std::byte> into_;

@@ -8,9 +8,9 @@ using namespace aprotic::engine::test;
 namespace {
 
 /// A stream that can be lost, as its owner sees it.
-class LosableStream final : public Stream {
+class LosableStream final : public ForwardingStream {
 public:
-    explicit LosableStream(std::unique_ptr<Stream> inner) : inner_(std::move(inner)) {}
+    using ForwardingStream::ForwardingStream;
     void lose() {
         inner_->close();
         if (reading_) std::exchange(reading_, nullptr)(std::make_error_code(std::errc::connection_reset), 0);
@@ -20,16 +20,8 @@ public:
         inner_->read(into,
                      [this](std::error_code error, std::size_t n) { std::exchange(reading_, nullptr)(error, n); });
     }
-    void write(std::span<const codec::ConstBuffer> from, Completion done) override {
-        inner_->write(from, std::move(done));
-    }
-    void shutdown_write() override { inner_->shutdown_write(); }
-    void close() override { inner_->close(); }
-    std::string peer_name() const override { return inner_->peer_name(); }
-    bool is_private() const override { return inner_->is_private(); }
 
 private:
-    std::unique_ptr<Stream> inner_;
     Completion reading_;
 };
 
